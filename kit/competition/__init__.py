@@ -1,0 +1,1 @@
+"""The submission file, and Kaggle."""

@@ -1,0 +1,1 @@
+"""Where digits come from, and which of them are the same."""

@@ -1,0 +1,64 @@
+"""The one format of digits that all of the kit speaks."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+CLASSES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Images of handwritten digits, with their labels where those are known.
+
+    Attributes:
+        pixels: uint8 (n, 784), row-major 28×28, 0 is paper and 255 is ink: the images as stored.
+        labels: int64 (n,) of 0–9, or None.
+        origin: the file they were read from, in words.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    origin: str
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @cached_property
+    def images(self) -> NDArray[np.float32]:
+        """The images normalised: float32 (n, 784) in [0, 1], row-major 28×28, ink = 1."""
+        return np.divide(self.pixels, np.float32(255), dtype=np.float32)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of the pixels' bytes and then of the labels' as little-endian int64."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.pixels))
+        if self.labels is not None:
+            digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def take(self, rows: NDArray[np.int64]) -> "Digits":
+        """The digits that stand in `rows` (int64, any length), in that order."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Digits(self.pixels[rows], labels, self.origin)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a run learns from and what it predicts.
+
+    Attributes:
+        name: `keras` for MNIST's arrays, `kaggle` for the competition's CSV files.
+        train: the labelled digits: 60,000 from Keras, 42,000 from Kaggle.
+        test: 10,000 labelled from Keras, 28,000 without labels from Kaggle.
+    """
+
+    name: Literal["keras", "kaggle"]
+    train: Digits
+    test: Digits

@@ -1,0 +1,1 @@
+"""How good a run is, judged only on what it has not seen."""

@@ -1,0 +1,1 @@
+"""Networks, how they learn, and what they predict."""
