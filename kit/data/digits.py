@@ -38,7 +38,7 @@ class Digits:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of the pixels' bytes and then of the labels' as little-endian int64."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.pixels))
+        digest = hashlib.sha256(np.ascontiguousarray(self.pixels).data)
         if self.labels is not None:
             digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
