@@ -1,0 +1,94 @@
+"""Digits from MNIST's arrays, as Keras serves them."""
+
+import hashlib
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.data.digits import PIXELS, Digits, Source
+from kit.errors import DataError, NetworkError
+
+# SHA-256 of each array's bytes in the file that keras.datasets.mnist serves (data/README.md)
+CHECKSUMS = {
+    "x_train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    "y_train": "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+    "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+}
+EMBEDDED = Path(__file__).parents[2] / "data" / "mnist.npz"
+MEND = (
+    "Put MNIST's file from Keras at data/mnist.npz (git restores it: git checkout data/mnist.npz), "
+    "or name it with --data FILE."
+)
+
+
+def load_keras(path: Path | None = None) -> Source:
+    """Load MNIST: 60,000 digits to train on and 10,000 to test on, all labelled.
+
+    Without `path` it takes `data/mnist.npz` of this folder or of the kit's own checkout, else the
+    copy in Keras's cache, else Keras downloads it.
+
+    Raises:
+        DataError: the file is missing, broken, or its arrays are not MNIST's.
+        NetworkError: there is no copy at hand and none can be downloaded.
+    """
+    if path is None:
+        path = next((place for place in _places() if place.is_file()), None) or _download()
+    elif path.is_dir():
+        path = path / "mnist.npz"
+    arrays = _read(path)
+    return Source(
+        name="keras",
+        train=_digits(arrays["x_train"], arrays["y_train"], f"{path}: x_train"),
+        test=_digits(arrays["x_test"], arrays["y_test"], f"{path}: x_test"),
+    )
+
+
+def _places() -> list[Path]:
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return [Path("data/mnist.npz"), EMBEDDED, keras_home / "datasets" / "mnist.npz"]
+
+
+def _download() -> Path:
+    import keras
+
+    try:
+        keras.datasets.mnist.load_data()
+    except Exception as error:
+        # Keras raises a bare Exception for whatever went wrong on the way
+        raise NetworkError(
+            "MNIST is not at hand (data/mnist.npz, Keras's cache) and Keras cannot download it.",
+            MEND,
+        ) from error
+    return _places()[-1]
+
+
+def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in CHECKSUMS}
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file.", MEND) from error
+    except KeyError as error:
+        raise DataError(
+            f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", MEND
+        ) from error
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a readable .npz file ({error}).", MEND) from error
+    for name, array in arrays.items():
+        checksum = hashlib.sha256(array.tobytes()).hexdigest()
+        if checksum != CHECKSUMS[name]:
+            raise DataError(
+                f"{path}: {name} is not MNIST's: expected SHA-256 {CHECKSUMS[name][:12]}…, "
+                f"found {checksum[:12]}….",
+                MEND,
+            )
+    return arrays
+
+
+def _digits(x: NDArray[np.uint8], y: NDArray[np.uint8], origin: str) -> Digits:
+    return Digits(x.reshape(-1, PIXELS), y.astype(np.int64), origin)
