@@ -1,0 +1,245 @@
+"""How good predictions are, and how far the figures can be trusted: plain NumPy."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.integer[Any]]
+Interval = tuple[float, float]
+
+_CLASSES = 10
+
+
+def accuracy(predicted: Integers, labels: Integers) -> float:
+    """The share of predictions that equal their label, in [0, 1].
+
+    Args:
+        predicted: integers (n,).
+        labels: integers (n,).
+
+    Raises:
+        ValueError: the shapes differ, or there is nothing to judge (n = 0).
+    """
+    _check_pairs(predicted, labels)
+    if not len(labels):
+        raise ValueError("no predictions to judge")
+    return float(np.mean(predicted == labels))
+
+
+def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval, without continuity correction, of the share `correct / n`.
+
+    Both ends lie in [0, 1]; of nothing (n = 0) nothing is known, and the interval is (0, 1).
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927), 209–212.
+
+    Args:
+        correct: how many of the `n` were right, 0 to n.
+        n: how many were judged.
+        confidence: how often such intervals hold the true share, in (0, 1).
+
+    Raises:
+        ValueError: `correct` is not within 0 to `n`, or `confidence` not within (0, 1).
+    """
+    if not 0 <= correct <= n:
+        raise ValueError(f"{correct} correct of {n} is no share")
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence of {confidence} is not between 0 and 1")
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = 2 * correct + z * z
+    half_width = z * math.sqrt(z * z + 4 * correct * (n - correct) / n)
+    width = 2 * (n + z * z)
+    # at the ends the formula gives 0 and 1 exactly, but floating point need not
+    low = 0.0 if correct == 0 else (centre - half_width) / width
+    high = 1.0 if correct == n else (centre + half_width) / width
+    return low, high
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A measured accuracy, and how far it can be trusted.
+
+    Attributes:
+        accuracy: the share of right predictions, in [0, 1]; None where none was judged (n = 0).
+        n: how many predictions were judged.
+        interval: the 95% Wilson interval, both ends in [0, 1]; (0, 1) where n = 0.
+    """
+
+    accuracy: float | None
+    n: int
+    interval: Interval
+
+    @classmethod
+    def from_counts(cls, correct: int, n: int) -> "Accuracy":
+        """The accuracy of `correct` right predictions among `n`.
+
+        Raises:
+            ValueError: `correct` is not within 0 to `n`.
+        """
+        interval = wilson_interval(correct, n)
+        return cls(correct / n if n else None, n, interval)
+
+    @classmethod
+    def from_predictions(cls, predicted: Integers, labels: Integers) -> "Accuracy":
+        """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,).
+
+        Raises:
+            ValueError: the shapes differ.
+        """
+        _check_pairs(predicted, labels)
+        return cls.from_counts(int(np.count_nonzero(predicted == labels)), len(labels))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two accuracies that were measured on different samples.
+
+    Attributes:
+        difference: the first accuracy less the second, in [-1, 1]; None where either is unknown.
+        interval: the 95% interval of the difference, both ends in [-1, 1].
+    """
+
+    difference: float | None
+    interval: Interval
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the interval leaves out 0: such a difference is hardly luck."""
+        low, high = self.interval
+        return low > 0 or high < 0
+
+
+def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
+    """The difference of two accuracies from independent samples, with a hybrid score interval.
+
+    The interval holds only where the two samples share no images.
+
+    Source: R. G. Newcombe, "Interval estimation for the difference between independent
+    proportions: comparison of eleven methods", Statistics in Medicine 17 (1998), 873–890,
+    method 10.
+    """
+    if first.accuracy is None or second.accuracy is None:
+        return Difference(None, (-1.0, 1.0))
+    difference = first.accuracy - second.accuracy
+    first_low, first_high = first.interval
+    second_low, second_high = second.interval
+    below = math.hypot(first.accuracy - first_low, second_high - second.accuracy)
+    above = math.hypot(first_high - first.accuracy, second.accuracy - second_low)
+    return Difference(difference, (difference - below, difference + above))
+
+
+def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]:
+    """How often each digit was taken for each: int64 (10, 10), rows = truth, columns = prediction.
+
+    Args:
+        predicted: integers (n,) of 0–9.
+        labels: integers (n,) of 0–9.
+
+    Raises:
+        ValueError: the shapes differ, or a value is not a digit.
+    """
+    _check_pairs(predicted, labels)
+    _check_digits(predicted)
+    _check_digits(labels)
+    cells = labels.astype(np.int64) * _CLASSES + predicted
+    counts = np.bincount(cells, minlength=_CLASSES * _CLASSES)
+    return counts.astype(np.int64).reshape(_CLASSES, _CLASSES)
+
+
+@dataclass(frozen=True)
+class DigitMetrics:
+    """How well one digit is recognised. A share of nothing (0 / 0) is None.
+
+    Attributes:
+        digit: 0–9.
+        n: how many images truly show it.
+        precision: the share of right ones among the predictions of this digit, in [0, 1].
+        recall: the share found of the images that truly show it, in [0, 1].
+        f1: the harmonic mean of precision and recall, in [0, 1].
+        interval: the 95% Wilson interval of the recall; (0, 1) where n = 0.
+    """
+
+    digit: int
+    n: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    interval: Interval
+
+
+def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
+    """Precision, recall and F1 of each of the ten digits, from 0 to 9.
+
+    Args:
+        confusion: int64 (10, 10), rows = truth, columns = prediction.
+
+    Raises:
+        ValueError: the matrix has another shape.
+    """
+    if confusion.shape != (_CLASSES, _CLASSES):
+        raise ValueError(f"a confusion matrix is (10, 10), not {confusion.shape}")
+    figures = []
+    for digit in range(_CLASSES):
+        right = int(confusion[digit, digit])
+        truths = int(confusion[digit].sum())
+        predictions = int(confusion[:, digit].sum())
+        figures.append(
+            DigitMetrics(
+                digit=digit,
+                n=truths,
+                precision=_share(right, predictions),
+                recall=_share(right, truths),
+                f1=_share(2 * right, truths + predictions),
+                interval=wilson_interval(right, truths),
+            )
+        )
+    return tuple(figures)
+
+
+def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
+    """The mean negative logarithm of the probability given to the true digit, in nats, 0 or more.
+
+    Probabilities are clipped to [eps, 1], eps being that of their dtype (1.2e-7 for float32), so
+    that a mistake made with certainty costs much (15.9 nats) but not infinitely much.
+
+    Args:
+        probabilities: floats (n, 10) in [0, 1], each row adding up to 1.
+        labels: integers (n,) of 0–9.
+
+    Raises:
+        ValueError: the shapes do not fit, a label is not a digit, a true digit's probability
+            is NaN, or there is nothing to judge (n = 0).
+    """
+    if probabilities.shape != (*labels.shape, _CLASSES):
+        raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")
+    _check_digits(labels)
+    if not len(labels):
+        raise ValueError("no predictions to judge")
+    true_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    if np.isnan(true_probabilities).any():
+        raise ValueError("a probability is NaN")
+    # averaged probabilities may pass 1 by a rounding error, hence a clip at both ends
+    clipped = np.clip(true_probabilities, np.finfo(probabilities.dtype).eps, 1.0)
+    # subtracted, not negated: perfect predictions cost 0.0, not -0.0
+    return float(0.0 - np.mean(np.log(clipped)))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _check_pairs(predicted: Integers, labels: Integers) -> None:
+    if predicted.shape != labels.shape or labels.ndim != 1:
+        raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
+
+
+def _check_digits(values: Integers) -> None:
+    if values.size and not (values.min() >= 0 and values.max() < _CLASSES):
+        raise ValueError(f"values from {values.min()} to {values.max()} are not all digits 0–9")
