@@ -1,0 +1,131 @@
+"""A CSV of digits, block by block, into arrays.
+
+The grammar is as narrow as Kaggle's files: decimal whole numbers without sign, space or leading
+zero, quoted or not. General CSV readers take more for a number than that ("0x1F", " 5", "NaN", an
+empty field), and skip blank lines, so that a damaged file would be read as other digits.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.data.csv_faults import REMEDY, column_names, foreign_content, header_fault, row_fault
+from kit.data.digits import CLASSES, PIXELS
+from kit.errors import DataError
+
+_BOM = b"\xef\xbb\xbf"
+# the longest line without a fault, a quoted header, is a seventh of this
+_LONGEST_LINE = 1 << 16
+
+
+def parse_digits(
+    blocks: Iterable[bytes], origin: str, *, labelled: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
+    """The pixels, uint8 (n, 784), and the labels, int64 (n,) of 0–9 or None, of a CSV.
+
+    A byte order mark, CRLF line ends, quoted fields and a last line without a line end are read.
+    Where that last line was cut inside its very last value, nothing in a CSV can show it; MNIST's
+    last pixel is 0 in all images, so that a cut there leaves no value, and is found.
+
+    Args:
+        blocks: the file's bytes, in pieces of any length.
+        origin: what to call the file in an error.
+        labelled: whether the first column is `label`.
+
+    Raises:
+        DataError: the first fault of the file.
+    """
+    columns = len(column_names(labelled=labelled))
+    lines = _whole_lines(blocks)
+    start = next(lines, b"").removeprefix(_BOM)
+    if (foreign := foreign_content(start)) is not None:
+        found, remedy = foreign
+        raise DataError(
+            f"{origin}, line 1: expected a header of {columns} columns, found {found}", remedy
+        )
+    header, _, first_rows = start.partition(b"\n")
+    if (wrong := header_fault(header.removesuffix(b"\r"), labelled=labelled)) is not None:
+        fault, remedy = wrong
+        raise DataError(f"{origin}, {fault}", remedy)
+    line = 2
+    parts = []
+    for text in chain([first_rows] if first_rows else [], lines):
+        values = _values(text, columns)
+        if values is None or (labelled and values[:, 0].max() >= CLASSES):
+            fault = row_fault(text, line, labelled=labelled)
+            raise DataError(f"{origin}, {fault}", REMEDY)
+        parts.append(values)
+        line += len(values)
+    if not parts:
+        raise DataError(
+            f"{origin}, line 2: expected {columns} values, found a header alone", REMEDY
+        )
+    pixels = np.concatenate([values[:, -PIXELS:] for values in parts])
+    labels = np.concatenate([values[:, 0] for values in parts]).astype(np.int64)
+    return pixels, labels if labelled else None
+
+
+def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces that end where a line ends, but for one too long or the last."""
+    rest = b""
+    for block in blocks:
+        text = rest + block
+        end = text.rfind(b"\n") + 1
+        if not end and len(text) > _LONGEST_LINE:
+            end = len(text)
+        if end:
+            yield text[:end]
+        rest = text[end:]
+    if rest:
+        yield rest
+
+
+def _values(text: bytes, columns: int) -> NDArray[np.uint8] | None:
+    """The values of whole lines, uint8 (rows, `columns`), or None where any of them has a fault."""
+    if not text.endswith(b"\n"):
+        text += b"\n"
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n")
+    if b'"' in text:
+        if not _quotes_pair(text):
+            return None
+        text = text.replace(b'"', b"")
+    # three line ends in front, so that each byte has three before it
+    digit = np.frombuffer(b"\n\n\n" + text, np.uint8) - np.uint8(ord("0"))
+    is_digit = digit < 10
+    digit *= is_digit
+    # for each byte of the text: is it the last of (at least) one, two, three, four digits in a row?
+    one = is_digit[3:]
+    two = one & is_digit[2:-1]
+    three = two & is_digit[1:-2]
+    units, tens, hundreds = digit[3:], digit[2:-1], digit[1:-2]
+    below_100 = units + tens * np.uint8(10)
+    above_255 = three & ((hundreds > 2) | ((hundreds == 2) & (below_100 > 55)))
+    leading_zero = two & (tens == 0) & ~is_digit[1:-2]
+    no_value = ~(one | is_digit[2:-1])
+    if (three & is_digit[:-3] | above_255 | leading_zero | no_value).any():
+        return None
+    byte = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(~one)
+    line_ends = np.count_nonzero(byte == ord("\n"))
+    commas = np.count_nonzero(byte == ord(","))
+    if (
+        commas != line_ends * (columns - 1)
+        or commas + line_ends != len(ends)
+        or not (byte[ends[columns - 1 :: columns]] == ord("\n")).all()
+    ):
+        return None
+    values: NDArray[np.uint8] = below_100 + hundreds * is_digit[2:-1] * np.uint8(100)
+    return values[ends - 1].reshape(line_ends, columns)
+
+
+def _quotes_pair(text: bytes) -> bool:
+    """Whether each quote in `text` is the first or the last character of a field that has both."""
+    byte = np.frombuffer(b"\n" + text, np.uint8)
+    ends = np.flatnonzero((byte == ord(",")) | (byte == ord("\n")))
+    opened = byte[ends[:-1] + 1] == ord('"')
+    closed = byte[ends[1:] - 1] == ord('"')
+    quotes = np.count_nonzero(byte == ord('"'))
+    return bool((opened == closed).all()) and quotes == 2 * np.count_nonzero(opened)
