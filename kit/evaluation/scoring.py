@@ -1,0 +1,31 @@
+"""A submission file judged by the labels it should have had."""
+
+from pathlib import Path
+
+from kit.competition.submission_file import read_submission
+from kit.errors import DataError
+from kit.metrics import Accuracy
+
+
+def score_submission(path: Path, solution: Path) -> Accuracy:
+    """The accuracy of a submission file, as Kaggle would score it.
+
+    Args:
+        path: the submission, `ImageId,Label`, ids 1 to n.
+        solution: the true labels of the same images, in the same format.
+
+    Raises:
+        DataError: either file is missing or has a fault, or they have not as many rows.
+    """
+    labels = read_submission(solution)
+    predicted = read_submission(path)
+    if len(predicted) != len(labels):
+        longer = path if len(predicted) > len(labels) else solution
+        # the header is line 1, so the first row without a counterpart is two lines below the last
+        line = min(len(predicted), len(labels)) + 2
+        raise DataError(
+            f"{path} has {len(predicted):,} rows and {solution} {len(labels):,}:"
+            f" line {line} of {longer} has no counterpart",
+            "Score a submission with the solution of the same test file",
+        )
+    return Accuracy.from_predictions(predicted, labels)
