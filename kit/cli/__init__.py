@@ -1,0 +1,11 @@
+"""The commands: parse, call, print; nothing else."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, and end with the exit code that fits what happened."""
+    # Only now, so that importing the package stays free of cost
+    from kit.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""kit validate, kit check, kit score."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit.cli.app import app
+from kit.cli.console import note, print_json, print_lines, print_table, with_interval
+from kit.cli.options import SUBMISSIONS, Json, Submissions
+
+if TYPE_CHECKING:
+    from kit.evaluation.validation import Validation
+
+TEST_ROWS = 28_000
+# A person reads the first faults; --json has them all
+SHOWN_FAULTS = 20
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit validate
+  kit validate 20260131-120000-tuned --json"""
+)
+def validate(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name or folder. [default: the newest]")
+    ] = None,
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """Judge a run on the Keras test split, without the images that it has seen."""
+    from kit.data.mnist import load_keras
+    from kit.evaluation.validation import validate as validate_run
+    from kit.runs import find_run
+
+    found = find_run(submissions, run)
+    validation = validate_run(found, load_keras().test)
+    if json:
+        print_json(
+            {
+                "run": found.name,
+                "n_total": validation.n_total,
+                "n_overlap": validation.n_overlap,
+                **asdict(validation.accuracy),
+                "confusion": validation.confusion.tolist(),
+                "digits": [asdict(digit) for digit in validation.digits],
+            }
+        )
+        return
+    seen = f"{validation.n_overlap:,} seen in training"
+    print_lines(
+        [
+            f"Run {found.name} on the Keras test split",
+            f"{validation.n_total:,} images, {seen}, judged on {validation.accuracy.n:,}",
+            f"Accuracy {with_interval(**asdict(validation.accuracy))}",
+        ]
+    )
+    _print_digits(validation)
+
+
+def _print_digits(validation: "Validation") -> None:
+    print_table(
+        "Confusion: rows are the truth, columns the prediction",
+        ["truth", *map(str, range(10))],
+        [[str(digit), *map(str, row)] for digit, row in enumerate(validation.confusion.tolist())],
+    )
+    print_table(
+        "Each digit",
+        ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"],
+        [
+            [
+                str(digit.digit),
+                str(digit.n),
+                *(
+                    "–" if x is None else f"{x:.2%}"
+                    for x in (digit.precision, digit.recall, digit.f1)
+                ),
+                f"{digit.interval[0]:.2%} to {digit.interval[1]:.2%}",
+            ]
+            for digit in validation.digits
+        ],
+    )
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit check submissions/20260131-120000-tuned/submission.csv
+  kit check mine.csv --rows 100 --json"""
+)
+def check(
+    file: Annotated[Path, typer.Argument(help="A submission file.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows it must have.")] = TEST_ROWS,
+    json: Json = False,
+) -> None:
+    """Check a submission file against the competition's rules, and list every fault."""
+    from kit.competition.submission_file import check_submission
+
+    checked = check_submission(file, rows)
+    if json:
+        print_json(asdict(checked))
+    elif checked.ok:
+        print_lines([f"{file}: a valid submission of {checked.rows:,} rows"])
+    else:
+        for fault in checked.faults[:SHOWN_FAULTS]:
+            print_lines([f"{file}, {fault}"])
+        more = len(checked.faults) - SHOWN_FAULTS
+        if more > 0:
+            print_lines([f"… and {more:,} more; --json lists them all"])
+        note(f"{file}: {len(checked.faults):,} faults in {checked.rows:,} rows.")
+        note("Mend those lines, or write the file anew with: kit train --source kaggle")
+    if not checked.ok:
+        raise typer.Exit(3)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit score mine.csv --solution data/rehearsal-1/solution.csv"""
+)
+def score(
+    file: Annotated[Path, typer.Argument(help="A submission file.")],
+    solution: Annotated[Path, typer.Option(help="The true labels, as ImageId,Label.")],
+    json: Json = False,
+) -> None:
+    """Score a submission file against known labels, as Kaggle would."""
+    from kit.evaluation.scoring import score_submission
+
+    accuracy = score_submission(file, solution)
+    if json:
+        print_json(asdict(accuracy))
+    else:
+        print_lines([f"Score {with_interval(**asdict(accuracy))}"])

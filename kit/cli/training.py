@@ -1,0 +1,200 @@
+"""kit train, kit rehearse."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kit.cli.app import app
+from kit.cli.console import print_json, print_lines, training_bar, with_interval
+from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.errors import UsageError
+
+if TYPE_CHECKING:
+    from kit.runs import Run
+
+
+class SourceName(StrEnum):
+    """Where digits come from."""
+
+    keras = "keras"
+    kaggle = "kaggle"
+
+
+Preset = Annotated[
+    str | None, typer.Option(help="baseline (the lab's) or tuned. [default: tuned]", metavar="NAME")
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit train
+  kit train --source kaggle --preset tuned --seed 7
+  kit train --hidden 800 --hidden 600 --epochs 20 --name wide
+  kit train --resume 20260131-120000-tuned"""
+)
+def train(
+    source: Annotated[
+        SourceName | None, typer.Option(help="Where the digits come from. [default: keras]")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="MNIST's .npz, or Kaggle's folder or .zip. "
+            "[default: data/mnist.npz, or data/kaggle]",
+        ),
+    ] = None,
+    preset: Preset = None,
+    epochs: Epochs = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a gradient step.")] = None,
+    hidden: Annotated[
+        list[int] | None, typer.Option(help="Units of a hidden layer; repeat it for each.")
+    ] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest, if it varies.")] = None,
+    validation_fraction: Annotated[
+        float | None, typer.Option(help="Share of the training rows held out, 0 for none.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better validation.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides all that chance does.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The end of the run's name. [default: the preset's]")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings from a JSON file, such as a run's config.json; options win over it.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with an interrupted run.", metavar="RUN")
+    ] = None,
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """Train a network, validate it, and write a run with its submission.csv.
+
+    What is not given comes from --config, else from the preset.
+    """
+    given = {
+        "source": source and source.value,
+        "data": data,
+        "preset": preset,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "hidden": tuple(hidden) if hidden else None,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "validation_fraction": validation_fraction,
+        "patience": patience,
+        "seed": seed,
+        "name": name,
+    }
+    given = {setting: value for setting, value in given.items() if value is not None}
+    if resume is not None and (given or config):
+        options = ", ".join(f"--{setting.replace('_', '-')}" for setting in given) or "--config"
+        raise UsageError(
+            f"--resume goes on with the settings of its run; {options} cannot change them.",
+            "Leave them out, or train a new run without --resume.",
+        )
+
+    from kit.config import make_config, parse_settings
+    from kit.training.train import resume as resume_training
+    from kit.training.train import train as train_run
+
+    with training_bar() as bar:
+        if resume is not None:
+            run = resume_training(resume, submissions, bar)
+        else:
+            settings = parse_settings(config.read_text("utf-8"), str(config)) if config else {}
+            run = train_run(make_config({**settings, **given}), submissions, bar)
+    if json:
+        print_json(_figures(run))
+    else:
+        print_lines(_told(run))
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit rehearse
+  kit rehearse --seed 7 --preset baseline --epochs 10"""
+)
+def rehearse(
+    seed: Annotated[int, typer.Option(min=0, help="Deals the images, and seeds training.")] = 0,
+    preset: Preset = None,
+    epochs: Epochs = None,
+    data: Annotated[
+        Path, typer.Option(help="Where rehearsal-SEED/ is, or is made.", file_okay=False)
+    ] = Path("data"),
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """Rehearse the competition: deal its files from MNIST, train on them, score the submission.
+
+    The labels of test.csv are hidden in solution.csv, which only the scoring reads.
+    """
+    from kit.config import make_config
+    from kit.data.mnist import load_keras
+    from kit.data.rehearsal import make_rehearsal
+    from kit.evaluation.scoring import score_submission
+    from kit.training.train import train as train_run
+
+    given = {"preset": preset, "epochs": epochs}
+    given = {setting: value for setting, value in given.items() if value is not None}
+    with training_bar() as bar:
+        bar.stage("Dealing the rehearsal")
+        rehearsal = make_rehearsal(load_keras(), seed, data)
+        config = make_config(
+            {
+                "source": "kaggle",
+                "data": rehearsal.folder,
+                "seed": seed,
+                "name": f"rehearsal-{seed}",
+                **given,
+            }
+        )
+        run = train_run(config, submissions, bar)
+    score = score_submission(run.folder / "submission.csv", rehearsal.solution)
+    if json:
+        print_json({**_figures(run), "rehearsal": str(rehearsal.folder), "score": vars(score)})
+        return
+    print_lines(_told(run))
+    print_lines([f"Score on the hidden labels {with_interval(**vars(score))}"])
+
+
+def _figures(run: "Run") -> dict[str, Any]:
+    metrics = run.metrics
+    file = metrics["submission"]
+    return {
+        **metrics,
+        "run": run.name,
+        "submission": None if file is None else str(run.folder / file),
+    }
+
+
+def _told(run: "Run") -> list[str]:
+    metrics = run.metrics
+    rows, seconds, overlap = metrics["rows"], metrics["seconds"], metrics["overlap"].get("test")
+    trained = f"Trained {metrics['epochs']} epochs on {rows['train']:,} rows"
+    lines = [f"{trained} in {seconds['fit']:.0f} s, {seconds['total']:.0f} s in all: {run.folder}"]
+    if metrics["validation"]["n"]:
+        figures = {name: metrics["validation"][name] for name in ("accuracy", "n", "interval")}
+        lines.append(f"Validation accuracy {with_interval(**figures)}")
+    else:
+        lines.append("No row was held out for validation, so nothing foretells this run's score.")
+    if overlap is None:
+        lines.append("No submission: Kaggle's test.csv is not at hand (kit download fetches it).")
+    else:
+        lines.append(f"Submission {run.folder / metrics['submission']}")
+        if overlap["n_overlap"]:
+            seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
+            lines.append(f"Overlapping: {seen} were trained on; its score would say nothing.")
+    return lines

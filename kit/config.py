@@ -1,0 +1,159 @@
+"""What a run was asked to do: one frozen model, and the presets that fill it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from kit.errors import UsageError
+
+Preset = Literal["baseline", "tuned"]
+
+
+def _check_name(name: str) -> str:
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    if not name or len(name) > 100 or name.startswith(".") or not set(name) <= allowed:
+        raise ValueError("takes letters, digits, '.', '_' and '-', and does not begin with '.'")
+    return name
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides what a training makes, on a given machine.
+
+    Attributes:
+        source: where the digits come from.
+        data: the folder or file to read them from, or None to look in the usual places.
+        preset: what the values that nobody gave were taken from.
+        name: the last part of the run's name.
+        epochs: how often training passes over all its rows.
+        batch_size: rows a gradient step.
+        hidden: units of each hidden layer, first to last.
+        kernel_initializer: Keras's name of it, for every layer.
+        batch_normalization: normalise each hidden layer before its ReLU.
+        dropout: share of units dropped after each hidden layer, in [0, 1).
+        input_dropout: share of pixels dropped before the first layer, in [0, 1).
+        label_smoothing: share of each label that is spread over all ten digits, in [0, 1).
+        optimizer: Keras's name of it.
+        learning_rate: the constant rate, or the highest one of `one_cycle`.
+        schedule: `one_cycle` rises over the first tenth of the steps, then falls to 0 on a cosine.
+        weight_decay: of kernels alone, as AdamW decouples it; for `adamw` only.
+        validation: the rows held out are `stratified` by label, or the `last`, as in the lab.
+        validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
+        patience: epochs without a better validation accuracy until training stops, and the best
+            epoch's weights are kept; None never stops early and keeps the last epoch's.
+        seed: decides initial weights, order of rows, dropout, and which rows are held out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["keras", "kaggle"] = "keras"
+    data: Path | None = None
+    preset: Preset = "tuned"
+    name: Annotated[str, AfterValidator(_check_name)]
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    kernel_initializer: Literal["random_normal", "glorot_uniform", "he_normal"] = "he_normal"
+    batch_normalization: bool = False
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    optimizer: Literal["sgd", "adam", "adamw"]
+    learning_rate: PositiveFloat
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    validation: Literal["stratified", "last"] = "stratified"
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)]
+    patience: PositiveInt | None = None
+    seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.patience is not None and self.validation_fraction == 0:
+            raise ValueError("patience needs validation rows: give a validation_fraction above 0")
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError("weight_decay is for the optimizer adamw")
+        return self
+
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    # The lab's base program: one hidden layer, plain SGD at Keras's default rate.
+    "baseline": {
+        "epochs": 100,
+        "batch_size": 200,
+        "hidden": (800,),
+        "kernel_initializer": "random_normal",
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "validation": "last",
+        "validation_fraction": 0.2,
+    },
+    "tuned": {
+        "epochs": 25,
+        "batch_size": 250,
+        "hidden": (1024, 1024),
+        "batch_normalization": True,
+        "dropout": 0.3,
+        "input_dropout": 0.1,
+        "label_smoothing": 0.05,
+        "optimizer": "adamw",
+        "learning_rate": 2e-3,
+        "schedule": "one_cycle",
+        "weight_decay": 0.02,
+        "validation_fraction": 0.1,
+    },
+}
+
+
+SETTINGS = f"Settings are {', '.join(TrainConfig.model_fields)}; presets: {', '.join(PRESETS)}."
+
+
+def make_config(given: dict[str, Any]) -> TrainConfig:
+    """Complete the settings somebody gave: theirs win over their preset's, those over the defaults.
+
+    Raises:
+        UsageError: a setting is unknown, out of range, or at odds with another.
+    """
+    preset = given.get("preset", TrainConfig.model_fields["preset"].default)
+    try:
+        return TrainConfig.model_validate({"name": preset, **PRESETS.get(preset, {}), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        found = f", found {first['input']!r}" if field else ""
+        message = first["msg"].removeprefix("Value error, ")
+        raise UsageError(
+            f"{field + ': ' if field else ''}{message}{found}.",
+            SETTINGS,
+        ) from error
+
+
+def parse_settings(text: str, origin: str) -> dict[str, Any]:
+    """Take settings out of JSON text: an object of them, or a run's config.json.
+
+    Args:
+        text: the JSON.
+        origin: what to call it in an error.
+
+    Raises:
+        UsageError: the text is no JSON object.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{origin}: not JSON ({error}).", SETTINGS) from error
+    settings = content.get("settings", content) if isinstance(content, dict) else None
+    if not isinstance(settings, dict):
+        raise UsageError(f"{origin}: expected a JSON object of settings.", SETTINGS)
+    return settings

@@ -1,0 +1,60 @@
+"""How a run does on the Keras test split, without the images that it has seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.data.digits import Digits
+from kit.errors import DataError
+from kit.metrics import Accuracy, DigitMetrics, confusion_matrix, per_digit
+from kit.runs import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """A run's judgement.
+
+    Attributes:
+        n_total: images in the Keras test split.
+        n_overlap: how many of them stood in the run's training or validation rows.
+        accuracy: on the others alone.
+        confusion: int64 (10, 10), of the others; rows are the truth, columns the prediction.
+    """
+
+    n_total: int
+    n_overlap: int
+    accuracy: Accuracy
+    confusion: NDArray[np.int64]
+
+    @property
+    def digits(self) -> tuple[DigitMetrics, ...]:
+        """Figures for each digit, 0 to 9."""
+        return per_digit(self.confusion)
+
+
+def validate(run: Run, keras_test: Digits) -> Validation:
+    """Judge a run's stored predictions of the Keras test split where it has not seen the image.
+
+    Raises:
+        DataError: the run holds no such predictions, since MNIST was not at hand.
+    """
+    if keras_test.labels is None:
+        raise ValueError("validation needs labels")
+    path = run.folder / "probabilities.npz"
+    with np.load(path, allow_pickle=False) as file:
+        if "keras_test" not in file:
+            raise DataError(
+                f"{path}: holds no predictions of the Keras test split: MNIST was not at hand.",
+                "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again.",
+            )
+        predicted = file["keras_test"].argmax(axis=1)
+        seen = file["keras_test_seen"]
+    unseen = np.flatnonzero(~seen)
+    labels = keras_test.labels[unseen]
+    return Validation(
+        n_total=len(seen),
+        n_overlap=int(seen.sum()),
+        accuracy=Accuracy.from_predictions(predicted[unseen], labels),
+        confusion=confusion_matrix(predicted[unseen], labels),
+    )

@@ -1,0 +1,200 @@
+"""The run folder: everything about one attempt, and the only record of it.
+
+A run is built in a hidden folder, `.<run>`, and renamed when it is whole: what has a run's name is
+always a complete run. A hidden folder that an interruption left behind can be resumed.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kit.errors import UsageError
+from kit.files import write_whole
+
+NAME = re.compile(r"\d{8}-\d{6}-.+")
+CONFIG, METRICS, STATE, LOCK = "config.json", "metrics.json", "state.npz", "lock"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run.
+
+    Attributes:
+        folder: `submissions/<YYYYMMDD-HHMMSS>-<name>`, times in UTC.
+    """
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which names the run."""
+        return self.folder.name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What `config.json` holds: settings, versions, git commit, data fingerprints, rows."""
+        return _read_json(self.folder / CONFIG)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap."""
+        return _read_json(self.folder / METRICS)
+
+
+class Draft:
+    """A run being built, in a folder whose hidden name begins with a dot.
+
+    Only one process at a time holds a draft; the others are told so.
+
+    Attributes:
+        folder: `submissions/.<run>`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take hold of the draft in `folder`.
+
+        Raises:
+            UsageError: another process holds it.
+        """
+        self.folder = folder
+        self._lock = FileLock(folder / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(
+                f"{folder}: another process is building this run.",
+                "Wait until it ends, or stop it first.",
+            ) from error
+
+    @property
+    def name(self) -> str:
+        """The name that the run will have."""
+        return self.folder.name.removeprefix(".")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `config.json` holds."""
+        return _read_json(self.folder / CONFIG)
+
+    @property
+    def state(self) -> Path:
+        """Where a training keeps what it needs to go on; it is not part of the run."""
+        return self.folder / STATE
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether only the renaming is missing: metrics are written last."""
+        return (self.folder / METRICS).exists()
+
+    def write_json(self, file: str, content: dict[str, Any]) -> None:
+        """Write a JSON file of the run, whole or not at all."""
+        write_whole(self.folder / file, json.dumps(content, indent=2) + "\n")
+
+    def finish(self, metrics: dict[str, Any] | None = None) -> Run:
+        """Write `metrics.json` last, then give the folder its run's name."""
+        if metrics is not None:
+            self.write_json(METRICS, metrics)
+        self.state.unlink(missing_ok=True)
+        run = Run(self.folder.with_name(self.name))
+        self.release()
+        (self.folder / LOCK).unlink(missing_ok=True)
+        self.folder.rename(run.folder)
+        return run
+
+    def release(self) -> None:
+        """Let go of the draft, so that another process can resume it."""
+        self._lock.release()
+
+
+def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
+    """Begin a run named after this second and `name`, with its `config.json` in place.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    submissions.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    count = 1
+    while True:
+        run = f"{stamp}-{name}" + (f"-{count}" if count > 1 else "")
+        hidden = submissions / f".{run}"
+        count += 1
+        if (submissions / run).exists():
+            continue
+        try:
+            hidden.mkdir()
+        except FileExistsError:
+            continue
+        try:
+            draft = Draft(hidden)
+            draft.write_json(CONFIG, config)
+        except BaseException:
+            shutil.rmtree(hidden, ignore_errors=True)
+            raise
+        return draft
+
+
+def resume_run(submissions: Path, run: str) -> Draft | Run:
+    """Find an interrupted run by its name or folder: its draft, or the run if it is complete.
+
+    Raises:
+        UsageError: there is no such run, or another process holds it.
+    """
+    name = Path(run).name.removeprefix(".")
+    for parent in dict.fromkeys([Path(run).parent, submissions]):
+        if _is_run(parent / name):
+            return Run(parent / name)
+        hidden = parent / f".{name}"
+        if (hidden / CONFIG).is_file():
+            draft = Draft(hidden)
+            return draft.finish() if draft.is_whole else draft
+    waiting = [path.name[1:] for path in sorted(submissions.glob(".*")) if _is_draft(path)]
+    raise UsageError(
+        f"{name}: no such run in {submissions}, neither complete nor interrupted.",
+        f"Runs that can be resumed: {', '.join(waiting) or 'none'}.",
+    )
+
+
+def list_runs(submissions: Path) -> list[Run]:
+    """List the complete runs, newest first."""
+    if not submissions.is_dir():
+        return []
+    return [Run(path) for path in sorted(submissions.iterdir(), reverse=True) if _is_run(path)]
+
+
+def find_run(submissions: Path, run: str | None = None) -> Run:
+    """Find a complete run by its folder or name; without one, the newest.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    if run is None:
+        runs = list_runs(submissions)
+        if runs:
+            return runs[0]
+        raise UsageError(f"{submissions}: no run there yet.", "Make one with: kit train")
+    for folder in (Path(run), submissions / run):
+        if _is_run(folder):
+            return Run(folder.resolve() if folder.name in ("", ".", "..") else folder)
+    known = ", ".join(known.name for known in list_runs(submissions)[:5])
+    raise UsageError(f"{run}: no such run in {submissions}.", f"Newest runs: {known or 'none'}.")
+
+
+def _is_run(folder: Path) -> bool:
+    return bool(NAME.fullmatch(folder.resolve().name)) and (folder / METRICS).is_file()
+
+
+def _is_draft(folder: Path) -> bool:
+    return bool(NAME.fullmatch(folder.name[1:])) and (folder / CONFIG).is_file()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

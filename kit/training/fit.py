@@ -1,0 +1,191 @@
+"""How a network learns: epochs over rows that are already on the device, resumable after each."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.config import TrainConfig
+from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.training.progress import Epoch, Progress, load_progress, save_progress
+
+# A longer training saves its state this often; a kill costs at most so much of it, and an epoch
+STATE_SECONDS = 5.0
+WARM_UP = 0.1
+VALIDATION_BATCH_SIZE = 2_000
+# The progress bar is told this often an epoch; in between, Python stays out of the way
+REPORTS_AN_EPOCH = 8
+
+
+Report = Callable[[int, float, dict[str, float]], None]
+
+
+class DigitStore(keras.layers.Layer):
+    """All digits as uint8 on the device: row numbers in, normalised images out."""
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        super().__init__(name="digit_store")
+        self.pixels = self.add_weight(
+            name="pixels",
+            shape=pixels.shape,
+            dtype="uint8",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+        )
+        self.pixels.assign(pixels)
+
+    def call(self, rows: Any) -> Any:
+        """Take int32 (n,) row numbers; give float32 (n, 784) in [0, 1]."""
+        return keras.ops.cast(keras.ops.take(self.pixels, rows, axis=0), "float32") / 255.0
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Give the shape of the images for that of the row numbers."""
+        return (input_shape[0], PIXELS)
+
+
+def fit(
+    network: keras.Sequential,
+    digits: Digits,
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    config: TrainConfig,
+    state: Path,
+    report: Report,
+) -> list[Epoch]:
+    """Train the network in place, from where `state` stands if there is one, and list the epochs.
+
+    Args:
+        network: images to logits, as `build_network` gives it.
+        digits: the labelled digits that both kinds of rows stand in.
+        rows: the training rows and the validation rows, of which there may be none.
+        config: how to train.
+        state: a file that is kept up to date, so that an interrupted call can be repeated.
+        report: told an epoch, the share of it done in [0, 1] and its figures, now and then.
+
+    Raises:
+        OSError: the state cannot be written.
+    """
+    if digits.labels is None:
+        raise ValueError("training needs labels")
+    training, validation = rows
+    answers = np.eye(CLASSES, dtype=np.float32)[digits.labels]
+    steps = -(-len(training) // config.batch_size)
+    model = _compile(network, digits, config, steps)
+    kept = [*network.variables, *model.optimizer.variables]
+
+    progress = load_progress(state) or Progress()
+    for variable, value in zip(kept, progress.variables, strict=False):
+        variable.assign(value)
+    saved = time.monotonic()
+    for epoch in range(len(progress.history), config.epochs):
+        if _is_stale(progress.history, config.patience):
+            break
+        began = time.monotonic()
+        order = np.random.default_rng((config.seed, epoch)).permutation(training)
+        fitted = model.fit(
+            order.astype(np.int32),
+            answers[order],
+            batch_size=config.batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=[_Reporter(report, epoch + 1, steps)],
+        ).history
+        judged = _evaluate(model, validation, answers)
+        last = Epoch(
+            epoch=epoch + 1,
+            loss=fitted["loss"][-1],
+            accuracy=fitted["accuracy"][-1],
+            val_loss=judged.get("loss"),
+            val_accuracy=judged.get("accuracy"),
+            learning_rate=float(model.optimizer.learning_rate),
+            seconds=time.monotonic() - began,
+        )
+        progress.history.append(last)
+        figures = {"loss": last.loss, "accuracy": last.accuracy, "val_accuracy": last.val_accuracy}
+        report(epoch + 1, 1.0, {name: v for name, v in figures.items() if v is not None})
+        if config.patience and _is_best(progress.history):
+            progress.best = [np.array(variable) for variable in network.variables]
+        if time.monotonic() - saved > STATE_SECONDS:
+            progress.variables = [np.array(variable) for variable in kept]
+            save_progress(state, progress)
+            saved = time.monotonic()
+    if config.patience:
+        for variable, value in zip(network.variables, progress.best, strict=True):
+            variable.assign(value)
+    return progress.history
+
+
+def _compile(
+    network: keras.Sequential, digits: Digits, config: TrainConfig, steps: int
+) -> keras.Model:
+    rows = keras.Input((), dtype="int32", name="rows")
+    model = keras.Model(rows, network(DigitStore(digits.pixels)(rows)))
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
+    if config.schedule == "one_cycle":
+        total = steps * config.epochs
+        warm_up = round(total * WARM_UP)
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=config.learning_rate / 25,
+            decay_steps=max(total - warm_up, 1),
+            warmup_target=config.learning_rate,
+            warmup_steps=warm_up,
+        )
+    optimizer = keras.optimizers.get(
+        {"class_name": config.optimizer, "config": {"learning_rate": rate}}
+    )
+    if config.optimizer == "adamw":
+        optimizer.weight_decay = config.weight_decay
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=config.label_smoothing
+        ),
+        metrics=["accuracy"],
+        jit_compile=True,
+        steps_per_execution=-(-steps // REPORTS_AN_EPOCH),
+    )
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _evaluate(
+    model: keras.Model, rows: NDArray[np.int64], answers: NDArray[np.float32]
+) -> dict[str, float]:
+    if not len(rows):
+        return {}
+    judged: dict[str, float] = model.evaluate(
+        rows.astype(np.int32),
+        answers[rows],
+        batch_size=VALIDATION_BATCH_SIZE,
+        verbose=0,
+        return_dict=True,
+    )
+    return judged
+
+
+def _is_best(history: list[Epoch]) -> bool:
+    return all((history[-1].val_accuracy or 0) > (e.val_accuracy or 0) for e in history[:-1])
+
+
+def _is_stale(history: list[Epoch], patience: int | None) -> bool:
+    if patience is None or not history:
+        return False
+    best = max(history, key=lambda epoch: epoch.val_accuracy or 0)
+    return history[-1].epoch - best.epoch >= patience
+
+
+class _Reporter(keras.callbacks.Callback):
+    def __init__(self, report: Report, epoch: int, steps: int) -> None:
+        super().__init__()
+        self.report, self.epoch, self.steps = report, epoch, steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # The epoch's end is reported with its validation
+        if logs and batch + 1 < self.steps:
+            share = (batch + 1) / self.steps
+            self.report(self.epoch, share, {name: float(value) for name, value in logs.items()})

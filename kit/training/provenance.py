@@ -1,0 +1,71 @@
+"""What a run was made from: settings, versions, commit, data."""
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kit.config import TrainConfig
+from kit.training.material import Material
+from kit.training.split import Rows
+
+
+def describe(config: TrainConfig, material: Material, rows: tuple[Rows, Rows]) -> dict[str, Any]:
+    """Describe what makes a run: settings, versions, commit, and its data's fingerprints."""
+    given = {
+        "train": material.train,
+        "keras_test": material.keras_test,
+        "test": material.kaggle_test,
+    }
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    packages = ["digit-kit", "keras", "numpy", "tensorflow", *(["jax"] * (backend == "jax"))]
+    settings = config.model_dump(mode="json")
+    if config.data is not None:
+        settings["data"] = str(config.data.resolve())
+    return {
+        "settings": settings,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "backend": backend,
+        "versions": {package: version(package) for package in packages},
+        "git_commit": _git_commit(),
+        "data": {
+            role: None
+            if digits is None
+            else {"origin": digits.origin, "rows": len(digits), "fingerprint": digits.fingerprint}
+            for role, digits in given.items()
+        },
+        "rows": {
+            "train": len(rows[0]),
+            "validation": len(rows[1]),
+            "test": 0 if material.kaggle_test is None else len(material.kaggle_test),
+        },
+    }
+
+
+def _git_commit() -> str | None:
+    """Name the commit of the kit's own checkout, with `-dirty` if it was changed since."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        described = subprocess.run(
+            [
+                "git",
+                "-C",
+                str(checkout),
+                "describe",
+                "--always",
+                "--dirty",
+                "--abbrev=40",
+                "--exclude=*",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
