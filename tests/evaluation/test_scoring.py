@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kit.competition.submission_file import write_submission
+from kit.errors import DataError
+from kit.evaluation.scoring import score_submission
+from kit.metrics import Accuracy
+
+LABELS = np.array([7, 2, 1, 0, 4, 1, 4, 9])
+
+
+@pytest.fixture
+def solution(tmp_path: Path) -> Path:
+    path = tmp_path / "solution.csv"
+    write_submission(path, LABELS)
+    return path
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    return tmp_path / "submission.csv"
+
+
+def test_score_is_the_share_of_right_labels(solution: Path, submission: Path) -> None:
+    write_submission(submission, np.array([7, 2, 1, 0, 9, 1, 4, 4]))
+    score = score_submission(submission, solution)
+    assert (score.accuracy, score.n) == (0.75, 8)
+    assert score == Accuracy.from_counts(6, 8)
+
+
+def test_the_solution_scores_one(solution: Path) -> None:
+    score = score_submission(solution, solution)
+    assert score.accuracy == 1.0
+    assert score.interval[1] == 1.0
+
+
+@pytest.mark.parametrize(("rows", "longer"), [(5, "solution"), (9, "submission")])
+def test_rows_must_agree(solution: Path, submission: Path, rows: int, longer: str) -> None:
+    write_submission(submission, np.zeros(rows, dtype=np.int64))
+    with pytest.raises(DataError) as raised:
+        score_submission(submission, solution)
+    line = min(rows, 8) + 2
+    assert raised.value.what == (
+        f"{submission} has {rows} rows and {solution} 8:"
+        f" line {line} of {solution.with_name(f'{longer}.csv')} has no counterpart"
+    )
+
+
+def test_a_fault_names_the_file_it_is_in(solution: Path, submission: Path) -> None:
+    write_submission(submission, LABELS)
+    solution.write_bytes(solution.read_bytes().replace(b"3,1", b"3,x"))
+    with pytest.raises(DataError, match=r"solution\.csv: 1 fault: line 4, Label: "):
+        score_submission(submission, solution)
+    with pytest.raises(DataError, match=r"solution\.csv: 1 fault: line 4, Label: "):
+        score_submission(solution, submission)
+
+
+def test_a_missing_file_is_named(solution: Path, submission: Path) -> None:
+    with pytest.raises(DataError, match=r"submission\.csv does not exist"):
+        score_submission(submission, solution)

@@ -1,0 +1,247 @@
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.metrics import (
+    Accuracy,
+    accuracy,
+    accuracy_difference,
+    confusion_matrix,
+    log_loss,
+    per_digit,
+    wilson_interval,
+)
+
+TRUTH = np.array([0, 0, 0, 1, 1, 7, 7, 7, 7, 9])
+PREDICTED = np.array([0, 0, 6, 1, 7, 7, 7, 7, 1, 4])
+
+
+def test_accuracy_is_the_share_of_equals() -> None:
+    assert accuracy(PREDICTED, TRUTH) == 0.6
+
+
+def test_accuracy_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no predictions"):
+        accuracy(np.array([], dtype=int), np.array([], dtype=int))
+
+
+def test_accuracy_does_not_broadcast() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        accuracy(np.array([1]), TRUTH)
+    with pytest.raises(ValueError, match="do not fit"):
+        Accuracy.from_predictions(np.array([1]), TRUTH)
+
+
+# Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17
+# (1998), 857–872, table I, method 3
+@pytest.mark.parametrize(
+    ("correct", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0000, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_gives_the_published_intervals(
+    correct: int, n: int, low: float, high: float
+) -> None:
+    assert wilson_interval(correct, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_wilson_with_a_z_that_makes_the_sum_easy() -> None:
+    # z = 2: (2·5 + 4 ± 2·√(4 + 4·5·5/10)) / (2·14) = (14 ± 2·√14) / 28
+    confidence = math.erf(2 / math.sqrt(2))
+    expected = (0.5 - math.sqrt(14) / 14, 0.5 + math.sqrt(14) / 14)
+    assert wilson_interval(5, 10, confidence) == pytest.approx(expected, abs=1e-12)
+
+
+def test_wilson_of_nothing_is_everything() -> None:
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@given(st.integers(1, 100_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
+    correct, n = counts
+    low, high = wilson_interval(correct, n)
+    assert 0 <= low <= correct / n <= high <= 1
+    assert (low == 0) == (correct == 0)
+    assert (high == 1) == (correct == n)
+    mirrored = wilson_interval(n - correct, n)
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+@given(st.integers(0, 1000), st.floats(0.01, 0.98))
+def test_wilson_ends_solve_the_score_equation(correct: int, confidence: float) -> None:
+    # Wilson's definition, which the closed form solves: |p̂ - p| = z √(p (1 - p) / n) at both ends
+    for end in wilson_interval(correct, 1000, confidence):
+        if 0 < end < 1:
+            z = abs(correct / 1000 - end) / math.sqrt(end * (1 - end) / 1000)
+            assert math.erf(z / math.sqrt(2)) == pytest.approx(confidence, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("correct", "n", "confidence"), [(-1, 5, 0.95), (6, 5, 0.95), (1, 5, 0.0), (1, 5, 1.0)]
+)
+def test_wilson_refuses_what_is_no_share(correct: int, n: int, confidence: float) -> None:
+    with pytest.raises(ValueError, match=r"no share|not between"):
+        wilson_interval(correct, n, confidence)
+
+
+def test_accuracy_carries_its_interval() -> None:
+    measured = Accuracy.from_predictions(PREDICTED, TRUTH)
+    assert asdict(measured) == {"accuracy": 0.6, "n": 10, "interval": wilson_interval(6, 10)}
+    assert measured == Accuracy.from_counts(6, 10)
+
+
+def test_accuracy_of_no_images_is_unknown() -> None:
+    nothing = np.array([], dtype=np.int64)
+    assert Accuracy.from_predictions(nothing, nothing) == Accuracy(None, 0, (0.0, 1.0))
+
+
+# Newcombe, Statistics in Medicine 17 (1998), 873–890, table II, method 10
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+        ((10, 10), (0, 20), 0.6791, 1.0000),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_difference_gives_the_published_intervals(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:
+    difference = accuracy_difference(Accuracy.from_counts(*first), Accuracy.from_counts(*second))
+    assert difference.difference == pytest.approx(first[0] / first[1] - second[0] / second[1])
+    assert difference.interval == pytest.approx((low, high), abs=5e-5)
+    assert difference.beyond_chance == (low > 0)
+
+
+def test_difference_mirrors() -> None:
+    better, worse = Accuracy.from_counts(990, 1000), Accuracy.from_counts(960, 1000)
+    low, high = accuracy_difference(better, worse).interval
+    mirrored = accuracy_difference(worse, better)
+    assert mirrored.interval == pytest.approx((-high, -low))
+    assert mirrored.beyond_chance
+
+
+def test_nothing_differs_from_an_unknown_accuracy() -> None:
+    unknown = accuracy_difference(Accuracy.from_counts(5, 5), Accuracy.from_counts(0, 0))
+    assert unknown.difference is None
+    assert unknown.interval == (-1.0, 1.0)
+    assert not unknown.beyond_chance
+
+
+def test_confusion_matrix_has_truth_in_rows() -> None:
+    expected = np.zeros((10, 10), dtype=np.int64)
+    expected[0, 0], expected[0, 6] = 2, 1
+    expected[1, 1], expected[1, 7] = 1, 1
+    expected[7, 7], expected[7, 1] = 3, 1
+    expected[9, 4] = 1
+    confusion = confusion_matrix(PREDICTED, TRUTH)
+    assert confusion.dtype == np.int64
+    np.testing.assert_array_equal(confusion, expected)
+
+
+def test_confusion_matrix_takes_small_integers() -> None:
+    nines = np.full(300, 9, dtype=np.uint8)
+    assert confusion_matrix(nines, nines)[9, 9] == 300
+
+
+def test_confusion_matrix_of_nothing_is_zero() -> None:
+    nothing = np.array([], dtype=np.int64)
+    assert not confusion_matrix(nothing, nothing).any()
+
+
+@pytest.mark.parametrize("stranger", [-1, 10])
+def test_confusion_matrix_refuses_what_is_no_digit(stranger: int) -> None:
+    with pytest.raises(ValueError, match="not all digits"):
+        confusion_matrix(np.array([stranger]), np.array([1]))
+    with pytest.raises(ValueError, match="not all digits"):
+        confusion_matrix(np.array([1]), np.array([stranger]))
+
+
+def test_per_digit_by_hand() -> None:
+    figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
+    assert [figure.digit for figure in figures] == list(range(10))
+    one, seven = figures[1], figures[7]
+    assert (one.n, one.precision, one.recall, one.f1) == (2, 1 / 2, 1 / 2, 1 / 2)
+    assert (seven.n, seven.precision, seven.recall, seven.f1) == (4, 3 / 4, 3 / 4, 3 / 4)
+    assert (figures[0].precision, figures[0].recall, figures[0].f1) == (1.0, 2 / 3, 4 / 5)
+    assert seven.interval == wilson_interval(3, 4)
+
+
+def test_per_digit_does_not_make_up_shares_of_nothing() -> None:
+    figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
+    never_seen, never_guessed, only_guessed = figures[2], figures[9], figures[4]
+    assert (never_seen.n, never_seen.precision, never_seen.recall, never_seen.f1) == (
+        0,
+        None,
+        None,
+        None,
+    )
+    assert never_seen.interval == (0.0, 1.0)
+    assert (never_guessed.precision, never_guessed.recall, never_guessed.f1) == (None, 0.0, 0.0)
+    assert (only_guessed.precision, only_guessed.recall, only_guessed.f1) == (0.0, None, 0.0)
+
+
+def test_per_digit_refuses_another_shape() -> None:
+    with pytest.raises(ValueError, match=r"\(10, 10\)"):
+        per_digit(np.zeros((9, 9), dtype=np.int64))
+
+
+def probabilities(*true_ones: float) -> np.ndarray:
+    rows = np.zeros((len(true_ones), 10))
+    rows[:, 3] = true_ones
+    rows[:, 8] = 1 - rows[:, 3]
+    return rows
+
+
+def test_log_loss_by_hand() -> None:
+    labels = np.array([3, 3, 3])
+    expected = (math.log(2) + math.log(4) + 0) / 3
+    assert log_loss(probabilities(0.5, 0.25, 1.0), labels) == pytest.approx(expected, abs=1e-12)
+
+
+def test_log_loss_of_a_guess_is_the_logarithm_of_ten() -> None:
+    assert log_loss(np.full((4, 10), 0.1), np.arange(4)) == pytest.approx(math.log(10))
+
+
+def test_log_loss_of_a_certain_mistake_is_clipped() -> None:
+    certain = probabilities(0.0)
+    assert log_loss(certain, np.array([3])) == pytest.approx(52 * math.log(2))
+    single = certain.astype(np.float32)
+    assert log_loss(single, np.array([3])) == pytest.approx(23 * math.log(2))
+
+
+def test_log_loss_of_perfection_is_zero_even_past_one_by_rounding() -> None:
+    past_one = probabilities(1.0, 1.0) * (1 + 1e-15)
+    loss = log_loss(past_one, np.array([3, 3]))
+    assert loss == 0
+    assert math.copysign(1, loss) == 1
+
+
+@pytest.mark.parametrize(
+    ("given_probabilities", "labels"),
+    [
+        (np.full((2, 10), 0.1), np.array([1])),
+        (np.full((2, 9), 0.1), np.array([1, 2])),
+        (np.full((1, 10), 0.1), np.array([10])),
+        (np.full((1, 10), np.nan), np.array([1])),
+        (np.empty((0, 10)), np.array([], dtype=int)),
+    ],
+)
+def test_log_loss_refuses_what_does_not_fit(
+    given_probabilities: np.ndarray, labels: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match=r"fit|digits|NaN|no predictions"):
+        log_loss(given_probabilities, labels)
