@@ -103,7 +103,7 @@ def _line_fault(line: bytes, columns: list[str], *, ended: bool) -> str | None:
     at_end = min(len(fields), len(columns)) - 1
     cut_off = (
         f"column {columns[at_end]}: expected {len(columns)} values, "
-        f"found the end of the file after {len(fields)}: the last line is cut off"
+        f"found the end of the file in value {len(fields)}: the last line is cut off"
     )
     for index, (name, field) in enumerate(zip(columns, fields, strict=False)):
         highest = CLASSES - 1 if name == "label" else 255

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -39,8 +40,10 @@ def load_kaggle(path: Path | None = None) -> Source:
     Raises:
         DataError: no files there, or the first fault of a file, with its line and column.
     """
+    path = path or find_kaggle()
     if path is None:
-        path = _place()
+        places = ", ".join(map(str, PLACES))
+        raise DataError(f"{TRAIN} and {TEST}: expected in one of {places}, found in none", _MISSING)
     with _reading(path):
         if not path.is_dir():
             return _read_archive(path)
@@ -52,7 +55,16 @@ def load_kaggle(path: Path | None = None) -> Source:
         raise DataError(
             f"{path}: expected {TRAIN} and {TEST}, found no {' and no '.join(missing)}", _MISSING
         )
-    return Source("kaggle", read_train(path / TRAIN), read_test(path / TEST))
+    # NumPy, the checksums and the disk all leave the interpreter to the other thread
+    with ThreadPoolExecutor(2) as pool:
+        train, test = pool.submit(read_train, tables[0]), pool.submit(read_test, tables[1])
+        return Source("kaggle", train.result(), test.result())
+
+
+def find_kaggle() -> Path | None:
+    """The first of the places where Kaggle's files are looked for that holds any, or None."""
+    names = (TRAIN, TEST, ARCHIVE)
+    return next((place for place in PLACES if any((place / name).exists() for name in names)), None)
 
 
 def read_train(path: Path) -> Digits:
@@ -71,14 +83,6 @@ def read_test(path: Path) -> Digits:
         DataError: the first fault of the file.
     """
     return _read_table(path, labelled=False)
-
-
-def _place() -> Path:
-    for place in PLACES:
-        if any((place / name).exists() for name in (TRAIN, TEST, ARCHIVE)):
-            return place
-    places = ", ".join(map(str, PLACES))
-    raise DataError(f"{TRAIN} and {TEST}: expected in one of {places}, found in none", _MISSING)
 
 
 def _read_table(path: Path, *, labelled: bool) -> Digits:
