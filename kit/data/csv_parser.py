@@ -87,7 +87,11 @@ def _values(text: bytes, columns: int) -> NDArray[np.uint8] | None:
     if not text.endswith(b"\n"):
         text += b"\n"
     if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
+        # several times faster than replacing each pair, which the other file's thread waits for
+        byte = np.frombuffer(text, np.uint8)
+        if not (byte[np.flatnonzero(byte == ord("\r")) + 1] == ord("\n")).all():
+            return None
+        text = text.replace(b"\r", b"")
     if b'"' in text:
         if not _quotes_pair(text):
             return None

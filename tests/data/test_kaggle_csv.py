@@ -140,8 +140,9 @@ def test_all_places_are_named_where_none_has_the_files(
     assert find_kaggle() is None
     assert fault(None) == (
         (
-            "train.csv and test.csv: expected in one of data/kaggle, /kaggle/input/digit-recognizer, "
-            "/kaggle/input/competitions/digit-recognizer, found in none"
+            "train.csv and test.csv: expected in one of data/kaggle, "
+            "/kaggle/input/digit-recognizer, /kaggle/input/competitions/digit-recognizer, "
+            "found in none"
         ),
         MISSING,
     )
