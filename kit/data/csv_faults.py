@@ -54,12 +54,14 @@ def header_fault(header: bytes, *, labelled: bool) -> tuple[str, str] | None:
     if not labelled and "label" in found:
         where = f"line 1, column {found.index('label') + 1}"
         return f"{where}: expected no labels in the test file, found 'label'", _LABELS_REMEDY
+    known = set(expected)
+    first: dict[str, int] = {}
     for number, name in enumerate(found, 1):
-        if name in expected and name in found[: number - 1]:
-            once = f"expected {name!r} once, found it in column {found.index(name) + 1} too"
+        if first.setdefault(name, number) != number and name in known:
+            once = f"expected {name!r} once, found it in column {first[name]} too"
             return f"line 1, column {number}: {once}", REMEDY
-    missing = [name for name in expected if name not in found]
-    extra = [number for number, name in enumerate(found, 1) if name not in expected]
+    missing = [name for name in expected if name not in first]
+    extra = sorted(first[name] for name in first.keys() - known)
     counts = f"expected {len(expected)} columns, found {len(found)}"
     if missing and not extra:
         return f"line 1, column {missing[0]}: {counts}, without {missing[0]!r}", REMEDY

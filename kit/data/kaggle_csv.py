@@ -1,7 +1,7 @@
 """Kaggle's digits: `train.csv` and `test.csv`, in a folder or in the zip that Kaggle serves."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
@@ -17,7 +17,7 @@ from kit.errors import DataError
 TRAIN = "train.csv"
 TEST = "test.csv"
 ARCHIVE = "digit-recognizer.zip"
-# where kit download writes; where Kaggle's notebooks mount the competition, before and since 2025
+# where kit download writes; where Kaggle's notebooks mount the competition, the older and the newer
 PLACES = (
     Path("data/kaggle"),
     Path("/kaggle/input/digit-recognizer"),
@@ -46,19 +46,16 @@ def load_kaggle(path: Path | None = None) -> Source:
         raise DataError(f"{TRAIN} and {TEST}: expected in one of {places}, found in none", _MISSING)
     with _reading(path):
         if not path.is_dir():
-            return _read_archive(path)
+            return _both(_read_member, path, path)
         tables = [path / TRAIN, path / TEST]
         missing = [table.name for table in tables if not table.exists()]
         if missing and (path / ARCHIVE).exists():
-            return _read_archive(path / ARCHIVE)
+            return _both(_read_member, path / ARCHIVE, path / ARCHIVE)
     if missing:
         raise DataError(
             f"{path}: expected {TRAIN} and {TEST}, found no {' and no '.join(missing)}", _MISSING
         )
-    # NumPy, the checksums and the disk all leave the interpreter to the other thread
-    with ThreadPoolExecutor(2) as pool:
-        train, test = pool.submit(read_train, tables[0]), pool.submit(read_test, tables[1])
-        return Source("kaggle", train.result(), test.result())
+    return _both(_read_table, *tables)
 
 
 def find_kaggle() -> Path | None:
@@ -101,13 +98,11 @@ def _read_table(path: Path, *, labelled: bool) -> Digits:
     return Digits(pixels, labels, str(path))
 
 
-def _read_archive(path: Path) -> Source:
-    with _reading(path), _open(path) as stream:
-        _refuse_other_than_zip(stream, path)
-        content = checksum(stream)
-        train = _read_member(path, stream, content, labelled=True)
-        test = _read_member(path, stream, content, labelled=False)
-    return Source("kaggle", train, test)
+def _both(read: Callable[..., Digits], train: Path, test: Path) -> Source:
+    # NumPy, zlib and the disk all leave the interpreter to the other thread
+    with ThreadPoolExecutor(2) as pool:
+        digits = pool.submit(read, train, labelled=True), pool.submit(read, test, labelled=False)
+        return Source("kaggle", digits[0].result(), digits[1].result())
 
 
 def _refuse_other_than_zip(stream: IO[bytes], path: Path) -> None:
@@ -124,18 +119,23 @@ def _refuse_other_than_zip(stream: IO[bytes], path: Path) -> None:
     )
 
 
-def _read_member(path: Path, stream: IO[bytes], content: bytes, *, labelled: bool) -> Digits:
+def _read_member(path: Path, *, labelled: bool) -> Digits:
     name = TRAIN if labelled else TEST
     origin = f"{path}, member {name}"
-    cache = cache_path(path, "train" if labelled else "test")
-    kept = load_cache(cache, content, labelled=labelled)
-    if kept is not None:
-        return Digits(*kept, origin)
-    blocks = member_blocks(stream, name, str(path))
-    pixels, labels = parse_digits(blocks, origin, labelled=labelled)
-    # the archive may have been written to since it was summed
-    stream.seek(0)
-    if checksum(stream) == content:
+    with _reading(path), _open(path) as stream:
+        _refuse_other_than_zip(stream, path)
+        content = checksum(stream)
+        cache = cache_path(path, "train" if labelled else "test")
+        kept = load_cache(cache, content, labelled=labelled)
+        if kept is not None:
+            return Digits(*kept, origin)
+        pixels, labels = parse_digits(
+            member_blocks(stream, name, str(path)), origin, labelled=labelled
+        )
+        # the archive may have been written to since it was summed
+        stream.seek(0)
+        unchanged = checksum(stream) == content
+    if unchanged:
         save_cache(cache, content, pixels, labels)
     return Digits(pixels, labels, origin)
 
