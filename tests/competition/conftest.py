@@ -5,28 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_competition import write_competition
 
 from kit.competition.local_kaggle import LocalKaggle
-
-TRAIN_ROWS, TEST_ROWS = 6, 4
-LABELS = [7, 2, 1, 0]
 
 
 @pytest.fixture(scope="session")
 def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The competition's three files and its solution, a few rows each."""
-    folder = tmp_path_factory.mktemp("competition")
-    (folder / "train.csv").write_text("label,pixel0\r\n" + "1,0\r\n" * TRAIN_ROWS)
-    (folder / "test.csv").write_text("pixel0\r\n" + "0\r\n" * TEST_ROWS)
-    write_labels(folder / "sample_submission.csv", [0] * TEST_ROWS)
-    write_labels(folder / "solution.csv", LABELS)
-    return folder
-
-
-def write_labels(path: Path, labels: list[int]) -> Path:
-    rows = "".join(f"{image},{label}\n" for image, label in enumerate(labels, start=1))
-    path.write_text(f"ImageId,Label\n{rows}")
-    return path
+    return write_competition(tmp_path_factory.mktemp("competition"))
 
 
 @pytest.fixture
@@ -52,7 +39,15 @@ def local(competition_files: Path) -> Iterator[LocalKaggle]:
 
 @pytest.fixture
 def at_local(local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch) -> LocalKaggle:
-    """The environment turned to the local Kaggle, with a token that works."""
-    for name, value in local.environment().items():
+    """The environment turned to the local Kaggle, with a token that works, and little patience."""
+    quick = {
+        "TIMEOUT": "0.5",
+        "ATTEMPTS": "3",
+        "WAIT": "0.01",
+        "LONGEST_WAIT": "0.05",
+        "SETTLE": "0.1",
+    }
+    variables = {f"KIT_KAGGLE_{name}": value for name, value in quick.items()}
+    for name, value in {**variables, **local.environment()}.items():
         monkeypatch.setenv(name, value)
     return local

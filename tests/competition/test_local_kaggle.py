@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from small_competition import write_labels
+
 from kit.competition.local_kaggle import LocalKaggle
-from tests.competition.conftest import write_labels
 
 
 def kaggle(*arguments: str) -> subprocess.CompletedProcess[str]:
