@@ -28,6 +28,30 @@ def _check_name(name: str) -> str:
     return name
 
 
+class Augmentation(BaseModel):
+    """How far digits are warped, afresh for each image of each epoch, at full strength.
+
+    Attributes:
+        rotation: at most so many degrees to either side.
+        scale: height and width change by at most this share, each on its own.
+        shear: x shifts by at most this many pixels for each pixel of y.
+        shift: at most so many pixels up or down, and left or right.
+        displacement: root mean square of the elastic displacement of each axis, in pixels.
+        smoothness: how far displacement stays alike, as the sd of a Gaussian, in pixels.
+        final_strength: what the strength, 1 in the first epoch, has fallen to in the last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
+    scale: Annotated[float, Field(ge=0, le=1)] = 0.1
+    shear: Annotated[float, Field(ge=0, le=1)] = 0.1
+    shift: Annotated[float, Field(ge=0, le=28)] = 1.2
+    displacement: Annotated[float, Field(ge=0, le=28)] = 1.2
+    smoothness: Annotated[float, Field(gt=0, le=28)] = 5.0
+    final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
+
+
 class TrainConfig(BaseModel):
     """Everything that decides what a training makes, on a given machine.
 
@@ -42,7 +66,7 @@ class TrainConfig(BaseModel):
         kernel_initializer: Keras's name of it, for every layer.
         batch_normalization: normalise each hidden layer before its ReLU.
         dropout: share of units dropped after each hidden layer, in [0, 1).
-        input_dropout: share of pixels dropped before the first layer, in [0, 1).
+        augmentation: how digits are warped while training, or None to take them as they are.
         label_smoothing: share of each label that is spread over all ten digits, in [0, 1).
         optimizer: Keras's name of it.
         learning_rate: the constant rate, or the highest one of `one_cycle`.
@@ -67,7 +91,7 @@ class TrainConfig(BaseModel):
     kernel_initializer: Literal["random_normal", "glorot_uniform", "he_normal"] = "he_normal"
     batch_normalization: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augmentation: Augmentation | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     optimizer: Literal["sgd", "adam", "adamw"]
     learning_rate: PositiveFloat
@@ -100,13 +124,12 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "validation_fraction": 0.2,
     },
     "tuned": {
-        "epochs": 25,
+        "epochs": 20,
         "batch_size": 250,
         "hidden": (1024, 1024),
         "batch_normalization": True,
-        "dropout": 0.3,
-        "input_dropout": 0.1,
-        "label_smoothing": 0.05,
+        "augmentation": Augmentation(),
+        "label_smoothing": 0.02,
         "optimizer": "adamw",
         "learning_rate": 2e-3,
         "schedule": "one_cycle",

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -17,17 +17,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the folder cannot be written, or the disk is full; `path` is untouched.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    hidden = Path(name)
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        # "x": a file that somebody else's name happens to fit is not written over
+        with hidden.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp keeps its file private; a result is as readable as any other file of the user's
-        mask = os.umask(0)
-        os.umask(mask)
-        hidden.chmod(0o666 & ~mask)
         hidden.replace(path)
     except BaseException:
         hidden.unlink(missing_ok=True)

@@ -8,7 +8,6 @@ change while the content stays (a copy).
 
 import contextlib
 import struct
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,6 @@ from kit.files import whole_file
 # magic and version; checksum of the file; rows; whether labelled; checksum of pixels and labels
 _HEADER = struct.Struct("<16s32sQB32s")
 _MAGIC = b"kit digits v1\r\n\0"
-# whole_file learns the process's umask by setting it, which two threads must not do at once
-_SAVING = threading.Lock()
 
 
 def cache_path(file: Path, table: str) -> Path:
@@ -73,7 +70,7 @@ def save_cache(
     digits = np.empty(0, np.uint8) if labels is None else labels.astype(np.uint8)
     content = _checksum(pixels, digits)
     header = _HEADER.pack(_MAGIC, file_checksum, len(pixels), labels is not None, content)
-    with _SAVING, contextlib.suppress(OSError), whole_file(path) as stream:
+    with contextlib.suppress(OSError), whole_file(path) as stream:
         stream.write(header)
         stream.write(pixels.data)
         stream.write(digits.data)

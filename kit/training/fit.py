@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig
 from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.training.augmentation import NOISE, Warp, draw_noise
 from kit.training.progress import Epoch, Progress, load_progress, save_progress
 
 # A longer training saves its state this often; a kill costs at most so much of it, and an epoch
@@ -74,34 +75,40 @@ def fit(
     training, validation = rows
     answers = np.eye(CLASSES, dtype=np.float32)[digits.labels]
     steps = -(-len(training) // config.batch_size)
-    model = _compile(network, digits, config, steps)
-    kept = [*network.variables, *model.optimizer.variables]
+    learner, judge = _compile(network, digits, config, steps)
+    kept = [*network.variables, *learner.optimizer.variables]
 
     progress = load_progress(state) or Progress()
-    for variable, value in zip(kept, progress.variables, strict=False):
+    for variable, value in zip(kept, progress.variables, strict=bool(progress.variables)):
         variable.assign(value)
     saved = time.monotonic()
     for epoch in range(len(progress.history), config.epochs):
         if _is_stale(progress.history, config.patience):
             break
         began = time.monotonic()
-        order = np.random.default_rng((config.seed, epoch)).permutation(training)
-        fitted = model.fit(
-            order.astype(np.int32),
+        # Everything that chance decides hangs on seed and epoch alone, so an epoch can be repeated
+        rng = np.random.default_rng((config.seed, epoch))
+        order = rng.permutation(training)
+        inputs: dict[str, NDArray[Any]] = {"rows": order.astype(np.int32)}
+        if config.augmentation is not None:
+            strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
+            inputs["noise"] = draw_noise(len(order), rng) * strength
+        fitted = learner.fit(
+            inputs,
             answers[order],
             batch_size=config.batch_size,
             shuffle=False,
             verbose=0,
             callbacks=[_Reporter(report, epoch + 1, steps)],
         ).history
-        judged = _evaluate(model, validation, answers)
+        judged = _evaluate(judge, validation, answers)
         last = Epoch(
             epoch=epoch + 1,
             loss=fitted["loss"][-1],
             accuracy=fitted["accuracy"][-1],
             val_loss=judged.get("loss"),
             val_accuracy=judged.get("accuracy"),
-            learning_rate=float(model.optimizer.learning_rate),
+            learning_rate=float(learner.optimizer.learning_rate),
             seconds=time.monotonic() - began,
         )
         progress.history.append(last)
@@ -121,9 +128,35 @@ def fit(
 
 def _compile(
     network: keras.Sequential, digits: Digits, config: TrainConfig, steps: int
-) -> keras.Model:
+) -> tuple[keras.Model, keras.Model]:
+    """Make of one network a model that learns from warped digits and one that judges plain ones."""
     rows = keras.Input((), dtype="int32", name="rows")
-    model = keras.Model(rows, network(DigitStore(digits.pixels)(rows)))
+    images = DigitStore(digits.pixels)(rows)
+    judge = keras.Model({"rows": rows}, network(images))
+    learner = judge
+    if config.augmentation is not None:
+        noise = keras.Input((NOISE,), name="noise")
+        warped = Warp(config.augmentation)(images, noise)
+        learner = keras.Model({"rows": rows, "noise": noise}, network(warped))
+    optimizer = _optimizer(config, steps)
+    for model in {learner, judge}:
+        model.compile(
+            # The judge learns nothing, but where there are no warps it is the learner
+            optimizer=optimizer if model is learner else None,
+            loss=keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=config.label_smoothing
+            ),
+            metrics=["accuracy"],
+            # TensorFlow's "auto" leaves a CPU without XLA, which is twice as fast there; PyTorch's
+            # compiler wants a C++ compiler on the machine
+            jit_compile=keras.backend.backend() != "torch",
+            steps_per_execution=-(-steps // REPORTS_AN_EPOCH),
+        )
+    optimizer.build(learner.trainable_variables)
+    return learner, judge
+
+
+def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
     if config.schedule == "one_cycle":
         total = steps * config.epochs
@@ -140,17 +173,11 @@ def _compile(
     if config.optimizer == "adamw":
         optimizer.weight_decay = config.weight_decay
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(
-        optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=config.label_smoothing
-        ),
-        metrics=["accuracy"],
-        jit_compile=True,
-        steps_per_execution=-(-steps // REPORTS_AN_EPOCH),
-    )
-    optimizer.build(model.trainable_variables)
-    return model
+    return optimizer
+
+
+def _strength(final: float, epoch: int, epochs: int) -> np.float32:
+    return np.float32(1 + (final - 1) * epoch / max(epochs - 1, 1))
 
 
 def _evaluate(
@@ -159,7 +186,7 @@ def _evaluate(
     if not len(rows):
         return {}
     judged: dict[str, float] = model.evaluate(
-        rows.astype(np.int32),
+        {"rows": rows.astype(np.int32)},
         answers[rows],
         batch_size=VALIDATION_BATCH_SIZE,
         verbose=0,

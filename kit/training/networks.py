@@ -13,8 +13,6 @@ def build_network(config: TrainConfig) -> keras.Sequential:
     """
     keras.utils.set_random_seed(config.seed)
     layers: list[keras.layers.Layer] = [keras.Input((PIXELS,), name="images")]
-    if config.input_dropout:
-        layers.append(keras.layers.Dropout(config.input_dropout))
     for units in config.hidden:
         # A batch normalisation adds a bias of its own
         layers.append(

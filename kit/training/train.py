@@ -16,6 +16,7 @@ from kit.errors import DataError, UsageError
 from kit.files import whole_file, write_whole
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Draft, Run, begin_run, resume_run
+from kit.training.backend import load_backend
 from kit.training.material import Material, load_material
 from kit.training.progress import Epoch
 from kit.training.provenance import describe
@@ -78,6 +79,7 @@ def _complete(
     loaded = time.monotonic()
     reporter.begin(draft.name, config.epochs)
     # Keras takes seconds to load: only now is it sure to be needed
+    load_backend()
     from kit.training.fit import fit
     from kit.training.networks import build_network, with_probabilities
     from kit.training.prediction import predict
