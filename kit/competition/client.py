@@ -71,6 +71,11 @@ class Kaggle:
         """Credentials that could be used, but for the one before them."""
         return self._wire.shadowed
 
+    @property
+    def patience(self) -> Patience:
+        """Time-outs and tries."""
+        return self._wire.patience
+
     def whoami(self) -> str:
         """The user's name, once Kaggle has accepted the credential."""
         doing = "asking whose credential it is"

@@ -74,10 +74,10 @@ class Download:
 
     def _part(self, mark: str | None, size: int) -> Path:
         """The part file of this very content; those of others are removed."""
-        name = self._destination.name
+        name = f".{self._destination.name.removeprefix('.')}"
         content = hashlib.sha256(f"{mark} {size}".encode()).hexdigest()[:16]
-        part = self._destination.with_name(f".{name}.{content}.part")
-        for other in self._destination.parent.glob(f".{name}.*.part"):
+        part = self._destination.with_name(f"{name}.{content}.part")
+        for other in self._destination.parent.glob(f"{name}.*.part"):
             if other != part:
                 other.unlink()
         return part
