@@ -31,7 +31,7 @@ class SubmissionCheck:
     """What a check of a submission file found.
 
     Attributes:
-        ok: whether the file is in the required format, byte for byte.
+        ok: whether the file is in the required format; all its lines may end in CRLF instead of LF.
         rows: how many rows it has, without the header and blank lines.
         faults: every fault, by line.
     """

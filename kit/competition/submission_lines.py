@@ -72,6 +72,9 @@ class SubmissionLines:
             self._fault(len(lines), None, "LF", "the end of the file", message)
         else:
             lines.pop()
+        # Kaggle's own sample_submission.csv ends every line in CRLF, and Kaggle takes it
+        if lines and all(line.endswith(b"\r") for line in lines):
+            lines = [line.removesuffix(b"\r") for line in lines]
         if ends_in_cr:
             for line in range(1, len(lines) + 1):
                 self._carriage_return(line)
