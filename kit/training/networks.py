@@ -35,4 +35,10 @@ def build_network(config: TrainConfig) -> keras.Sequential:
 
 def with_probabilities(network: keras.Sequential) -> keras.Sequential:
     """Put a softmax behind a network's logits: what a run saves and predicts with."""
-    return keras.Sequential([*network.layers, keras.layers.Softmax(name="probabilities")])
+    return keras.Sequential(
+        [
+            keras.Input((PIXELS,), name="images"),
+            *network.layers,
+            keras.layers.Softmax(name="probabilities"),
+        ]
+    )

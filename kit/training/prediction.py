@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.digits import Digits
+from kit.data.digits import CLASSES, Digits
 
 BATCH_SIZE = 2_000
 
@@ -12,7 +12,7 @@ BATCH_SIZE = 2_000
 def predict(model: keras.Model, digits: Digits) -> NDArray[np.float32]:
     """Predict each digit's class probabilities: float32 (n, 10), rows that sum to 1."""
     if not len(digits):
-        return np.empty((0, model.output_shape[-1]), np.float32)
+        return np.empty((0, CLASSES), np.float32)
     # Padded to whole batches, since a last short one would be compiled on its own
     short = -len(digits) % min(BATCH_SIZE, len(digits))
     images = np.pad(digits.images, ((0, short), (0, 0)))

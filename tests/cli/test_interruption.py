@@ -1,0 +1,84 @@
+"""Trainings that are killed or stopped, and go on."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from conftest import KIT, Kit
+
+WHOLE = {
+    "config.json", "history.csv", "metrics.json", "model.keras", "probabilities.npz",
+    "submission.csv",
+}  # fmt: skip
+
+
+def runs(submissions: Path) -> list[Path]:
+    return [path for path in submissions.glob("*") if not path.name.startswith(".")]
+
+
+def test_ten_kills_leave_only_whole_runs_and_resume_to_the_same_predictions(
+    kit: Kit, small_kaggle: Path, tmp_path: Path
+) -> None:
+    settings = ("--source", "kaggle", "--data", str(small_kaggle), "--preset", "tuned",
+                "--hidden", "64", "--batch-size", "50", "--epochs", "60")  # fmt: skip
+    undisturbed = kit("train", *settings, "--submissions", "undisturbed", "--json")
+    assert undisturbed.exit_code == 0, undisturbed.stderr
+    span = undisturbed.json["seconds"]["total"]
+
+    submissions = tmp_path / "killed"
+    chance = random.Random(7)
+    command = ["train", *settings]
+    for _ in range(10):
+        process = subprocess.Popen(
+            [KIT, *command, "--submissions", "killed"],
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0, span))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for run in runs(submissions):
+            assert {path.name for path in run.iterdir()} == WHOLE
+        begun = [path.name for path in submissions.glob(".2*")] + [
+            p.name for p in runs(submissions)
+        ]
+        if begun:
+            command = ["train", "--resume", begun[0].removeprefix(".")]
+
+    ended = kit(*command, "--submissions", "killed", "--json")
+    assert ended.exit_code == 0, ended.stderr
+    assert [path.name for path in submissions.iterdir()] == [ended.json["run"]]
+    assert {path.name for path in runs(submissions)[0].iterdir()} == WHOLE
+    for file in ("submission.csv", "probabilities.npz"):
+        resumed = (runs(submissions)[0] / file).read_bytes()
+        assert resumed == (runs(tmp_path / "undisturbed")[0] / file).read_bytes(), file
+
+
+def test_ctrl_c_prints_the_line_that_goes_on(small_kaggle: Path, tmp_path: Path, kit: Kit) -> None:
+    process = subprocess.Popen(
+        [KIT, "train", "--source", "kaggle", "--data", small_kaggle, "--hidden", "64",
+         "--epochs", "5000"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if line.startswith("Epoch 3/"):
+            process.send_signal(signal.SIGINT)
+            break
+    rest, stdout = process.stderr.read(), process.communicate()[0]
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in rest
+    draft = next((tmp_path / "submissions").iterdir())
+    assert rest.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {draft.name[1:]}"
+    assert kit("validate").stderr.startswith("submissions: no run there yet.")
