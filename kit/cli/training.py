@@ -125,7 +125,8 @@ def train(
     epilog="""\b
 Examples:
   kit rehearse
-  kit rehearse --seed 7 --preset baseline --epochs 10"""
+  kit rehearse --seed 7 --preset baseline --epochs 10
+  kit rehearse --serve"""
 )
 def rehearse(
     seed: Annotated[int, typer.Option(min=0, help="Deals the images, and seeds training.")] = 0,
@@ -134,12 +135,20 @@ def rehearse(
     data: Annotated[
         Path, typer.Option(help="Where rehearsal-SEED/ is, or is made.", file_okay=False)
     ] = Path("data"),
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Serve its files as Kaggle would, instead of training on it."),
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where to serve; 0 takes a free port.")
+    ] = 0,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
     """Rehearse the competition: deal its files from MNIST, train on them, score the submission.
 
-    The labels of test.csv are hidden in solution.csv, which only the scoring reads.
+    The labels of test.csv are hidden in solution.csv, which only the scoring reads. With --serve, a
+    Kaggle of your own gives out the files and judges what is submitted, until Ctrl-C.
     """
     from kit.config import make_config
     from kit.data.mnist import load_keras
@@ -147,6 +156,11 @@ def rehearse(
     from kit.evaluation.scoring import score_submission
     from kit.training.train import train as train_run
 
+    if serve:
+        from kit.cli.serving import serve_rehearsal
+
+        serve_rehearsal(make_rehearsal(load_keras(), seed, data), port, json=json)
+        return
     given = {"preset": preset, "epochs": epochs}
     given = {setting: value for setting, value in given.items() if value is not None}
     with training_bar() as bar:

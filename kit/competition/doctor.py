@@ -1,10 +1,11 @@
 """What stands between the user and a submission, checked thing by thing, each with its remedy."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kit.competition.client import Kaggle
 from kit.competition.credentials import HOW_TO_GET_ONE, Credential, find_credentials
@@ -13,6 +14,12 @@ from kit.competition.refusals import ENTER, limit_remedy
 from kit.errors import KitError
 
 _READABLE_BY_OTHERS = 0o044
+_KERAS_SECONDS = 120
+_ASK_KERAS = """
+import keras
+devices = ", ".join(map(str, keras.distribution.list_devices()))
+print(f"Keras {keras.__version__} on {keras.backend.backend()}: {devices}")
+"""
 
 
 @dataclass(frozen=True)
@@ -130,17 +137,19 @@ def _left(kaggle: Kaggle) -> tuple[bool, str, str | None]:
 
 
 def _keras() -> Check:
-    # TensorFlow's log would stand between the lines of this report
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # in a process of its own: backends write to the terminal as they load, and some end it
+    asked = [sys.executable, "-c", _ASK_KERAS]
     try:
-        import keras
-
-        devices: list[Any] = keras.distribution.list_devices()
-    except (ImportError, RuntimeError, ValueError) as error:
-        what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return Check("keras", False, what, "Install it anew, or set KERAS_BACKEND=tensorflow", 1)
-    names = ", ".join(map(str, devices))
-    return Check("keras", True, f"Keras {keras.__version__} on {keras.backend.backend()}: {names}")
+        done = subprocess.run(
+            asked, capture_output=True, text=True, timeout=_KERAS_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        done = subprocess.CompletedProcess(asked, 1, stderr=f"nothing in {_KERAS_SECONDS} seconds")
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        remedy = "Install the backend, or choose another: KERAS_BACKEND=tensorflow"
+        return Check("keras", False, f"Keras does not load: {why}", remedy, 1)
+    return Check("keras", True, done.stdout.strip().splitlines()[-1])
 
 
 def _data(folder: Path) -> Check:

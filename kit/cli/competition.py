@@ -1,0 +1,187 @@
+"""kit download, kit submit."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kit.cli.app import app
+from kit.cli.console import note, print_json, print_lines, with_interval
+from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.waiting import judging_status, note_retry, transfer_bar
+
+if TYPE_CHECKING:
+    from kit.competition.answers import Limits
+    from kit.competition.client import Kaggle
+    from kit.competition.entry import Entry
+    from kit.competition.receipt import Receipt
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit download
+  kit download --force"""
+)
+def download(
+    data: Annotated[Path, typer.Option(help="The folder they go to.", file_okay=False)] = Path(
+        "data/kaggle"
+    ),
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch them even if they are there.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Fetch the competition's files from Kaggle: train.csv, test.csv, sample_submission.csv.
+
+    A transfer that broke off is gone on with. Files that are there and whole are not fetched again.
+    """
+    from kit.competition.client import Kaggle
+    from kit.competition.download import download as download_files
+    from kit.competition.download import find_files
+
+    files = None if force else find_files(data)
+    fetched = files is None
+    if files is None:
+        kaggle = Kaggle(on_retry=note_retry)
+        with transfer_bar("Downloading") as progress:
+            files = download_files(kaggle, data, progress)
+    if json:
+        print_json({"fetched": fetched, "folder": data, "files": [asdict(file) for file in files]})
+        return
+    if not fetched:
+        note("All there already; --force fetches them again.")
+    print_lines(f"{file.path}: {file.rows:,} rows, {file.total_bytes:,} bytes" for file in files)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit submit
+  kit submit 20260131-120000-tuned --message "wider" --yes
+  kit submit --file mine.csv --dry-run"""
+)
+def submit(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name or folder. [default: the newest]")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Submit this file instead of a run's.", dir_okay=False)
+    ] = None,
+    message: Annotated[
+        str | None,
+        typer.Option(
+            help="Its description. [default: the run's name, preset, validation accuracy, commit]"
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all but send it.")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Do not wait until Kaggle has judged it.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the score at most.")
+    ] = 600,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Submit a run that has seen the images it predicts."),
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Submit content that was submitted before.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending.")] = False,
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """Submit a run to Kaggle, and wait for its score.
+
+    The file is checked first. However often it is interrupted and repeated, it submits once.
+    """
+    from kit.competition.client import Kaggle
+    from kit.competition.entry import prepare_entry
+    from kit.competition.submit import submit as submit_entry
+
+    entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
+    kaggle = Kaggle(on_retry=note_retry)
+    seen: list[Limits | None] = []
+
+    def confirm(limits: "Limits | None") -> bool:
+        seen.append(limits)
+        note(f"{entry.name}: {entry.message}")
+        note(f"Submissions left today: {limits.left if limits else 'Kaggle does not say'}")
+        return not dry_run and (yes or _agreed())
+
+    # a quarter of a megabyte needs no bar
+    receipt = submit_entry(kaggle, entry, submissions, confirm, lambda _d, _s: None, again=again)
+    if receipt is None:
+        left = seen[0].left if seen[0] else None
+        facts = {"sent": False, "file": entry.file, "message": entry.message, "left": left}
+        if json:
+            print_json({**facts, "sha256": entry.sha256})
+        else:
+            print_lines(["Nothing was sent."])
+        return
+    if not no_wait and not receipt.is_judged:
+        receipt = _wait(kaggle, entry, receipt, timeout)
+    _print_receipt(entry, receipt, json=json)
+    if receipt.status == "ERROR":
+        from kit.competition.submit import rejection
+
+        raise rejection(receipt)
+
+
+def _agreed() -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    try:
+        return typer.confirm("Send it?", default=True, err=True)
+    except typer.Abort:
+        raise typer.Exit(130) from None
+
+
+def _wait(kaggle: "Kaggle", entry: "Entry", receipt: "Receipt", timeout: float) -> "Receipt":
+    from kit.competition.submit import wait_for_score
+
+    try:
+        with judging_status(receipt.ref) as status:
+            return wait_for_score(kaggle, entry.receipt_path, timeout, status)
+    except KeyboardInterrupt:
+        note(f"Submission {receipt.ref} is at Kaggle. Go on waiting with: {_same_command(entry)}")
+        raise
+
+
+def _same_command(entry: "Entry") -> str:
+    return f"kit submit {entry.run.name}" if entry.run else f"kit submit --file {entry.file}"
+
+
+def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:
+    from kit.competition.submit import compare
+
+    foretold = compare(entry, receipt)
+    if json:
+        facts: dict[str, Any] = receipt.model_dump(exclude={"earlier", "known_refs"})
+        beyond = {"beyond_chance": foretold.difference.beyond_chance} if foretold else {}
+        print_json(
+            {
+                "sent": True,
+                "run": entry.run.name if entry.run else None,
+                "receipt": entry.receipt_path,
+                **facts,
+                "foretold": {**asdict(foretold), **beyond} if foretold else None,
+            }
+        )
+        return
+    lines = [f"Submission {receipt.ref}: {receipt.status}"]
+    if receipt.status == "PENDING":
+        lines.append(f"Its score comes with: {_same_command(entry)}")
+    if receipt.public_score is not None:
+        lines.append(f"Public score {receipt.public_score}")
+    if foretold is not None:
+        lines.append(f"Validation foretold {with_interval(**asdict(foretold.validation))}")
+        beyond_chance = foretold.difference.beyond_chance
+        words = "differ by more than chance" if beyond_chance else "agree, as far as chance allows"
+        lines.append(f"Score and validation {words}: {foretold.difference.difference:+.2%}")
+    if receipt.n_overlap:
+        lines.append(f"It has trained on {receipt.n_overlap:,} of these images: the score is void.")
+    print_lines(lines)
