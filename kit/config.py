@@ -37,18 +37,19 @@ class Augmentation(BaseModel):
         shear: x shifts by at most this many pixels for each pixel of y.
         shift: at most so many pixels up or down, and left or right.
         displacement: root mean square of the elastic displacement of each axis, in pixels.
-        smoothness: how far displacement stays alike, as the sd of a Gaussian, in pixels.
+        smoothness: sd of the Gaussian that displacement is smoothed with, in pixels.
         final_strength: what the strength, 1 in the first epoch, has fallen to in the last.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
     scale: Annotated[float, Field(ge=0, le=1)] = 0.1
     shear: Annotated[float, Field(ge=0, le=1)] = 0.1
     shift: Annotated[float, Field(ge=0, le=28)] = 1.2
     displacement: Annotated[float, Field(ge=0, le=28)] = 1.2
-    smoothness: Annotated[float, Field(gt=0, le=28)] = 5.0
+    # Far below it, the few knots that displacement is drawn at leave pixels between them untouched
+    smoothness: Annotated[float, Field(ge=1, le=28)] = 5.0
     final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
@@ -71,7 +72,7 @@ class TrainConfig(BaseModel):
         optimizer: Keras's name of it.
         learning_rate: the constant rate, or the highest one of `one_cycle`.
         schedule: `one_cycle` rises over the first tenth of the steps, then falls to 0 on a cosine.
-        weight_decay: of kernels alone, as AdamW decouples it; for `adamw` only.
+        weight_decay: of kernels alone, decoupled from the gradient as in AdamW.
         validation: the rows held out are `stratified` by label, or the `last`, as in the lab.
         validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
         patience: epochs without a better validation accuracy until training stops, and the best
@@ -79,7 +80,7 @@ class TrainConfig(BaseModel):
         seed: decides initial weights, order of rows, dropout, and which rows are held out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     source: Literal["keras", "kaggle"] = "keras"
     data: Path | None = None
@@ -106,8 +107,6 @@ class TrainConfig(BaseModel):
     def _fits_together(self) -> Self:
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError("patience needs validation rows: give a validation_fraction above 0")
-        if self.weight_decay and self.optimizer != "adamw":
-            raise ValueError("weight_decay is for the optimizer adamw")
         return self
 
 
@@ -149,8 +148,10 @@ def make_config(given: dict[str, Any]) -> TrainConfig:
         UsageError: a setting is unknown, out of range, or at odds with another.
     """
     preset = given.get("preset", TrainConfig.model_fields["preset"].default)
+    # JSON can hold a list there, which no dictionary can be asked for
+    values = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
     try:
-        return TrainConfig.model_validate({"name": preset, **PRESETS.get(preset, {}), **given})
+        return TrainConfig.model_validate({"name": preset, **values, **given})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])

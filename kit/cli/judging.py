@@ -8,7 +8,7 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.console import note, print_json, print_lines, print_table, with_interval
-from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 
 if TYPE_CHECKING:
     from kit.evaluation.validation import Validation
@@ -25,9 +25,7 @@ Examples:
   kit validate 20260131-120000-tuned --json"""
 )
 def validate(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's name or folder. [default: the newest]")
-    ] = None,
+    run: RunName = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:

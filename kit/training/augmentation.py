@@ -38,7 +38,7 @@ def displacement_basis(smoothness: float) -> NDArray[np.float32]:
     """Spread the knots' displacements over the pixels: float32 (36, 784).
 
     Independent standard normals at the knots give each pixel a standard normal displacement, alike
-    among neighbours: the correlation falls off as a Gaussian of `smoothness` pixels does.
+    among neighbours, as noise is after a Gaussian blur with an sd of `smoothness` pixels.
     """
     pixels = np.arange(SIDE)[:, None] - _CENTRE
     knots = np.linspace(-_CENTRE, _CENTRE, KNOTS)

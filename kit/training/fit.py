@@ -56,6 +56,8 @@ def fit(
     config: TrainConfig,
     state: Path,
     report: Report,
+    *,
+    state_seconds: float = STATE_SECONDS,
 ) -> list[Epoch]:
     """Train the network in place, from where `state` stands if there is one, and list the epochs.
 
@@ -66,6 +68,7 @@ def fit(
         config: how to train.
         state: a file that is kept up to date, so that an interrupted call can be repeated.
         report: told an epoch, the share of it done in [0, 1] and its figures, now and then.
+        state_seconds: how old a state may become; 0 keeps one after each epoch.
 
     Raises:
         OSError: the state cannot be written.
@@ -116,7 +119,7 @@ def fit(
         report(epoch + 1, 1.0, {name: v for name, v in figures.items() if v is not None})
         if config.patience and _is_best(progress.history):
             progress.best = [np.array(variable) for variable in network.variables]
-        if time.monotonic() - saved > STATE_SECONDS:
+        if time.monotonic() - saved >= state_seconds:
             progress.variables = [np.array(variable) for variable in kept]
             save_progress(state, progress)
             saved = time.monotonic()
@@ -170,9 +173,9 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.get(
         {"class_name": config.optimizer, "config": {"learning_rate": rate}}
     )
-    if config.optimizer == "adamw":
-        optimizer.weight_decay = config.weight_decay
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # Any of them can decay weights; AdamW alone would do so unasked
+    optimizer.weight_decay = config.weight_decay or None
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 

@@ -22,7 +22,7 @@ class Epoch:
         accuracy: share of right answers while training, in [0, 1].
         val_loss: the same on the validation rows after the epoch, or None without them.
         val_accuracy: likewise.
-        learning_rate: of the epoch's last step.
+        learning_rate: what it has come to after the epoch's last step.
         seconds: of training and validation.
     """
 
