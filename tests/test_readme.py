@@ -1,0 +1,82 @@
+"""The README's commands, run as they stand (with one epoch), and its numbers."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.competition.local_kaggle import LocalKaggle
+from kit.data.mnist import load_keras
+from kit.data.rehearsal import make_rehearsal
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def kaggle(home: Path) -> Iterator[dict[str, str]]:
+    """An environment in which Kaggle is a rehearsal on this machine."""
+    files = make_rehearsal(load_keras(), 3, home / "files")
+    with LocalKaggle(files.folder, files.solution) as running:
+        running.state.judging_seconds = 0.1
+        yield os.environ | running.environment() | {"HOME": str(home)}
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("kit ")])
+def test_command(command: str, home: Path, kaggle: dict[str, str]) -> None:
+    runs = sorted((home / "submissions").glob("2*"))
+    program, *arguments = command.replace("submissions/RUN", str(runs[-1] if runs else "")).split()
+    if "train" in arguments:
+        # the last one given counts, also where the README gives one
+        arguments += ["--epochs", "1"]
+    ended = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments],
+        cwd=home,
+        env=kaggle,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
+def test_make_knows_the_goal(command: str) -> None:
+    ended = subprocess.run(
+        [*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "kit rehearse" in ended.stdout or "pytest" in ended.stdout
+
+
+def test_readme_has_the_commands_of_daily_use() -> None:
+    programs = [command.split()[:2] for command in COMMANDS]
+    for command in ("download", "train", "validate", "submit"):
+        assert ["kit", command] in programs
+    assert {"make rehearse", "make test"} <= set(COMMANDS)
+
+
+def test_results_are_those_of_the_benchmark() -> None:
+    measured = (ROOT / "benchmarks" / "REHEARSALS.md").read_text(encoding="utf-8")
+    for preset in ("tuned", "baseline"):
+        cells = [
+            cell.strip()
+            for cell in re.findall(rf"^\| `{preset}` \|.*$", measured, re.MULTILINE)[0].split("|")
+        ]
+        score, minutes, seeds = cells[2], cells[5], cells[6].split(", ")
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{preset}`"))
+        assert [cell.strip() for cell in row.split("|")][2:5] == [score, minutes, str(len(seeds))]
