@@ -148,8 +148,7 @@ def make_config(given: dict[str, Any]) -> TrainConfig:
         UsageError: a setting is unknown, out of range, or at odds with another.
     """
     preset = given.get("preset", TrainConfig.model_fields["preset"].default)
-    # JSON can hold a list there, which no dictionary can be asked for
-    values = PRESETS.get(preset, {}) if isinstance(preset, str) else {}
+    values = PRESETS[preset] if preset in tuple(PRESETS) else {}
     try:
         return TrainConfig.model_validate({"name": preset, **values, **given})
     except ValidationError as error:

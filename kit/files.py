@@ -18,9 +18,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         OSError: the folder cannot be written, or the disk is full; `path` is untouched.
     """
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # "x", and outside of `try`: a file that happens to have the name is not written over or removed
+    opened = hidden.open("xb")
     try:
-        # "x": a file that somebody else's name happens to fit is not written over
-        with hidden.open("xb") as stream:
+        with opened as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

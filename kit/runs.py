@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -116,17 +116,19 @@ class Draft:
 def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
     """Begin a run named after this second and `name`, with its `config.json` in place.
 
+    Where another run has that second, it is named after the next free one, so that names sort as
+    runs began.
+
     Raises:
         OSError: the folder cannot be written.
     """
     submissions.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    count = 1
+    second = datetime.now(UTC)
     while True:
-        run = f"{stamp}-{name}" + (f"-{count}" if count > 1 else "")
-        hidden = submissions / f".{run}"
-        count += 1
-        if (submissions / run).exists():
+        stamp = second.strftime("%Y%m%d-%H%M%S")
+        second += timedelta(seconds=1)
+        hidden = submissions / f".{stamp}-{name}"
+        if any(submissions.glob(f"{stamp}-*")) or any(submissions.glob(f".{stamp}-*")):
             continue
         try:
             hidden.mkdir()
@@ -147,17 +149,18 @@ def resume_run(submissions: Path, run: str) -> Draft | Run:
     Raises:
         UsageError: there is no such run, or another process holds it.
     """
-    name = Path(run).name.removeprefix(".")
-    for parent in dict.fromkeys([Path(run).parent, submissions]):
+    folder = _named(Path(run))
+    name = folder.name.removeprefix(".")
+    for parent in dict.fromkeys([folder.parent, submissions]):
         if _is_run(parent / name):
             return Run(parent / name)
         hidden = parent / f".{name}"
-        if (hidden / CONFIG).is_file():
+        if _is_draft(hidden):
             draft = Draft(hidden)
             return draft.finish() if draft.is_whole else draft
     waiting = [path.name[1:] for path in sorted(submissions.glob(".*")) if _is_draft(path)]
     raise UsageError(
-        f"{name}: no such run in {submissions}, neither complete nor interrupted.",
+        f"{run}: no such run in {submissions}, neither complete nor interrupted.",
         f"Runs that can be resumed: {', '.join(waiting) or 'none'}.",
     )
 
@@ -180,19 +183,25 @@ def find_run(submissions: Path, run: str | None = None) -> Run:
         if runs:
             return runs[0]
         raise UsageError(f"{submissions}: no run there yet.", "Make one with: kit train")
-    for folder in (Path(run), submissions / run):
+    for folder in (_named(Path(run)), _named(submissions / run)):
         if _is_run(folder):
-            return Run(folder.resolve() if folder.name in ("", ".", "..") else folder)
+            return Run(folder)
     known = ", ".join(known.name for known in list_runs(submissions)[:5])
     raise UsageError(f"{run}: no such run in {submissions}.", f"Newest runs: {known or 'none'}.")
 
 
+def _named(folder: Path) -> Path:
+    # `.`, or a link somebody made, stands for a folder whose own name says what it is
+    return folder if NAME.fullmatch(folder.name.removeprefix(".")) else folder.resolve()
+
+
 def _is_run(folder: Path) -> bool:
-    return bool(NAME.fullmatch(folder.resolve().name)) and (folder / METRICS).is_file()
+    return bool(NAME.fullmatch(folder.name)) and (folder / METRICS).is_file()
 
 
 def _is_draft(folder: Path) -> bool:
-    return bool(NAME.fullmatch(folder.name[1:])) and (folder / CONFIG).is_file()
+    shown = folder.name.removeprefix(".")
+    return shown != folder.name and bool(NAME.fullmatch(shown)) and (folder / CONFIG).is_file()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Digits from MNIST's arrays, as Keras serves them."""
 
+import contextlib
 import hashlib
 import os
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +22,16 @@ CHECKSUMS = {
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
 EMBEDDED = Path(__file__).parents[2] / "data" / "mnist.npz"
+# All that NumPy, zipfile and zlib raise for one broken byte or another
+BROKEN_NPZ = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 MEND = (
     "Put MNIST's file from Keras at data/mnist.npz (git restores it: git checkout data/mnist.npz), "
     "or name it with --data FILE."
@@ -50,21 +62,29 @@ def load_keras(path: Path | None = None) -> Source:
 
 def _places() -> list[Path]:
     keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return [Path("data/mnist.npz"), EMBEDDED, keras_home / "datasets" / "mnist.npz"]
+    return [
+        Path("data/mnist.npz"),
+        EMBEDDED,
+        keras_home / "datasets" / "mnist.npz",
+        # Keras's own choice where the home cannot be written; its checksums are checked like any
+        Path("/tmp/.keras/datasets/mnist.npz"),  # noqa: S108
+    ]
 
 
 def _download() -> Path:
     import keras
 
     try:
-        keras.datasets.mnist.load_data()
+        # Keras tells of its progress on stdout, which belongs to what a command answers
+        with contextlib.redirect_stdout(sys.stderr):
+            keras.datasets.mnist.load_data()
     except Exception as error:
         # Keras raises a bare Exception for whatever went wrong on the way
         raise NetworkError(
             "MNIST is not at hand (data/mnist.npz, Keras's cache) and Keras cannot download it.",
             MEND,
         ) from error
-    return _places()[-1]
+    return next(place for place in _places() if place.is_file())
 
 
 def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
@@ -77,7 +97,7 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
         raise DataError(
             f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", MEND
         ) from error
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN_NPZ as error:
         raise DataError(f"{path}: not a readable .npz file ({error}).", MEND) from error
     for name, array in arrays.items():
         checksum = hashlib.sha256(array.tobytes()).hexdigest()

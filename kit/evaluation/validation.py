@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.digits import Digits
+from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 from kit.metrics import Accuracy, DigitMetrics, confusion_matrix, per_digit
 from kit.runs import Run
@@ -37,19 +38,26 @@ def validate(run: Run, keras_test: Digits) -> Validation:
     """Judge a run's stored predictions of the Keras test split where it has not seen the image.
 
     Raises:
-        DataError: the run holds no such predictions, since MNIST was not at hand.
+        DataError: the run holds no such predictions, since MNIST was not at hand, or their file
+            is broken.
     """
     if keras_test.labels is None:
         raise ValueError("validation needs labels")
     path = run.folder / "probabilities.npz"
-    with np.load(path, allow_pickle=False) as file:
-        if "keras_test" not in file:
-            raise DataError(
-                f"{path}: holds no predictions of the Keras test split: MNIST was not at hand.",
-                "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again.",
-            )
-        predicted = file["keras_test"].argmax(axis=1)
-        seen = file["keras_test_seen"]
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            stored = {name: file[name] for name in file.files if name.startswith("keras_test")}
+    except BROKEN_NPZ as error:
+        raise DataError(
+            f"{path}: not a readable .npz file ({error}).", "Put it back, or train again."
+        ) from error
+    if not stored:
+        raise DataError(
+            f"{path}: holds no predictions of the Keras test split: MNIST was not at hand.",
+            "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again.",
+        )
+    predicted = stored["keras_test"].argmax(axis=1)
+    seen = stored["keras_test_seen"]
     unseen = np.flatnonzero(~seen)
     labels = keras_test.labels[unseen]
     return Validation(

@@ -1,0 +1,23 @@
+import numpy as np
+import pytest
+
+from kit.data.digits import Digits, Source
+from kit.data.mnist import load_keras
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Source:
+    """MNIST as it is: 60,000 digits to train on and 10,000 to test on."""
+    return load_keras()
+
+
+@pytest.fixture(scope="session")
+def mnist_digits(mnist: Source) -> Digits:
+    """The first 300 digits of MNIST's training split."""
+    return mnist.train.take(np.arange(300))
+
+
+@pytest.fixture(scope="session")
+def thousand_digits(mnist: Source) -> Digits:
+    """The first 1,000 digits of MNIST's training split."""
+    return mnist.train.take(np.arange(1_000))

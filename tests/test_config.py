@@ -1,0 +1,222 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from kit.config import PRESETS, Augmentation, TrainConfig, make_config, parse_settings
+from kit.errors import UsageError
+
+REMEDY = (
+    "Settings are source, data, preset, name, epochs, batch_size, hidden, kernel_initializer, "
+    "batch_normalization, dropout, augmentation, label_smoothing, optimizer, learning_rate, "
+    "schedule, weight_decay, validation, validation_fraction, patience, seed; "
+    "presets: baseline, tuned."
+)
+WRONG_NAME = "takes letters, digits, '.', '_' and '-', and does not begin with '.'"
+WRONG_INTEGER = "Input should be a valid integer"
+
+
+def fault(given: dict[str, Any]) -> tuple[str, str]:
+    with pytest.raises(UsageError) as caught:
+        make_config(given)
+    assert caught.value.exit_code == 2
+    return caught.value.what, caught.value.remedy
+
+
+def test_baseline_is_the_labs_base_program() -> None:
+    # From the lab: Dense 800 ReLU, normal-initialised kernels, plain SGD at Keras's default rate,
+    # 0.01, batch 200, 100 epochs, validation on the last 20%, seed 42
+    assert make_config({"preset": "baseline"}) == TrainConfig(
+        source="keras",
+        data=None,
+        preset="baseline",
+        name="baseline",
+        epochs=100,
+        batch_size=200,
+        hidden=(800,),
+        kernel_initializer="random_normal",
+        batch_normalization=False,
+        dropout=0.0,
+        augmentation=None,
+        label_smoothing=0.0,
+        optimizer="sgd",
+        learning_rate=0.01,
+        schedule="constant",
+        weight_decay=0.0,
+        validation="last",
+        validation_fraction=0.2,
+        patience=None,
+        seed=42,
+    )
+
+
+def test_tuned_is_the_default() -> None:
+    assert make_config({}) == make_config({"preset": "tuned"})
+    assert make_config({}).name == "tuned"
+    assert make_config({}).validation == "stratified"
+
+
+def test_given_wins_over_preset_and_preset_over_default() -> None:
+    config = make_config({"preset": "baseline", "epochs": 3, "seed": 7})
+    assert config.epochs == 3
+    assert config.seed == 7
+    assert config.batch_size == 200
+    assert config.validation == "last"
+    assert TrainConfig.model_fields["validation"].default == "stratified"
+    assert config.schedule == TrainConfig.model_fields["schedule"].default == "constant"
+
+
+def test_what_is_given_wins_even_where_it_is_nothing() -> None:
+    config = make_config({"augmentation": None, "weight_decay": 0, "validation_fraction": 0})
+    assert config.augmentation is None
+    assert (config.weight_decay, config.validation_fraction) == (0.0, 0.0)
+
+
+def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
+    config = make_config({"preset": "baseline", "augmentation": {"rotation": 3}})
+    assert config.augmentation == Augmentation(rotation=3.0)
+    assert config.augmentation.shift == 1.2
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("epocs", 3, "Extra inputs are not permitted"),
+        ("source", "mnist", "Input should be 'keras' or 'kaggle'"),
+        ("data", 3, "Input is not a valid path for <class 'pathlib.Path'>"),
+        ("preset", "best", "Input should be 'baseline' or 'tuned'"),
+        ("preset", None, "Input should be 'baseline' or 'tuned'"),
+        ("preset", ["tuned"], "Input should be 'baseline' or 'tuned'"),
+        ("name", "a/b", WRONG_NAME),
+        ("name", "", WRONG_NAME),
+        ("name", ".hidden", WRONG_NAME),
+        ("name", "two\nlines", WRONG_NAME),
+        ("name", "x" * 101, WRONG_NAME),
+        ("epochs", 0, "Input should be greater than 0"),
+        ("epochs", 1.5, f"{WRONG_INTEGER}, got a number with a fractional part"),
+        ("epochs", "many", f"{WRONG_INTEGER}, unable to parse string as an integer"),
+        ("batch_size", -1, "Input should be greater than 0"),
+        ("hidden", [], "Tuple should have at least 1 item after validation, not 0"),
+        ("hidden", 800, "Input should be a valid tuple"),
+        (
+            "kernel_initializer",
+            "zeros",
+            "Input should be 'random_normal', 'glorot_uniform' or 'he_normal'",
+        ),
+        ("dropout", 1, "Input should be less than 1"),
+        ("label_smoothing", -0.1, "Input should be greater than or equal to 0"),
+        ("optimizer", "lion", "Input should be 'sgd', 'adam' or 'adamw'"),
+        ("learning_rate", 0, "Input should be greater than 0"),
+        ("learning_rate", math.nan, "Input should be a finite number"),
+        ("learning_rate", math.inf, "Input should be a finite number"),
+        ("weight_decay", math.inf, "Input should be a finite number"),
+        ("schedule", "step", "Input should be 'constant' or 'one_cycle'"),
+        ("validation", "first", "Input should be 'stratified' or 'last'"),
+        ("validation_fraction", 1, "Input should be less than 1"),
+        ("validation_fraction", -0.1, "Input should be greater than or equal to 0"),
+        ("patience", 0, "Input should be greater than 0"),
+        ("seed", -1, "Input should be greater than or equal to 0"),
+        ("seed", 2**32, "Input should be less than 4294967296"),
+    ],
+)
+def test_wrong_setting_is_named_with_what_was_found(
+    setting: str, value: object, expected: str
+) -> None:
+    assert fault({setting: value}) == (f"{setting}: {expected}, found {value!r}.", REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("rotation", 181, "Input should be less than or equal to 180"),
+        ("displacement", math.nan, "Input should be a finite number"),
+        ("smoothness", 0.05, "Input should be greater than or equal to 1"),
+        ("turn", 2, "Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_augmentation_is_named(setting: str, value: float, expected: str) -> None:
+    what = f"augmentation.{setting}: {expected}, found {value!r}."
+    assert fault({"augmentation": {setting: value}}) == (what, REMEDY)
+
+
+def test_wrong_layer_is_named() -> None:
+    assert fault({"hidden": [800, 0]}) == (
+        "hidden.1: Input should be greater than 0, found 0.",
+        REMEDY,
+    )
+
+
+def test_patience_without_validation_rows_is_refused() -> None:
+    assert fault({"validation_fraction": 0, "patience": 3}) == (
+        "patience needs validation rows: give a validation_fraction above 0.",
+        REMEDY,
+    )
+
+
+def test_limits_themselves_are_taken() -> None:
+    config = make_config({"seed": 2**32 - 1, "name": "a" * 100, "dropout": 0, "hidden": [1]})
+    assert (config.seed, config.name, config.hidden) == (4_294_967_295, "a" * 100, (1,))
+
+
+def test_configuration_cannot_be_changed() -> None:
+    config = make_config({})
+    with pytest.raises(ValidationError, match="frozen"):
+        config.epochs = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("wrap", [True, False], ids=["config.json", "settings alone"])
+def test_settings_of_a_run_give_the_same_configuration_again(preset: str, wrap: bool) -> None:
+    config = make_config({"preset": preset, "data": Path("some/where.npz"), "patience": 4})
+    dumped = config.model_dump(mode="json")
+    text = json.dumps({"settings": dumped, "created": "2026-01-31"} if wrap else dumped)
+    assert make_config(parse_settings(text, "config.json")) == config
+
+
+@settings(max_examples=50)
+@given(
+    learning_rate=st.floats(1e-9, 1e3),
+    dropout=st.floats(0, 0.99),
+    hidden=st.lists(st.integers(1, 5000), min_size=1, max_size=4),
+    rotation=st.floats(0, 180),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_settings_survive_json_to_the_last_bit(
+    learning_rate: float, dropout: float, hidden: list[int], rotation: float, seed: int
+) -> None:
+    config = make_config(
+        {
+            "learning_rate": learning_rate,
+            "dropout": dropout,
+            "hidden": hidden,
+            "augmentation": {"rotation": rotation},
+            "seed": seed,
+        }
+    )
+    text = json.dumps({"settings": config.model_dump(mode="json")})
+    assert make_config(parse_settings(text, "config.json")) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "c.json: not JSON (Expecting value: line 1 column 1 (char 0))."),
+        (
+            '{"epochs": 3',
+            "c.json: not JSON (Expecting ',' delimiter: line 1 column 13 (char 12)).",
+        ),
+        ("[3]", "c.json: expected a JSON object of settings."),
+        ("3", "c.json: expected a JSON object of settings."),
+        ("null", "c.json: expected a JSON object of settings."),
+        ('{"settings": [3]}', "c.json: expected a JSON object of settings."),
+    ],
+)
+def test_text_without_settings_is_named(text: str, what: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_settings(text, "c.json")
+    assert (caught.value.what, caught.value.remedy) == (what, REMEDY)

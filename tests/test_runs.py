@@ -1,0 +1,314 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kit.errors import UsageError
+from kit.runs import Draft, Run, begin_run, find_run, list_runs, resume_run
+
+CONFIG = {"settings": {"epochs": 3}, "created": "2026-01-31T12:00:00+00:00"}
+
+
+@pytest.fixture
+def submissions(tmp_path: Path) -> Path:
+    return tmp_path / "submissions"
+
+
+def complete(submissions: Path, name: str) -> Run:
+    """A complete run of that whole name, as the kit leaves it."""
+    folder = submissions / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "metrics.json").write_text(json.dumps({"run": name}))
+    return Run(folder)
+
+
+@contextmanager
+def held_elsewhere(draft: Path) -> Iterator[None]:
+    """Another process that builds the run in the folder `draft`."""
+    program = """
+import sys
+from pathlib import Path
+from kit.runs import Draft
+draft = Draft(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(draft)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+
+
+def test_finished_run_holds_what_it_was_given(submissions: Path) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    assert draft.config == CONFIG
+    draft.write_json("receipt.json", {"ref": 7})
+    run = draft.finish({"run": draft.name, "accuracy": 0.985})
+    assert re.fullmatch(r"\d{8}-\d{6}-tuned", run.name)
+    assert run.name == draft.name
+    assert run.config == CONFIG
+    assert run.metrics == {"run": run.name, "accuracy": 0.985}
+    assert sorted(file.name for file in run.folder.iterdir()) == [
+        "config.json",
+        "metrics.json",
+        "receipt.json",
+    ]
+    assert list_runs(submissions) == [run]
+    assert list(submissions.iterdir()) == [run.folder]
+
+
+def test_state_is_no_part_of_a_run(submissions: Path) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    draft.state.write_bytes(b"state")
+    run = draft.finish({})
+    assert not (run.folder / "state.npz").exists()
+
+
+def test_draft_is_neither_listed_nor_found(submissions: Path) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    assert list_runs(submissions) == []
+    for name in (draft.name, draft.folder.name, str(draft.folder), None):
+        with pytest.raises(UsageError):
+            find_run(submissions, name)
+    # Not even where all of it is written and only the new name is missing
+    draft.write_json("metrics.json", {})
+    assert list_runs(submissions) == []
+    with pytest.raises(UsageError):
+        find_run(submissions, str(draft.folder))
+
+
+def test_whole_draft_is_only_renamed(submissions: Path) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    draft.write_json("metrics.json", {"accuracy": 0.985})
+    draft.state.write_bytes(b"state")
+    draft.release()
+    run = resume_run(submissions, draft.name)
+    assert run == Run(submissions / draft.name)
+    assert isinstance(run, Run)
+    assert run.metrics == {"accuracy": 0.985}
+    assert sorted(file.name for file in run.folder.iterdir()) == ["config.json", "metrics.json"]
+    assert list_runs(submissions) == [run]
+
+
+def test_draft_without_metrics_is_resumed(submissions: Path) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    draft.state.write_bytes(b"state")
+    draft.release()
+    for name in (draft.name, draft.folder.name, str(draft.folder), str(submissions / draft.name)):
+        again = resume_run(submissions, name)
+        assert isinstance(again, Draft)
+        assert again.folder == draft.folder
+        assert again.config == CONFIG
+        assert again.state.read_bytes() == b"state"
+        again.release()
+
+
+def test_draft_is_resumed_from_within_it(
+    submissions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    draft.release()
+    monkeypatch.chdir(draft.folder)
+    again = resume_run(submissions, ".")
+    assert isinstance(again, Draft)
+    assert again.name == draft.name
+    run = again.finish({})
+    assert run == Run(submissions.resolve() / draft.name)
+    assert run.metrics == {}
+
+
+def test_complete_run_is_resumed_as_it_is(submissions: Path) -> None:
+    run = complete(submissions, "20260131-120000-tuned")
+    assert resume_run(submissions, run.name) == run
+    assert resume_run(submissions, str(run.folder)) == run
+
+
+def test_newest_run_comes_first(submissions: Path) -> None:
+    names = ["20260131-120000-b", "20251231-235959-z", "20260131-120001-a"]
+    for name in names:
+        complete(submissions, name)
+    assert [run.name for run in list_runs(submissions)] == [names[2], names[0], names[1]]
+    assert find_run(submissions).name == names[2]
+
+
+def test_runs_of_one_second_are_listed_newest_first(submissions: Path) -> None:
+    # Twelve, so that whatever tells them apart goes from one figure to two
+    names = ["tuned", "b", "a", "tuned-2", *["tuned"] * 8]
+    begun = [begin_run(submissions, name, CONFIG).finish({}) for name in names]
+    assert list_runs(submissions) == begun[::-1]
+    assert find_run(submissions) == begun[-1]
+    assert [run.name[16:] for run in begun] == names
+
+
+def test_run_begun_while_another_is_a_draft_takes_another_name(submissions: Path) -> None:
+    first = begin_run(submissions, "tuned", CONFIG)
+    second = begin_run(submissions, "tuned", {"other": True})
+    assert first.name < second.name
+    assert second.finish({}).config == {"other": True}
+    assert first.finish({}).config == CONFIG
+
+
+def test_runs_begun_by_many_processes_at_once_are_all_kept(submissions: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from kit.runs import begin_run
+sys.stdin.readline()
+for i in range(5):
+    begin_run(Path(sys.argv[1]), "tuned", {"by": sys.argv[2], "i": i}).finish({})
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(submissions), str(number)],
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    kept = [(run.config["by"], run.config["i"]) for run in list_runs(submissions)]
+    assert sorted(kept) == [(str(number), i) for number in range(4) for i in range(5)]
+    for number in range(4):
+        assert [i for by, i in kept if by == str(number)] == [4, 3, 2, 1, 0]
+
+
+def test_only_complete_runs_are_listed(submissions: Path) -> None:
+    run = complete(submissions, "20260131-120000-tuned")
+    complete(submissions, "notes")
+    complete(submissions, "2026-tuned")
+    complete(submissions, ".20260131-120001-tuned")
+    (submissions / "20260131-120002-empty").mkdir()
+    (submissions / "20260131-120003-file").write_text("no folder")
+    (submissions / "README.md").write_text("what is here")
+    (submissions / "latest").symlink_to(run.folder)
+    assert list_runs(submissions) == [run]
+
+
+def test_no_folder_holds_no_runs(submissions: Path) -> None:
+    assert list_runs(submissions) == []
+    with pytest.raises(UsageError) as caught:
+        find_run(submissions)
+    assert caught.value.what == f"{submissions}: no run there yet."
+    assert caught.value.remedy == "Make one with: kit train"
+
+
+def test_run_is_found_by_name_folder_and_link(
+    submissions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = complete(submissions, "20260131-120000-tuned")
+    complete(submissions, "20260131-120001-tuned")
+    link = submissions / "best"
+    link.symlink_to(run.folder)
+    for name in (run.name, str(run.folder), f"{run.folder}/", str(link), "best"):
+        assert find_run(submissions, name).name == run.name
+        assert find_run(submissions, name).metrics == {"run": run.name}
+    monkeypatch.chdir(run.folder)
+    assert find_run(Path("elsewhere"), ".").name == run.name
+    (run.folder / "pictures").mkdir()
+    monkeypatch.chdir("pictures")
+    assert find_run(Path("elsewhere"), "..").name == run.name
+    assert find_run(Path("elsewhere"), os.path.relpath(run.folder)).name == run.name
+
+
+def test_unknown_run_is_told_with_the_newest_ones(submissions: Path) -> None:
+    for day in range(1, 8):
+        complete(submissions, f"2026010{day}-120000-tuned")
+    newest = ", ".join(f"2026010{day}-120000-tuned" for day in (7, 6, 5, 4, 3))
+    with pytest.raises(UsageError) as caught:
+        find_run(submissions, "20260101-120000-tunde")
+    assert caught.value.what == f"20260101-120000-tunde: no such run in {submissions}."
+    assert caught.value.remedy == f"Newest runs: {newest}."
+
+
+def test_unknown_run_in_an_empty_folder(submissions: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_run(submissions, "x")
+    assert (caught.value.what, caught.value.remedy) == (
+        f"x: no such run in {submissions}.",
+        "Newest runs: none.",
+    )
+
+
+def test_unknown_run_to_resume_is_told_with_those_that_can_be(submissions: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        resume_run(submissions, "x")
+    assert caught.value.what == (
+        f"x: no such run in {submissions}, neither complete nor interrupted."
+    )
+    assert caught.value.remedy == "Runs that can be resumed: none."
+    drafts = [begin_run(submissions, name, CONFIG) for name in ("b", "a")]
+    complete(submissions, "20260101-120000-tuned")
+    (submissions / ".cache").mkdir()
+    with pytest.raises(UsageError) as caught:
+        resume_run(submissions, "x")
+    assert caught.value.remedy == (f"Runs that can be resumed: {drafts[0].name}, {drafts[1].name}.")
+
+
+@pytest.mark.parametrize("elsewhere", ["config", ".config", "."])
+def test_other_folders_are_not_taken_for_drafts(
+    submissions: Path, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = submissions / ".config"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match="no such run"):
+        resume_run(submissions, elsewhere)
+    assert list(folder.iterdir()) == [folder / "config.json"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_draft_that_another_process_builds_is_left_alone(submissions: Path, whole: bool) -> None:
+    draft = begin_run(submissions, "tuned", CONFIG)
+    if whole:
+        draft.write_json("metrics.json", {})
+    draft.release()
+    with held_elsewhere(draft.folder):
+        with pytest.raises(UsageError) as caught:
+            resume_run(submissions, draft.name)
+        assert caught.value.what == f"{draft.folder}: another process is building this run."
+        assert caught.value.remedy == "Wait until it ends, or stop it first."
+        assert draft.folder.is_dir()
+    # The other process has ended, and its hold with it
+    assert isinstance(resume_run(submissions, draft.name), Run if whole else Draft)
+
+
+def test_draft_of_a_killed_process_can_be_resumed(submissions: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from kit.runs import begin_run
+begin_run(Path(sys.argv[1]), "tuned", {"settings": {}}).state.write_bytes(b"state")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program, str(submissions)], check=False)
+    assert ended.returncode == -9
+    (left,) = submissions.iterdir()
+    draft = resume_run(submissions, left.name)
+    assert isinstance(draft, Draft)
+    assert draft.state.read_bytes() == b"state"
+    assert draft.finish({"accuracy": 1.0}).metrics == {"accuracy": 1.0}
+
+
+def test_configuration_that_cannot_be_written_leaves_no_draft(submissions: Path) -> None:
+    with pytest.raises(TypeError):
+        begin_run(submissions, "tuned", {"settings": object()})
+    assert list(submissions.iterdir()) == []
