@@ -1,0 +1,1 @@
+"""The lab's experiments and the search for hyperparameters, shared by any number of machines."""

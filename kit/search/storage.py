@@ -1,0 +1,218 @@
+"""Where studies are kept: SQLite beside the runs, or PostgreSQL for many machines."""
+
+import contextlib
+import functools
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import optuna
+import sqlalchemy
+from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from kit.errors import NetworkError, UsageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FILE = "studies.db"
+# A trial whose worker has not been heard of for so long is given to another
+HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 60
+# How long a database may be away before a worker gives up
+PATIENCE_SECONDS = 30 * 60.0
+SQLITE_LOCK_SECONDS = 60.0
+_POSTGRESQL = ("postgresql://", "postgresql+psycopg://", "postgres://")
+_REMEDY = "Give sqlite:///FILE or postgresql://USER@HOST/DATABASE, as SQLAlchemy writes them."
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether an error is the connection's, not the statement's."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if not isinstance(cause, DBAPIError):
+        return False
+    return cause.connection_invalidated or isinstance(
+        cause, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError
+    )
+
+
+class PatientStorage(RDBStorage):
+    """Optuna's database storage, which waits while the database is away and then goes on.
+
+    Attributes:
+        patience: how many seconds it waits before it gives up.
+        back_since: when the database last came back, on `time.monotonic`'s clock.
+    """
+
+    patience = PATIENCE_SECONDS
+    back_since = float("-inf")
+
+    @property
+    def label(self) -> str:
+        """The database's address, without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the workers had time for a heartbeat since the database last came back."""
+        return time.monotonic() - self.back_since > (self.grace_period or 0)
+
+    def wait_out(self, call: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+        """Call, and call again as long as the connection is lost.
+
+        Raises:
+            NetworkError: the database did not come back in time.
+        """
+        try:
+            return call(*given, **named)
+        except (StorageInternalError, DBAPIError) as error:
+            if not _is_lost(error):
+                raise
+        retrying = Retrying(
+            retry=retry_if_exception(_is_lost),
+            wait=wait_random_exponential(multiplier=0.2, max=5.0),
+            stop=stop_after_delay(self.patience),
+            reraise=True,
+        )
+        try:
+            result = retrying(call, *given, **named)
+        except (StorageInternalError, DBAPIError) as error:
+            if not _is_lost(error):
+                raise
+            raise _unreachable(self.label, error) from error
+        self.back_since = time.monotonic()
+        return result
+
+    def exclusive(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Let one process at a time, of all that use the database, do what is called `name`.
+
+        Raises:
+            NetworkError: the database did not come back in time.
+            OSError: the lock beside an SQLite file cannot be written.
+        """
+        return _locked(self.engine, lambda: self.wait_out(self.engine.connect), name)
+
+
+def _patient(name: str) -> Callable[..., Any]:
+    method = getattr(RDBStorage, name)
+
+    @functools.wraps(method)
+    def waiting(self: PatientStorage, *given: Any, **named: Any) -> Any:
+        return self.wait_out(method, self, *given, **named)
+
+    return waiting
+
+
+# All that touch the database; Optuna's cache calls those with an underscore
+for _name in (
+    "_create_new_trial", "_get_best_trial_id", "_get_stale_trial_ids", "_get_trials",
+    "_set_trial_param", "create_new_study", "get_all_studies", "get_study_directions",
+    "get_study_id_from_name", "get_study_name_from_id", "get_study_system_attrs",
+    "get_study_user_attrs", "get_trial", "get_trial_id_from_study_id_trial_number",
+    "get_trial_param", "get_trial_system_attrs", "get_trial_user_attrs", "record_heartbeat",
+    "set_study_system_attr", "set_study_user_attr", "set_trial_intermediate_value",
+    "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
+):  # fmt: skip
+    setattr(PatientStorage, _name, _patient(_name))
+
+
+def default_storage(submissions: Path) -> str:
+    """Name the SQLite file that is used unless somebody says otherwise."""
+    return f"sqlite:///{submissions / FILE}"
+
+
+def open_storage(
+    address: str, *, heartbeat_seconds: int = HEARTBEAT_SECONDS, grace_seconds: int = GRACE_SECONDS
+) -> PatientStorage:
+    """Open the database at `address`, and make Optuna's tables in it where they are missing.
+
+    Args:
+        address: `sqlite:///FILE` or `postgresql://…`.
+        heartbeat_seconds: how often a worker says that its trial is alive.
+        grace_seconds: after how long a silence its trial is given to another.
+
+    Raises:
+        UsageError: the address is no such database's, or the tables are another Optuna's.
+        NetworkError: the database does not answer.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    scheme = next((known for known in _POSTGRESQL if address.startswith(known)), None)
+    options: dict[str, Any] = {}
+    if scheme is not None:
+        address = "postgresql+psycopg://" + address.removeprefix(scheme)
+        options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    elif address.startswith("sqlite:///"):
+        Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        options = {"connect_args": {"timeout": SQLITE_LOCK_SECONDS}}
+    else:
+        raise UsageError(f"{address.split(':')[0]}: not a database the kit knows.", _REMEDY)
+    try:
+        first = sqlalchemy.create_engine(address, **options)
+        # Two that make the tables at once get in each other's way
+        with _locked(first, first.connect, "tables"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            storage = PatientStorage(
+                # Optuna fills templates in it
+                address.replace("{", "{{").replace("}", "}}"),
+                engine_kwargs=options,
+                heartbeat_interval=heartbeat_seconds,
+                grace_period=grace_seconds,
+            )
+        first.dispose()
+        if scheme is None:
+            _lock_early(storage.engine)
+    except ArgumentError as error:
+        raise UsageError(f"--storage: not an address ({error}).", _REMEDY) from error
+    except DBAPIError as error:
+        raise _unreachable(address.split("@")[-1], error) from error
+    except RuntimeError as error:
+        raise UsageError(
+            f"{storage.label}: its tables are another Optuna's ({error}).",
+            "Name another database, or upgrade it with: optuna storage upgrade",
+        ) from error
+    return storage
+
+
+def _lock_early(engine: sqlalchemy.Engine) -> None:
+    """Let SQLite lock before it reads what it will write, or two workers claim one trial."""
+
+    @sqlalchemy.event.listens_for(engine, "connect")
+    def _no_implicit_begin(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+
+    @sqlalchemy.event.listens_for(engine, "begin")
+    def _begin(connection: sqlalchemy.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def _locked(
+    engine: sqlalchemy.Engine, connect: Callable[[], sqlalchemy.Connection], name: str
+) -> Iterator[None]:
+    if engine.dialect.name == "sqlite":
+        with FileLock(f"{engine.url.database}.lock"):
+            yield
+        return
+    connection = connect()
+    try:
+        connection.execute(
+            sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
+        )
+        yield
+    finally:
+        # The lock ends with its transaction; a lost connection has ended that already
+        with contextlib.suppress(DBAPIError):
+            connection.close()
+
+
+def _unreachable(label: str, error: BaseException) -> NetworkError:
+    reason = str(getattr(error, "orig", None) or error.__cause__ or error).strip().splitlines()
+    return NetworkError(
+        f"{label}: the database does not answer ({reason[0] if reason else 'no reason given'}).",
+        "Start it, or correct --storage; what was finished is kept, and the command goes on.",
+    )

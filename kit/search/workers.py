@@ -1,0 +1,178 @@
+"""Worker processes on one machine, which share its cores and the study."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
+
+import optuna
+
+from kit.errors import KitError
+from kit.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, open_storage
+from kit.search.tickets import Tickets
+from kit.search.work import POLL_SECONDS, Objective, work
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+# A worker that dies is replaced so often
+REPLACEMENTS = 5
+GOODBYE_SECONDS = 10.0
+
+Failure = tuple[type[KitError], str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What each worker does. It travels to its process, so all of it can be pickled.
+
+    Attributes:
+        storage: the database's address.
+        study: the study's name.
+        objective: called in the worker to make what is asked of each trial.
+        only: the tickets to do, or None for all of the study.
+        sampler: called in the worker to make what chooses hyperparameters.
+        pruner: called in the worker to make what ends hopeless trials.
+        workers: how many share this machine's cores.
+        until: when to begin no further trial, in seconds since 1970; None for never.
+        heartbeat_seconds: how often a worker says that its trial is alive.
+        grace_seconds: after how long a silence its trial is given to another.
+        poll_seconds: how often it looks for something to do, and the parent for news.
+    """
+
+    storage: str
+    study: str
+    objective: Callable[[], Objective]
+    only: frozenset[str] | None = None
+    sampler: Callable[[], optuna.samplers.BaseSampler] = optuna.samplers.RandomSampler
+    pruner: Callable[[], optuna.pruners.BasePruner] = optuna.pruners.NopPruner
+    workers: int = 1
+    until: float | None = None
+    heartbeat_seconds: int = HEARTBEAT_SECONDS
+    grace_seconds: int = GRACE_SECONDS
+    poll_seconds: float = POLL_SECONDS
+
+    def tickets(self) -> Tickets:
+        """Open the study."""
+        storage = open_storage(
+            self.storage,
+            heartbeat_seconds=self.heartbeat_seconds,
+            grace_seconds=self.grace_seconds,
+        )
+        study = optuna.load_study(
+            study_name=self.study, storage=storage, sampler=self.sampler(), pruner=self.pruner()
+        )
+        return Tickets(storage, study, self.only)
+
+
+def cores() -> list[int]:
+    """The numbers of the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def threads_each(workers: int) -> int:
+    """How many threads each of so many workers has, at least 1."""
+    return max(1, len(cores()) // workers)
+
+
+def share_cores(number: int, workers: int) -> None:
+    """Keep this process, the `number`th worker from 0, to its share of the cores.
+
+    It works only before a numerical library starts its threads.
+    """
+    mine, threads = cores(), threads_each(workers)
+    if workers > 1:
+        first = number * threads % len(mine)
+        if hasattr(os, "sched_setaffinity"):
+            # XLA takes a thread for each core it may use, and reads no variable
+            os.sched_setaffinity(0, mine[first : first + threads])
+        for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ[variable] = str(threads)
+
+
+def run_worker(job: Job, number: int, errors: "SimpleQueue[Failure]") -> None:
+    """Work on a job's study in this process, as the `number`th worker from 0.
+
+    What only a person can mend is put into `errors`.
+    """
+    share_cores(number, job.workers)
+    # It counts what each new network has to compile, and warns of it
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    parent = multiprocessing.parent_process()
+
+    def is_over() -> bool:
+        if job.until is not None and time.time() >= job.until:
+            return True
+        # A killed command's workers finish what they are at, and no more
+        return parent is not None and not parent.is_alive()
+
+    try:
+        work(job.tickets(), job.objective(), is_over=is_over, poll_seconds=job.poll_seconds)
+    except KeyboardInterrupt:
+        # The command that is interrupted too says so
+        sys.exit(0)
+    except KitError as error:
+        errors.put((type(error), error.what, error.remedy))
+
+
+def run_workers(job: Job) -> Iterator[None]:
+    """Run a job's workers to their end, and yield while they are at it, for whoever watches.
+
+    A worker that dies is replaced; its trial is found by its missing heartbeat.
+
+    Raises:
+        KitError: a worker met what no other could do better, or workers died again and again.
+    """
+    # Not forked: a numerical library's threads do not survive that
+    context = multiprocessing.get_context("spawn")
+    errors: SimpleQueue[Failure] = context.SimpleQueue()
+
+    def start(number: int) -> BaseProcess:
+        process = context.Process(target=run_worker, args=(job, number, errors), daemon=True)
+        process.start()
+        return process
+
+    running = {number: start(number) for number in range(job.workers)}
+    replaced = 0
+    try:
+        while running:
+            yield
+            next(iter(running.values())).join(job.poll_seconds)
+            if not errors.empty():
+                kind, what, remedy = errors.get()
+                raise kind(what, remedy)
+            for number, process in list(running.items()):
+                if process.exitcode is None:
+                    continue
+                del running[number]
+                if process.exitcode == 0:
+                    continue
+                replaced += 1
+                if replaced > REPLACEMENTS:
+                    raise KitError(
+                        f"Workers died {replaced} times, the last with exit code "
+                        f"{process.exitcode} (-9 is what a machine short of memory gives).",
+                        "Try fewer --workers; what was finished is kept, and the command goes on.",
+                    )
+                running[number] = start(number)
+    finally:
+        _stop(list(running.values()))
+
+
+def _stop(processes: list[BaseProcess]) -> None:
+    """Let workers hand back their trials, and end those that take too long over it."""
+    ends = time.monotonic() + GOODBYE_SECONDS
+    for process in processes:
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, signal.SIGINT)
+    for process in processes:
+        process.join(max(0.0, ends - time.monotonic()))
+        process.kill()
