@@ -73,12 +73,7 @@ class PatientStorage(RDBStorage):
         except (StorageInternalError, DBAPIError) as error:
             if not _is_lost(error):
                 raise
-        retrying = Retrying(
-            retry=retry_if_exception(_is_lost),
-            wait=wait_random_exponential(multiplier=0.2, max=5.0),
-            stop=stop_after_delay(self.patience),
-            reraise=True,
-        )
+        retrying = _retrying(self.patience)
         try:
             result = retrying(call, *given, **named)
         except (StorageInternalError, DBAPIError) as error:
@@ -96,6 +91,15 @@ class PatientStorage(RDBStorage):
             OSError: the lock beside an SQLite file cannot be written.
         """
         return _locked(self.engine, lambda: self.wait_out(self.engine.connect), name)
+
+
+def _retrying(seconds: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(_is_lost),
+        wait=wait_random_exponential(multiplier=0.2, max=5.0),
+        stop=stop_after_delay(seconds),
+        reraise=True,
+    )
 
 
 def _patient(name: str) -> Callable[..., Any]:
@@ -127,7 +131,11 @@ def default_storage(submissions: Path) -> str:
 
 
 def open_storage(
-    address: str, *, heartbeat_seconds: int = HEARTBEAT_SECONDS, grace_seconds: int = GRACE_SECONDS
+    address: str,
+    *,
+    heartbeat_seconds: int = HEARTBEAT_SECONDS,
+    grace_seconds: int = GRACE_SECONDS,
+    patience: float = 0.0,
 ) -> PatientStorage:
     """Open the database at `address`, and make Optuna's tables in it where they are missing.
 
@@ -135,6 +143,7 @@ def open_storage(
         address: `sqlite:///FILE` or `postgresql://…`.
         heartbeat_seconds: how often a worker says that its trial is alive.
         grace_seconds: after how long a silence its trial is given to another.
+        patience: how many seconds to wait for a database that does not answer.
 
     Raises:
         UsageError: the address is no such database's, or the tables are another Optuna's.
@@ -152,20 +161,7 @@ def open_storage(
     else:
         raise UsageError(f"{address.split(':')[0]}: not a database the kit knows.", _REMEDY)
     try:
-        first = sqlalchemy.create_engine(address, **options)
-        # Two that make the tables at once get in each other's way
-        with _locked(first, first.connect, "tables"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            storage = PatientStorage(
-                # Optuna fills templates in it
-                address.replace("{", "{{").replace("}", "}}"),
-                engine_kwargs=options,
-                heartbeat_interval=heartbeat_seconds,
-                grace_period=grace_seconds,
-            )
-        first.dispose()
-        if scheme is None:
-            _lock_early(storage.engine)
+        storage = _retrying(patience)(_connect, address, options, heartbeat_seconds, grace_seconds)
     except ArgumentError as error:
         raise UsageError(f"--storage: not an address ({error}).", _REMEDY) from error
     except DBAPIError as error:
@@ -175,6 +171,26 @@ def open_storage(
             f"{storage.label}: its tables are another Optuna's ({error}).",
             "Name another database, or upgrade it with: optuna storage upgrade",
         ) from error
+    return storage
+
+
+def _connect(
+    address: str, options: dict[str, Any], heartbeat_seconds: int, grace_seconds: int
+) -> PatientStorage:
+    first = sqlalchemy.create_engine(address, **options)
+    # Two that make the tables at once get in each other's way
+    with _locked(first, first.connect, "tables"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        storage = PatientStorage(
+            # Optuna fills templates in it
+            address.replace("{", "{{").replace("}", "}}"),
+            engine_kwargs=options,
+            heartbeat_interval=heartbeat_seconds,
+            grace_period=grace_seconds,
+        )
+    first.dispose()
+    if storage.engine.dialect.name == "sqlite":
+        _lock_early(storage.engine)
     return storage
 
 

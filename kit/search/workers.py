@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from kit.errors import KitError
-from kit.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, open_storage
+from kit.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, PATIENCE_SECONDS, open_storage
 from kit.search.tickets import Tickets
 from kit.search.work import POLL_SECONDS, Objective, work
 
@@ -64,6 +64,8 @@ class Job:
             self.storage,
             heartbeat_seconds=self.heartbeat_seconds,
             grace_seconds=self.grace_seconds,
+            # One that replaces another may begin while the database is away
+            patience=PATIENCE_SECONDS,
         )
         study = optuna.load_study(
             study_name=self.study, storage=storage, sampler=self.sampler(), pruner=self.pruner()
