@@ -76,4 +76,4 @@ def _in_colour() -> bool:
 
 
 # Commands stand in the help in the order in which they are imported
-from kit.cli import training, judging, competition, history, doctor, experiment  # noqa: E402, F401, I001
+from kit.cli import training, judging, competition, history, doctor, experiment, tune  # noqa: E402, F401, I001

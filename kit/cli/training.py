@@ -9,6 +9,7 @@ import typer
 from kit.cli.app import app
 from kit.cli.console import print_json, print_lines, training_bar, with_interval
 from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.searching import Storage
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Examples:
   kit train
   kit train --source kaggle --preset tuned --seed 7
   kit train --hidden 800 --hidden 600 --epochs 20 --name wide
+  kit train --from-study tune --epochs 60
   kit train --resume 20260131-120000-tuned"""
 )
 def train(
@@ -73,6 +75,16 @@ def train(
             dir_okay=False,
         ),
     ] = None,
+    from_study: Annotated[
+        str | None,
+        typer.Option(
+            help="Settings of a study's best trial; options win over them.", metavar="STUDY"
+        ),
+    ] = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Which of the study's trials instead of its best.")
+    ] = None,
+    storage: Storage = None,
     resume: Annotated[
         str | None, typer.Option(help="Go on with an interrupted run.", metavar="RUN")
     ] = None,
@@ -81,7 +93,7 @@ def train(
 ) -> None:
     """Train a network, validate it, and write a run with its submission.csv.
 
-    What is not given comes from --config, else from the preset.
+    What is not given comes from --config or --from-study, else from the preset.
     """
     given = {
         "source": source and source.value,
@@ -105,6 +117,14 @@ def train(
             "Leave them out, or train a new run without --resume.",
         )
 
+    if from_study is None and trial is not None:
+        raise UsageError("--trial: of which study?", "Name it with --from-study STUDY.")
+    if from_study is not None and (config or resume):
+        raise UsageError(
+            f"--from-study and {'--config' if config else '--resume'} both give settings.",
+            "Give one of them.",
+        )
+
     from kit.config import make_config, parse_settings
     from kit.training.train import resume as resume_training
     from kit.training.train import train as train_run
@@ -114,6 +134,13 @@ def train(
             run = resume_training(resume, submissions, bar)
         else:
             settings = parse_settings(config.read_text("utf-8"), str(config)) if config else {}
+            if from_study is not None:
+                from kit.search.results import trial_settings
+                from kit.search.storage import default_storage
+
+                settings = trial_settings(
+                    storage or default_storage(submissions), from_study, trial
+                )
             run = train_run(make_config({**settings, **given}), submissions, bar)
     if json:
         print_json(_figures(run))

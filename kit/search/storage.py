@@ -130,6 +130,21 @@ def default_storage(submissions: Path) -> str:
     return f"sqlite:///{submissions / FILE}"
 
 
+def existing_storage(address: str) -> PatientStorage:
+    """Open the database at `address` to read what is there.
+
+    Raises:
+        UsageError: the address is no database's, or of a file that does not exist.
+        NetworkError: the database does not answer.
+    """
+    if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
+        raise UsageError(
+            f"{address.removeprefix('sqlite:///')}: no studies there yet.",
+            "Begin one with kit tune or kit experiment, or name another with --storage.",
+        )
+    return open_storage(address)
+
+
 def open_storage(
     address: str,
     *,

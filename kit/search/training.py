@@ -1,6 +1,7 @@
 """One training of a search: no run is written, and only the figures stay."""
 
 import base64
+import math
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from kit.config import TrainConfig
 from kit.data.digits import Digits
 from kit.data.overlap import seen_in_training
+from kit.errors import DataError
 from kit.training.backend import load_backend
-from kit.training.material import Material
+from kit.training.material import Material, load_material
 from kit.training.progress import Epoch
 from kit.training.split import split_rows
 
@@ -74,6 +76,9 @@ def train_network(
         read_at: the epochs, from 1, after which to judge it.
         after_epoch: told each epoch and its validation accuracy, in [0, 1]; what it raises ends
             the training.
+
+    Raises:
+        FloatingPointError: the loss has become infinite, or no number.
     """
     labels = material.train.labels
     if labels is None:
@@ -95,8 +100,10 @@ def train_network(
     correct: dict[int, NDArray[np.bool_]] = {}
 
     def report(epoch: int, share: float, figures: dict[str, float]) -> None:
-        if share < 1 or "val_accuracy" not in figures:
+        if share < 1:
             return
+        if not math.isfinite(figures["loss"]):
+            raise FloatingPointError(f"the loss is {figures['loss']} after epoch {epoch}")
         accuracies[epoch] = figures["val_accuracy"]
         if test is not None and epoch in read_at:
             correct[epoch] = predict(model, test).argmax(axis=1) == test.labels
@@ -119,6 +126,21 @@ def train_network(
             for epoch, right in correct.items()
         ],
     )
+
+
+def load_same(config: TrainConfig, fingerprint: str) -> Material:
+    """Load the digits that a configuration names, if they are those of a study.
+
+    Raises:
+        DataError: the files are missing or wrong, or have another fingerprint.
+    """
+    material = load_material(config)
+    if material.train.fingerprint != fingerprint:
+        raise DataError(
+            f"{material.train.origin}: not the digits that the study is of.",
+            "Use the same files for all of a study, on each machine.",
+        )
+    return material
 
 
 def pack(right: NDArray[np.bool_]) -> str:

@@ -15,10 +15,10 @@ from kit.errors import DataError
 from kit.search.experiments import Plan, make_plan
 from kit.search.storage import PatientStorage
 from kit.search.tickets import TICKET, Point, Tickets
-from kit.search.training import Reading, train_network
+from kit.search.training import Reading, load_same, train_network
 from kit.search.work import Objective
 from kit.search.workers import threads_each
-from kit.training.material import Material, load_material
+from kit.training.material import Material
 from kit.training.progress import Epoch
 from kit.training.split import split_rows
 
@@ -146,12 +146,7 @@ class TrainTrial:
         Raises:
             DataError: the files are missing or wrong, or are not the study's.
         """
-        material = load_material(self.config)
-        if material.train.fingerprint != self.fingerprint:
-            raise DataError(
-                f"{material.train.origin}: not the digits that the study is of.",
-                "Use the same files on each machine.",
-            )
+        material = load_same(self.config, self.fingerprint)
         if material.keras_test is None:
             raise DataError(
                 "The Keras test split is not at hand, so nothing can be read.",

