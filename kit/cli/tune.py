@@ -93,7 +93,7 @@ def tune(
 
             tune_study(address, Order(study, base, trials, pruner.value, workers, until), watch)
     found = read_study(address, show or study)
-    pictures = draw_study(found.study, submissions / "pictures")
+    pictures = draw_study(found.study, found.importances, submissions / "pictures")
     if json:
         print_json(_figures(found, pictures))
     else:

@@ -1,6 +1,7 @@
 """Pictures of experiments and studies, as PNG files."""
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
     import optuna
     from matplotlib.figure import Figure
+
+# More of them side by side cannot be read
+SLICES = 6
 
 
 def draw_experiment(table: Table, path: Path) -> None:
@@ -33,8 +37,13 @@ def draw_experiment(table: Table, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_study(study: "optuna.Study", folder: Path) -> list[Path]:
+def draw_study(study: "optuna.Study", importances: dict[str, float], folder: Path) -> list[Path]:
     """Draw a study with Optuna's own plots, those that its trials are enough for.
+
+    Args:
+        study: what to draw.
+        importances: of its hyperparameters, the most important first.
+        folder: where the pictures go, each named after the study.
 
     Raises:
         OSError: a file cannot be written.
@@ -48,7 +57,7 @@ def draw_study(study: "optuna.Study", folder: Path) -> list[Path]:
     plotted: dict[str, Callable[[Any], Any]] = {
         "history": plots.plot_optimization_history,
         "importances": plots.plot_param_importances,
-        "slice": plots.plot_slice,
+        "slice": partial(plots.plot_slice, params=list(importances)[:SLICES] or None),
         "intermediate-values": plots.plot_intermediate_values,
     }
     paths = []
@@ -106,4 +115,4 @@ def _draw_curve(figure: "Figure", table: Table) -> None:
 def _save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as stream:
-        figure.savefig(stream, format="png", dpi=120)
+        figure.savefig(stream, format="png", dpi=120, bbox_inches="tight")
