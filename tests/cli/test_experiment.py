@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import KIT, Kit
 
-# It compiles these small networks in a fraction of the time
-JAX = {"KERAS_BACKEND": "jax"}
+# Compiling these small networks takes longer than training them
+JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
 def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
