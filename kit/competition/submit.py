@@ -80,7 +80,7 @@ def submit(
     with _one_at_a_time(submissions, entry):
         receipt = load_receipt(entry.receipt_path)
         listed = kaggle.list_submissions()
-        marked = [submission for submission in listed if entry.mark in submission.description]
+        marked = [submission for submission in listed if entry.is_content_of(submission)]
         if receipt is not None and receipt.sha256 == entry.sha256:
             taken_up = _take_up(entry.receipt_path, receipt, marked, again)
             if taken_up is not None:
@@ -270,7 +270,7 @@ def _send(
     save_receipt(entry.receipt_path, receipt)
 
     def is_own(submission: Submission) -> bool:
-        return entry.mark in submission.description and submission.ref not in attempt.known_refs
+        return entry.is_content_of(submission) and submission.ref not in attempt.known_refs
 
     try:
         ref = kaggle.create_submission(token, entry.message, is_own)

@@ -184,6 +184,21 @@ def test_the_same_content_is_known_from_kaggles_list_alone(
         send(submissions)
 
 
+def test_a_message_that_kaggle_cuts_short_is_recognised(
+    at_local: LocalKaggle, submissions: Path
+) -> None:
+    entry = prepare(submissions, message="long " * 100)
+    at_local.fail("CreateSubmission", 500, done=True)
+    create = at_local.state.submit
+
+    def cutting(token: str, description: str) -> object:
+        return create(token, description[:100])
+
+    at_local.state.submit = cutting  # type: ignore[method-assign,assignment]
+    assert send(submissions, entry).ref == 40_000_000
+    assert len(at_local.submissions) == 1
+
+
 def test_again_sends_it_once_more_and_keeps_the_earlier_receipt(
     at_local: LocalKaggle, submissions: Path
 ) -> None:
