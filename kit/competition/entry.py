@@ -129,7 +129,10 @@ def find_same(submissions: Path, entry: Entry) -> tuple[str, Receipt] | None:
         if path.resolve() == entry.receipt_path.resolve():
             continue
         receipt = load_receipt(path)
-        if receipt is not None and receipt.sha256 == entry.sha256:
+        if receipt is None or receipt.sha256 != entry.sha256:
+            continue
+        # of one that may not have arrived, Kaggle's list knows more
+        if receipt.ref is not None:
             return run.name, receipt
     return None
 

@@ -295,7 +295,7 @@ def test_a_rejection_comes_with_kaggles_reason(at_local: LocalKaggle, tmp_path: 
     entry = prepare_entry(tmp_path, file=file, rows=TEST_ROWS + 1)
     send(tmp_path, entry)
     rejected = wait_for_score(Kaggle(), entry.receipt_path, timeout=5)
-    told = rejection(rejected)
+    told = rejection(entry, rejected)
     assert "Evaluation Exception: Submission must have 4 rows" in told.what
     with pytest.raises(UsageError, match="Kaggle rejected it: Evaluation Exception"):
         send(tmp_path, entry)
