@@ -134,7 +134,7 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
             hidden.mkdir()
         except FileExistsError:
             continue
-        # Another process's run of that name may have been renamed while the folder was looked through
+        # Another process's run may have been given that name while the folder was looked through
         if run.exists():
             hidden.rmdir()
             continue
