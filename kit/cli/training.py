@@ -1,5 +1,6 @@
 """kit train, kit rehearse."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -109,7 +110,7 @@ def train(
     from kit.training.train import resume as resume_training
     from kit.training.train import train as train_run
 
-    with training_bar() as bar:
+    with training_bar(_resuming(submissions)) as bar:
         if resume is not None:
             run = resume_training(resume, submissions, bar)
         else:
@@ -163,7 +164,7 @@ def rehearse(
         return
     given = {"preset": preset, "epochs": epochs}
     given = {setting: value for setting, value in given.items() if value is not None}
-    with training_bar() as bar:
+    with training_bar(_resuming(submissions)) as bar:
         bar.stage("Dealing the rehearsal")
         rehearsal = make_rehearsal(load_keras(), seed, data)
         config = make_config(
@@ -182,6 +183,12 @@ def rehearse(
         return
     print_lines(_told(run))
     print_lines([f"Score on the hidden labels {with_interval(**vars(score))}"])
+
+
+def _resuming(submissions: Path) -> str:
+    if submissions == SUBMISSIONS:
+        return "kit train --resume"
+    return f"kit train --submissions {shlex.quote(str(submissions))} --resume"
 
 
 def _figures(run: "Run") -> dict[str, Any]:
