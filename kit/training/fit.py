@@ -200,7 +200,7 @@ def _evaluate(
 
 def _values(variables: list[Any]) -> list[NDArray[Any]]:
     # Copied, since a backend may hand out the very memory that training goes on to change
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 
 
 def _is_best(history: list[Epoch]) -> bool:

@@ -17,7 +17,8 @@ from kit.training.prediction import predict  # noqa: E402
 def forward(network: keras.Sequential, images: NDArray[np.float32]) -> NDArray[np.float64]:
     """What two layers of units and a softmax make of images, in float64."""
     values = [
-        keras.ops.convert_to_numpy(variable).astype(np.float64) for variable in network.variables
+        keras.ops.convert_to_numpy(variable.value).astype(np.float64)
+        for variable in network.variables
     ]
     first, first_bias, last, last_bias = values
     logits = np.maximum(images @ first + first_bias, 0) @ last + last_bias
