@@ -114,7 +114,7 @@ def train(
         if resume is not None:
             run = resume_training(resume, submissions, bar)
         else:
-            settings = parse_settings(config.read_text("utf-8"), str(config)) if config else {}
+            settings = parse_settings(config.read_bytes(), str(config)) if config else {}
             run = train_run(make_config({**settings, **given}), submissions, bar)
     if json:
         print_json(_figures(run))

@@ -154,6 +154,15 @@ def test_what_a_user_can_do_wrong_is_answered_in_two_lines(
     assert "Traceback" in kit(*arguments, "--debug").stderr
 
 
+def test_settings_that_are_no_json_are_named(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_bytes(b'{"epochs": 3}'.replace(b"3", b"\xff"))
+    ended = kit("train", "--config", "settings.json")
+    assert ended.exit_code == 2
+    what, remedy = ended.stderr.splitlines()
+    assert what.startswith("settings.json: not JSON (")
+    assert remedy.startswith("Settings are ")
+
+
 def test_check_lists_every_fault_for_a_person_and_for_a_program(kit: Kit, tmp_path: Path) -> None:
     file = tmp_path / "bad.csv"
     file.write_text("ImageId,Label\n1,7\n3,12\n2,x\n")
