@@ -34,9 +34,10 @@ def download(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Fetch the competition's files from Kaggle: train.csv, test.csv, sample_submission.csv.
+    """Fetch the competition's files from Kaggle.
 
-    A transfer that broke off is gone on with. Files that are there and whole are not fetched again.
+    They are train.csv, test.csv and sample_submission.csv. A transfer that broke off is gone on
+    with. Files that are there and whole are not fetched again.
     """
     from kit.competition.client import Kaggle
     from kit.competition.download import download as download_files

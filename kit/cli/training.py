@@ -80,9 +80,10 @@ def train(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Train a network, validate it, and write a run with its submission.csv.
+    """Train a network, and write a run with its submission.csv.
 
-    What is not given comes from --config, else from the preset.
+    Its validation, history and predictions are part of the run. What is not given comes from
+    --config, else from the preset.
     """
     given = {
         "source": source and source.value,
@@ -146,10 +147,11 @@ def rehearse(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Rehearse the competition: deal its files from MNIST, train on them, score the submission.
+    """Rehearse the competition on MNIST, and score the result.
 
-    The labels of test.csv are hidden in solution.csv, which only the scoring reads. With --serve, a
-    Kaggle of your own gives out the files and judges what is submitted, until Ctrl-C.
+    Its files are dealt from MNIST's images, trained on and predicted. The labels of test.csv are
+    hidden in solution.csv, which only the scoring reads. With --serve, a Kaggle of your own gives
+    out the files and judges what is submitted, until Ctrl-C.
     """
     from kit.config import make_config
     from kit.data.mnist import load_keras

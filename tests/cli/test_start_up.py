@@ -6,7 +6,7 @@ import pytest
 
 LOADED = """
 import sys
-from kit.cli.app import run
+from kit.cli.main import run
 code = run(sys.argv[1:])
 heavy = {"tensorflow", "keras", "kaggle", "kagglesdk", "pandas", "matplotlib"} & set(sys.modules)
 print(f"exit {code}, loaded {sorted(heavy)}", file=sys.stderr)

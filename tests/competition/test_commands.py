@@ -7,7 +7,7 @@ import pytest
 from runs import make_run
 from small_competition import FULL_LABELS
 
-from kit.cli.app import run
+from kit.cli.main import run
 from kit.competition.local_kaggle import LocalKaggle
 
 RUN = "20260131-120000-tuned"

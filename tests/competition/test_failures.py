@@ -13,7 +13,7 @@ import pytest
 from runs import make_run
 from small_competition import FULL_LABELS, write_labels
 
-from kit.cli.app import run
+from kit.cli.main import run
 from kit.competition.download import find_files
 from kit.competition.local_kaggle import LocalKaggle
 from kit.competition.local_kaggle.judge import Judge
