@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from conftest import KIT, Kit
+from command_line import KIT, Kit
 
 WHOLE = {
     "config.json", "history.csv", "metrics.json", "model.keras", "probabilities.npz",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Kit
+from command_line import Kit
 
 from kit.competition.submission_file import read_submission
 
