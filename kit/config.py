@@ -162,7 +162,7 @@ def make_config(given: dict[str, Any]) -> TrainConfig:
         ) from error
 
 
-def parse_settings(text: str, origin: str) -> dict[str, Any]:
+def parse_settings(text: str | bytes, origin: str) -> dict[str, Any]:
     """Take settings out of JSON text: an object of them, or a run's config.json.
 
     Args:

@@ -26,8 +26,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
         hidden.replace(path)
-    except BaseException:
+    except BaseException as error:
         hidden.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # a write that fails does not know where; whoever reads of it should
+            error.filename = str(path)
         raise
 
 

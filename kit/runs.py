@@ -127,12 +127,16 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
     while True:
         stamp = second.strftime("%Y%m%d-%H%M%S")
         second += timedelta(seconds=1)
-        hidden = submissions / f".{stamp}-{name}"
+        run, hidden = submissions / f"{stamp}-{name}", submissions / f".{stamp}-{name}"
         if any(submissions.glob(f"{stamp}-*")) or any(submissions.glob(f".{stamp}-*")):
             continue
         try:
             hidden.mkdir()
         except FileExistsError:
+            continue
+        # Another process's run may have been given that name while the folder was looked through
+        if run.exists():
+            hidden.rmdir()
             continue
         try:
             draft = Draft(hidden)

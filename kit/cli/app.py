@@ -1,14 +1,10 @@
-"""The root of the commands, and how failures reach the person."""
+"""The root of the commands."""
 
-import os
-import sys
-import traceback
 from typing import Annotated
 
 import typer
 
 from kit import __version__
-from kit.errors import KitError
 
 app = typer.Typer(
     name="kit",
@@ -38,42 +34,3 @@ def root(
     ] = False,
 ) -> None:
     """Take what stands before the command."""
-
-
-def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code."""
-    # Wherever it stands, so that a failed line can be repeated with it at the end
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
-    try:
-        app(arguments, prog_name="kit")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except KitError as error:
-        return _fail(error, error.what, error.remedy, error.exit_code, debug)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        what = f"{place}{error.strerror or error}."
-        return _fail(error, what, "Check the disk's space and the folder's permissions.", 3, debug)
-    except Exception as error:  # noqa: BLE001 - whatever else comes up is a bug, and is said so
-        what = f"A bug in the kit: {type(error).__name__}: {error}"
-        return _fail(
-            error, what, "Repeat the command with --debug and report what it shows.", 1, debug
-        )
-    return 0
-
-
-def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    bold, plain = ("\033[1;31m", "\033[0m") if _in_colour() else ("", "")
-    typer.echo(f"{bold}{' '.join(what.split())}{plain}\n{remedy}", err=True)
-    return exit_code
-
-
-def _in_colour() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-
-
-# Commands stand in the help in the order in which they are imported
-from kit.cli import training, judging, competition, history, doctor, experiment, tune  # noqa: E402, F401, I001

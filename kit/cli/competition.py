@@ -10,7 +10,7 @@ import typer
 from kit.cli.app import app
 from kit.cli.console import note, print_json, print_lines, with_interval
 from kit.cli.options import SUBMISSIONS, Json, Submissions
-from kit.cli.waiting import judging_status, note_retry, transfer_bar
+from kit.cli.waiting import judging_clock, note_retry, transfer_bar
 
 if TYPE_CHECKING:
     from kit.competition.answers import Limits
@@ -34,9 +34,10 @@ def download(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Fetch the competition's files from Kaggle: train.csv, test.csv, sample_submission.csv.
+    """Fetch the competition's files from Kaggle.
 
-    A transfer that broke off is gone on with. Files that are there and whole are not fetched again.
+    They are train.csv, test.csv and sample_submission.csv. A transfer that broke off is gone on
+    with. Files that are there and whole are not fetched again.
     """
     from kit.competition.client import Kaggle
     from kit.competition.download import download as download_files
@@ -128,7 +129,7 @@ def submit(
     if receipt.status == "ERROR":
         from kit.competition.submit import rejection
 
-        raise rejection(receipt)
+        raise rejection(entry, receipt)
 
 
 def _agreed() -> bool:
@@ -144,8 +145,8 @@ def _wait(kaggle: "Kaggle", entry: "Entry", receipt: "Receipt", timeout: float) 
     from kit.competition.submit import wait_for_score
 
     try:
-        with judging_status(receipt.ref) as status:
-            return wait_for_score(kaggle, entry.receipt_path, timeout, status)
+        with judging_clock(receipt.ref):
+            return wait_for_score(kaggle, entry.receipt_path, timeout)
     except KeyboardInterrupt:
         note(f"Submission {receipt.ref} is at Kaggle. Go on waiting with: {_same_command(entry)}")
         raise

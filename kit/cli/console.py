@@ -99,8 +99,8 @@ class TrainingBar:
 
 
 @contextmanager
-def training_bar(resume: str = "kit train --resume") -> Iterator[TrainingBar]:
-    """Show a training's progress on stderr; Ctrl-C leaves the line that goes on with it."""
+def training_bar(resume: str) -> Iterator[TrainingBar]:
+    """Show a training's progress on stderr; what interrupts it leaves the line that goes on."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -125,7 +125,8 @@ def training_bar(resume: str = "kit train --resume") -> Iterator[TrainingBar]:
         else:
             with bar:
                 yield shown
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
+        # A full disk loses no work either
         if shown.run is not None:
             note(f"Interrupted. Go on with: {resume} {shown.run}")
         raise

@@ -25,9 +25,10 @@ def doctor(
     ] = Path("data/kaggle"),
     json: Json = False,
 ) -> None:
-    """Look for whatever would stop a submission, and name the remedy beside it.
+    """Look for whatever would stop a submission.
 
-    Ends with the exit code that a command would end with because of it, 0 if all is well.
+    Beside each thing that is wrong stands its remedy. Ends with the exit code that a command would
+    end with because of it, 0 if all is well.
     """
     from kit.competition.doctor import diagnose
 

@@ -60,10 +60,11 @@ def experiment(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Repeat the lab's experiments: change one setting of its base program, and compare.
+    """Repeat the lab's experiments, one setting at a time.
 
-    What was trained before is not trained again, and the same command goes on after an
-    interruption. The same --storage on several machines shares the work among them.
+    Each changes one setting of the lab's base program; best takes all the best values. What was
+    trained before is not trained again, and the same command goes on after an interruption. The
+    same --storage on several machines shares the work among them.
     """
     from kit.search.experiments import EXPERIMENTS, base_program, make_plan
     from kit.search.laboratory import Laboratory

@@ -31,7 +31,7 @@ def history(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """List all runs and submissions, with what validation foretold and what Kaggle said.
+    """List all runs and submissions, foretold and scored.
 
     Submissions made from elsewhere are listed too. Where Kaggle cannot be asked, that is said, and
     what is known without it is shown.

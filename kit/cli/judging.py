@@ -29,7 +29,7 @@ def validate(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Judge a run on the Keras test split, without the images that it has seen."""
+    """Judge a run on the Keras test images that it has not seen."""
     from kit.data.mnist import load_keras
     from kit.evaluation.validation import validate as validate_run
     from kit.runs import find_run
@@ -94,7 +94,7 @@ def check(
     rows: Annotated[int, typer.Option(min=1, help="Rows it must have.")] = TEST_ROWS,
     json: Json = False,
 ) -> None:
-    """Check a submission file against the competition's rules, and list every fault."""
+    """List every fault of a submission file."""
     from kit.competition.submission_file import check_submission
 
     checked = check_submission(file, rows)
@@ -124,7 +124,7 @@ def score(
     solution: Annotated[Path, typer.Option(help="The true labels, as ImageId,Label.")],
     json: Json = False,
 ) -> None:
-    """Score a submission file against known labels, as Kaggle would."""
+    """Score a submission file against known labels."""
     from kit.evaluation.scoring import score_submission
 
     accuracy = score_submission(file, solution)

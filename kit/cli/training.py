@@ -1,5 +1,6 @@
 """kit train, kit rehearse."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,9 +92,10 @@ def train(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Train a network, validate it, and write a run with its submission.csv.
+    """Train a network, and write a run with its submission.csv.
 
-    What is not given comes from --config or --from-study, else from the preset.
+    Its validation, history and predictions are part of the run. What is not given comes from
+    --config or --from-study, else from the preset.
     """
     given = {
         "source": source and source.value,
@@ -129,11 +131,11 @@ def train(
     from kit.training.train import resume as resume_training
     from kit.training.train import train as train_run
 
-    with training_bar() as bar:
+    with training_bar(_resuming(submissions)) as bar:
         if resume is not None:
             run = resume_training(resume, submissions, bar)
         else:
-            settings = parse_settings(config.read_text("utf-8"), str(config)) if config else {}
+            settings = parse_settings(config.read_bytes(), str(config)) if config else {}
             if from_study is not None:
                 from kit.search.results import trial_settings
                 from kit.search.storage import default_storage
@@ -172,10 +174,11 @@ def rehearse(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Rehearse the competition: deal its files from MNIST, train on them, score the submission.
+    """Rehearse the competition on MNIST, and score the result.
 
-    The labels of test.csv are hidden in solution.csv, which only the scoring reads. With --serve, a
-    Kaggle of your own gives out the files and judges what is submitted, until Ctrl-C.
+    Its files are dealt from MNIST's images, trained on and predicted. The labels of test.csv are
+    hidden in solution.csv, which only the scoring reads. With --serve, a Kaggle of your own gives
+    out the files and judges what is submitted, until Ctrl-C.
     """
     from kit.config import make_config
     from kit.data.mnist import load_keras
@@ -190,7 +193,7 @@ def rehearse(
         return
     given = {"preset": preset, "epochs": epochs}
     given = {setting: value for setting, value in given.items() if value is not None}
-    with training_bar() as bar:
+    with training_bar(_resuming(submissions)) as bar:
         bar.stage("Dealing the rehearsal")
         rehearsal = make_rehearsal(load_keras(), seed, data)
         config = make_config(
@@ -209,6 +212,12 @@ def rehearse(
         return
     print_lines(_told(run))
     print_lines([f"Score on the hidden labels {with_interval(**vars(score))}"])
+
+
+def _resuming(submissions: Path) -> str:
+    if submissions == SUBMISSIONS:
+        return "kit train --resume"
+    return f"kit train --submissions {shlex.quote(str(submissions))} --resume"
 
 
 def _figures(run: "Run") -> dict[str, Any]:

@@ -65,11 +65,12 @@ def tune(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Search for hyperparameters, judged by validation inside the training rows alone.
+    """Search for hyperparameters, judged by validation.
 
-    Searched are depth and widths, normalization, dropout, optimizer, rate and schedule, batch size,
-    label smoothing, weight decay and warps. An interrupted study goes on with the same command; the
-    same --study and --storage on several machines share it.
+    The rows held out for it are the training rows' own. Searched are depth and widths,
+    normalization, dropout, optimizer, rate and schedule, batch size, label smoothing, weight decay
+    and warps. An interrupted study goes on with the same command; the same --study and --storage on
+    several machines share it.
     """
     from kit.search.pictures import draw_study
     from kit.search.results import read_study

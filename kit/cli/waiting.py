@@ -32,14 +32,17 @@ def transfer_bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def judging_status(ref: int | None) -> Iterator[Callable[[float], None]]:
+def judging_clock(ref: int | None) -> Iterator[None]:
     """Show on stderr that a submission is waited for: how long already, for a person."""
-    told = f"Waiting for Kaggle to judge submission {ref}"
+    told = f"Waiting for Kaggle to judge submission {ref} …"
     if not sys.stderr.isatty():
-        note(f"{told} …")
-        yield lambda _seconds: None
+        note(told)
+        yield
         return
     from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Console(stderr=True).status(f"{told} …") as status:
-        yield lambda seconds: status.update(f"{told}, {seconds:.0f} s so far …")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as clock:
+        clock.add_task(told, total=None)
+        yield

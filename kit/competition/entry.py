@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kit.competition.answers import Submission
 from kit.competition.receipt import Receipt, load_receipt, receipt_path
 from kit.competition.submission_file import check_submission
 from kit.errors import DataError, OverlapError, UsageError
@@ -43,6 +44,19 @@ class Entry:
     def mark(self) -> str:
         """What shows in Kaggle's list that a submission has this content."""
         return mark_of(self.sha256)
+
+    def is_content_of(self, submission: Submission) -> bool:
+        """Whether a submission that Kaggle lists has this content.
+
+        Its mark shows it; where Kaggle has cut the message short, what is left of the message, with
+        the file's name and size.
+        """
+        description = submission.description
+        if self.mark in description:
+            return True
+        cut_short = bool(description) and self.message.startswith(description)
+        facts = (submission.file_name, submission.total_bytes)
+        return cut_short and facts == (self.file.name, len(self.content))
 
     @property
     def receipt_path(self) -> Path:
@@ -115,7 +129,10 @@ def find_same(submissions: Path, entry: Entry) -> tuple[str, Receipt] | None:
         if path.resolve() == entry.receipt_path.resolve():
             continue
         receipt = load_receipt(path)
-        if receipt is not None and receipt.sha256 == entry.sha256:
+        if receipt is None or receipt.sha256 != entry.sha256:
+            continue
+        # of one that may not have arrived, Kaggle's list knows more
+        if receipt.ref is not None:
             return run.name, receipt
     return None
 

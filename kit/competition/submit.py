@@ -80,7 +80,7 @@ def submit(
     with _one_at_a_time(submissions, entry):
         receipt = load_receipt(entry.receipt_path)
         listed = kaggle.list_submissions()
-        marked = [submission for submission in listed if entry.mark in submission.description]
+        marked = [submission for submission in listed if entry.is_content_of(submission)]
         if receipt is not None and receipt.sha256 == entry.sha256:
             taken_up = _take_up(entry.receipt_path, receipt, marked, again)
             if taken_up is not None:
@@ -93,19 +93,13 @@ def submit(
         return _send(kaggle, entry, receipt, marked, progress)
 
 
-def wait_for_score(
-    kaggle: Kaggle,
-    path: Path,
-    timeout: float,
-    on_poll: Callable[[float], None] = lambda _seconds: None,
-) -> Receipt:
+def wait_for_score(kaggle: Kaggle, path: Path, timeout: float) -> Receipt:
     """Wait until a submission is judged, asking less and less often; its receipt is kept up.
 
     Args:
         kaggle: where it is.
         path: its receipt, with its ref.
         timeout: seconds to wait at most; the first look is always taken.
-        on_poll: told the seconds waited so far, after each look in vain.
 
     Raises:
         NetworkError: `timeout` is over; waiting can be gone on with.
@@ -123,9 +117,7 @@ def wait_for_score(
             save_receipt(path, current)
         if current.is_judged:
             return current
-        waited = time.monotonic() - started
-        on_poll(waited)
-        left = timeout - waited
+        left = timeout - (time.monotonic() - started)
         if left <= 0:
             raise NetworkError(
                 f"Kaggle has not judged submission {receipt.ref} within {timeout:g} seconds.",
@@ -135,12 +127,12 @@ def wait_for_score(
         pause = min(1.5 * pause, kaggle.patience.longest_wait)
 
 
-def rejection(receipt: Receipt) -> CompetitionError:
+def rejection(entry: Entry, receipt: Receipt) -> CompetitionError:
     """Tell a rejected submission, with Kaggle's reason."""
     reason = receipt.reason or "it gives no reason"
     return CompetitionError(
         f"Kaggle rejected submission {receipt.ref}: {reason}.".replace("..", "."),
-        f"kit check {receipt.file} finds faults of the file; see also {SUBMISSIONS_PAGE}",
+        f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}",
     )
 
 
@@ -270,7 +262,7 @@ def _send(
     save_receipt(entry.receipt_path, receipt)
 
     def is_own(submission: Submission) -> bool:
-        return entry.mark in submission.description and submission.ref not in attempt.known_refs
+        return entry.is_content_of(submission) and submission.ref not in attempt.known_refs
 
     try:
         ref = kaggle.create_submission(token, entry.message, is_own)

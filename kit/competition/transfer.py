@@ -176,8 +176,12 @@ class Upload:
             raise failure_of(error) from None
         expired = bool(headers) and answer.status_code in (404, 410)
         if answer.status_code >= 400 and not expired:
-            raise failure_of_response(answer)
-        if answer.status_code not in (200, 201, 308) and not expired:
+            failure = failure_of_response(answer)
+            # it went without credentials: what is refused is the address that Kaggle gave
+            failure.status = 403 if failure.status == 401 else failure.status
+            raise failure
+        is_page = answer.content.lstrip()[:5].lower() in (b"<!doc", b"<html")
+        if is_page or (answer.status_code not in (200, 201, 308) and not expired):
             raise CallFailure(Trouble.GARBAGE)
         return answer
 

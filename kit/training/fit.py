@@ -118,9 +118,9 @@ def fit(
         figures = {"loss": last.loss, "accuracy": last.accuracy, "val_accuracy": last.val_accuracy}
         report(epoch + 1, 1.0, {name: v for name, v in figures.items() if v is not None})
         if config.patience and _is_best(progress.history):
-            progress.best = [np.array(variable) for variable in network.variables]
+            progress.best = _values(network.variables)
         if time.monotonic() - saved >= state_seconds:
-            progress.variables = [np.array(variable) for variable in kept]
+            progress.variables = _values(kept)
             save_progress(state, progress)
             saved = time.monotonic()
     if config.patience:
@@ -196,6 +196,11 @@ def _evaluate(
         return_dict=True,
     )
     return judged
+
+
+def _values(variables: list[Any]) -> list[NDArray[Any]]:
+    # Copied, since a backend may hand out the very memory that training goes on to change
+    return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 
 
 def _is_best(history: list[Epoch]) -> bool:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import KIT, Kit
+from command_line import KIT, Kit
 
 # Compiling these small networks takes longer than training them
 JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}

@@ -4,10 +4,11 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from conftest import KIT, Kit
+from command_line import KIT, Kit
 
 WHOLE = {
     "config.json", "history.csv", "metrics.json", "model.keras", "probabilities.npz",
@@ -82,3 +83,30 @@ def test_ctrl_c_prints_the_line_that_goes_on(small_kaggle: Path, tmp_path: Path,
     draft = next((tmp_path / "submissions").iterdir())
     assert rest.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {draft.name[1:]}"
     assert kit("validate").stderr.startswith("submissions: no run there yet.")
+
+
+def test_a_full_disk_is_named_and_the_training_can_go_on(
+    small_kaggle: Path, tmp_path: Path, kit: Kit
+) -> None:
+    # a limit on the size of a file fails its writing as a full disk does
+    training = [KIT, "train", "--source", "kaggle", "--data", small_kaggle, "--hidden", "64",
+                "--epochs", "2"]  # fmt: skip
+    limited = "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY));"
+    limited += "os.execv(sys.argv[1], sys.argv[1:])"
+    ended = subprocess.run(
+        [sys.executable, "-c", limited, *training],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 3, ended.stderr
+    draft = next((tmp_path / "submissions").glob(".2*"))
+    *_, go_on, what, remedy = ended.stderr.splitlines()
+    assert go_on == f"Interrupted. Go on with: kit train --resume {draft.name[1:]}"
+    assert what.endswith("File too large.")
+    assert draft.name in what
+    assert remedy == "Check the disk's space and the folder's permissions."
+    assert kit("train", "--resume", draft.name[1:]).exit_code == 0
+    assert kit("validate").exit_code == 0

@@ -6,9 +6,10 @@ import pytest
 
 LOADED = """
 import sys
-from kit.cli.app import run
+from kit.cli.main import run
 code = run(sys.argv[1:])
-heavy = {"tensorflow", "keras", "kaggle", "kagglesdk", "pandas", "matplotlib"} & set(sys.modules)
+heavy = {"tensorflow", "keras", "kaggle", "kagglesdk", "pandas", "matplotlib", "optuna"}
+heavy &= set(sys.modules)
 print(f"exit {code}, loaded {sorted(heavy)}", file=sys.stderr)
 """
 
@@ -23,7 +24,17 @@ def loaded(*arguments: str | Path) -> str:
     return ended.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", ["--help", "train --help", "rehearse --help", "check --help"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--help",
+        "train --help",
+        "rehearse --help",
+        "check --help",
+        "experiment --help",
+        "tune --help",
+    ],
+)
 def test_help_loads_no_heavy_package(command: str) -> None:
     assert loaded(*command.split()) == "exit 0, loaded []"
 

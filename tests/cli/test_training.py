@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Kit
+from command_line import Kit
 
 from kit.competition.submission_file import read_submission
 
@@ -152,6 +152,15 @@ def test_what_a_user_can_do_wrong_is_answered_in_two_lines(
     assert lines[0].startswith(what)
     assert lines[1].startswith(remedy)
     assert "Traceback" in kit(*arguments, "--debug").stderr
+
+
+def test_settings_that_are_no_json_are_named(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_bytes(b'{"epochs": 3}'.replace(b"3", b"\xff"))
+    ended = kit("train", "--config", "settings.json")
+    assert ended.exit_code == 2
+    what, remedy = ended.stderr.splitlines()
+    assert what.startswith("settings.json: not JSON (")
+    assert remedy.startswith("Settings are ")
 
 
 def test_check_lists_every_fault_for_a_person_and_for_a_program(kit: Kit, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_competition import write_competition
+from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
 from kit.competition.local_kaggle import LocalKaggle
 
@@ -13,7 +13,14 @@ from kit.competition.local_kaggle import LocalKaggle
 @pytest.fixture(scope="session")
 def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The competition's three files and its solution, a few rows each."""
-    return write_competition(tmp_path_factory.mktemp("competition"))
+    return write_competition(tmp_path_factory.mktemp("competition"), TRAIN_ROWS, LABELS)
+
+
+@pytest.fixture(scope="session")
+def full_competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with as many rows as Kaggle's, though short ones."""
+    folder = tmp_path_factory.mktemp("full competition")
+    return write_competition(folder, 42_000, FULL_LABELS)
 
 
 @pytest.fixture
@@ -38,16 +45,38 @@ def local(competition_files: Path) -> Iterator[LocalKaggle]:
 
 
 @pytest.fixture
+def full_local(full_competition_files: Path) -> Iterator[LocalKaggle]:
+    """The same with as many rows as Kaggle's."""
+    solution = full_competition_files / "solution.csv"
+    with LocalKaggle(full_competition_files, solution) as running:
+        running.state.judging_seconds = 0.0
+        yield running
+
+
+@pytest.fixture
 def at_local(local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch) -> LocalKaggle:
-    """The environment turned to the local Kaggle, with a token that works, and little patience."""
-    quick = {
-        "TIMEOUT": "0.5",
-        "ATTEMPTS": "3",
-        "WAIT": "0.01",
-        "LONGEST_WAIT": "0.05",
-        "SETTLE": "0.1",
-    }
+    """The environment turned to the local Kaggle, with a token that works."""
+    turn_to(local, monkeypatch)
+    return local
+
+
+@pytest.fixture
+def at_full_local(
+    full_local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> LocalKaggle:
+    """The same with as many rows as Kaggle's."""
+    turn_to(full_local, monkeypatch)
+    return full_local
+
+
+def turn_to(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {"ATTEMPTS": "3", "WAIT": "0.01", "LONGEST_WAIT": "0.05", "SETTLE": "0.1"}
     variables = {f"KIT_KAGGLE_{name}": value for name, value in quick.items()}
     for name, value in {**variables, **local.environment()}.items():
         monkeypatch.setenv(name, value)
-    return local
+
+
+@pytest.fixture
+def little_patience(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For servers that stall: give up on them at once."""
+    monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", "0.2")

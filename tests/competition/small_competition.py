@@ -4,14 +4,16 @@ from pathlib import Path
 
 TRAIN_ROWS, TEST_ROWS = 6, 4
 LABELS = [7, 2, 1, 0]
+# as many as Kaggle's
+FULL_LABELS = [image % 10 for image in range(28_000)]
 
 
-def write_competition(folder: Path) -> Path:
-    """The competition's three files and its solution."""
-    (folder / "train.csv").write_text("label,pixel0\r\n" + "1,0\r\n" * TRAIN_ROWS)
-    (folder / "test.csv").write_text("pixel0\r\n" + "0\r\n" * TEST_ROWS)
-    write_labels(folder / "sample_submission.csv", [0] * TEST_ROWS)
-    write_labels(folder / "solution.csv", LABELS)
+def write_competition(folder: Path, train_rows: int, labels: list[int]) -> Path:
+    """The competition's three files and its solution, with digits of a single pixel."""
+    (folder / "train.csv").write_text("label,pixel0\r\n" + "1,0\r\n" * train_rows)
+    (folder / "test.csv").write_text("pixel0\r\n" + "0\r\n" * len(labels))
+    write_labels(folder / "sample_submission.csv", [0] * len(labels))
+    write_labels(folder / "solution.csv", labels)
     return folder
 
 

@@ -81,7 +81,6 @@ def test_all_pages_are_listed(at_local: LocalKaggle) -> None:
         {"status": 429},
         {"html": True},
         {"status": 502, "html": True},
-        {"stall": 2.0},
         {"reset_after": 0},
         {"reset_after": 2, "done": True},
         {"cut_after": 2, "done": True},
@@ -94,6 +93,12 @@ def test_reads_get_over_what_passes(
     at_local.fail(call, times=2, **how)
     READS[call](Kaggle())
     assert at_local.calls.count(call) == 3
+
+
+@pytest.mark.usefixtures("little_patience")
+def test_a_read_that_stalls_is_tried_again(at_local: LocalKaggle) -> None:
+    at_local.fail("ListDataFiles", times=2, stall=5)
+    assert Kaggle().list_files()
 
 
 def test_retry_after_is_honoured_and_told(at_local: LocalKaggle) -> None:
@@ -148,8 +153,6 @@ def test_a_download_goes_on_in_the_next_run_but_not_with_other_content(
         {"reset_after": 10},
         {"status": 503},
         {"status": 503, "done": True},
-        {"stall": 2.0},
-        {"stall": 2.0, "done": True},
         {"status": 429, "retry_after": 0.01},
     ],
     ids=str,
@@ -159,6 +162,20 @@ def test_an_upload_goes_on_where_it_stopped(at_local: LocalKaggle, how: dict[str
     submit(Kaggle())
     assert at_local.submissions[0].score == "0.75000"
     assert at_local.calls.count("CreateSubmission") == 1
+
+
+@pytest.mark.usefixtures("little_patience")
+@pytest.mark.parametrize("done", [True, False])
+def test_an_upload_that_stalls_is_gone_on_with(at_local: LocalKaggle, done: bool) -> None:
+    at_local.fail("Upload", stall=5, done=done)
+    submit(Kaggle())
+    assert at_local.submissions[0].score == "0.75000"
+
+
+def test_a_page_in_answer_to_an_upload_is_not_taken_for_success(at_local: LocalKaggle) -> None:
+    at_local.fail("Upload", html=True)
+    submit(Kaggle())
+    assert at_local.submissions[0].score == "0.75000"
 
 
 def test_an_upload_that_expired_starts_anew(at_local: LocalKaggle) -> None:
@@ -192,8 +209,9 @@ def test_an_unclear_answer_never_makes_two_submissions(
     assert [submission.ref for submission in at_local.submissions] == [ref]
 
 
+@pytest.mark.usefixtures("little_patience")
 @pytest.mark.parametrize("done", [True, False])
-@pytest.mark.parametrize("how", [{"stall": 2.0}, {"status": 504}], ids=str)
+@pytest.mark.parametrize("how", [{"stall": 5}, {"status": 504}], ids=str)
 def test_what_may_still_be_running_is_not_sent_again(
     at_local: LocalKaggle, done: bool, how: dict[str, float]
 ) -> None:

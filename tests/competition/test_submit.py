@@ -184,6 +184,21 @@ def test_the_same_content_is_known_from_kaggles_list_alone(
         send(submissions)
 
 
+def test_a_message_that_kaggle_cuts_short_is_recognised(
+    at_local: LocalKaggle, submissions: Path
+) -> None:
+    entry = prepare(submissions, message="long " * 100)
+    at_local.fail("CreateSubmission", 500, done=True)
+    create = at_local.state.submit
+
+    def cutting(token: str, description: str) -> object:
+        return create(token, description[:100])
+
+    at_local.state.submit = cutting  # type: ignore[method-assign,assignment]
+    assert send(submissions, entry).ref == 40_000_000
+    assert len(at_local.submissions) == 1
+
+
 def test_again_sends_it_once_more_and_keeps_the_earlier_receipt(
     at_local: LocalKaggle, submissions: Path
 ) -> None:
@@ -280,7 +295,7 @@ def test_a_rejection_comes_with_kaggles_reason(at_local: LocalKaggle, tmp_path: 
     entry = prepare_entry(tmp_path, file=file, rows=TEST_ROWS + 1)
     send(tmp_path, entry)
     rejected = wait_for_score(Kaggle(), entry.receipt_path, timeout=5)
-    told = rejection(rejected)
+    told = rejection(entry, rejected)
     assert "Evaluation Exception: Submission must have 4 rows" in told.what
     with pytest.raises(UsageError, match="Kaggle rejected it: Evaluation Exception"):
         send(tmp_path, entry)

@@ -80,8 +80,10 @@ def test_answers_survive_packing() -> None:
 
 
 def epochs(seconds: list[float], accuracies: list[float]) -> list[Epoch]:
-    return [Epoch(i, 0.1, 0.9, 0.1, accuracy, 0.01, second)
-            for i, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), 1)]  # fmt: skip
+    pairs = enumerate(zip(seconds, accuracies, strict=True), start=1)
+    return [
+        Epoch(epoch, 0.1, 0.9, 0.1, accuracy, 0.01, second) for epoch, (second, accuracy) in pairs
+    ]
 
 
 def test_setups_are_compared_by_what_all_workers_do_together() -> None:

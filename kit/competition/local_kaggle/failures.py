@@ -22,7 +22,7 @@ class Failure:
         reset_after: reset the connection after so many bytes of the body that is transferred.
         cut_after: promise the whole answer, send so many bytes of its body, then close.
         done: whether the call takes effect all the same, so that only its answer is lost.
-        reached: set as soon as the failure begins to show.
+        reached: set when an answer fails to come, by when a call that is `done` has taken effect.
     """
 
     call: str

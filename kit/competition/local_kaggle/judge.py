@@ -32,8 +32,9 @@ class Judge:
             ValueError: it is not such a file.
         """
         with solution.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
-            self._labels = {row[KEY]: row[VALUE] for row in reader}
+            header, *rows = csv.reader(stream)
+        key, value = header.index(KEY), header.index(VALUE)
+        self._labels = {row[key]: int(row[value]) for row in rows}
 
     def judge(self, content: bytes) -> Verdict:
         """Judge the bytes of a submission; rows count by their id, in any order."""
@@ -68,5 +69,5 @@ class Judge:
             if key_value not in labels:
                 reason = "ERROR: Unable to find the required key value"
                 return Verdict(error=f"{reason} '{key_value}' in the '{KEY}' column")
-        right = sum(labels[key_value] == int(label) for key_value, label in self._labels.items())
+        right = sum(labels[key_value] == label for key_value, label in self._labels.items())
         return Verdict(score=f"{right / len(self._labels):.5f}")

@@ -104,7 +104,7 @@ class LocalKaggle(ThreadingHTTPServer):
 
     def start(self) -> Self:
         """Answer from now on, in the background."""
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
 
@@ -266,13 +266,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _begin(self, call: str) -> Failure | None:
         self.server.calls.append(call)
-        failure = self.server.failures.take(call)
-        if failure is not None:
-            failure.reached.set()
-        return failure
+        return self.server.failures.take(call)
 
     def _fails(self, failure: Failure) -> bool:
         """Show a failure in place of an answer; whether there was one to show."""
+        failure.reached.set()
         if failure.stall:
             self.server.closing.wait(failure.stall)
             self.close_connection = True
@@ -338,7 +336,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _headers(self, headers: dict[str, str]) -> None:
-        for name, value in headers.items():
+        # to a proxy, clients write a request in two parts, and over a connection that is kept the
+        # second one waits 40 ms for the first to be acknowledged
+        for name, value in {**headers, "Connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
 

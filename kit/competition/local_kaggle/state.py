@@ -105,6 +105,7 @@ class CompetitionState:
 
     Attributes:
         account: who may call.
+        judge: has the hidden labels.
         daily_limit: submissions a day, from midnight to midnight UTC.
         judging_seconds: how long a new submission will be PENDING.
         clock: tells the time, in seconds since 1970.
@@ -126,7 +127,7 @@ class CompetitionState:
         self.submissions: list[Submission] = []
         self.uploads: dict[str, Upload] = {}
         self.lock = threading.RLock()
-        self._judge = judge
+        self.judge = judge
         self._path = path
         if path is not None and path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))
@@ -149,7 +150,7 @@ class CompetitionState:
             upload = self.uploads[token]
             if not upload.is_whole:
                 raise KeyError(token)
-            verdict = self._judge.judge(bytes(upload.content))
+            verdict = self.judge.judge(bytes(upload.content))
             submission = Submission(
                 ref=FIRST_REF + len(self.submissions),
                 time=self.clock(),

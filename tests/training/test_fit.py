@@ -1,0 +1,266 @@
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kit.config import TrainConfig, make_config
+from kit.data.digits import Digits
+from kit.training.backend import load_backend
+from kit.training.progress import Epoch, load_progress
+from kit.training.split import split_rows
+
+load_backend()
+
+import keras  # noqa: E402
+
+from kit.training.fit import fit  # noqa: E402
+from kit.training.networks import build_network, with_probabilities  # noqa: E402
+from kit.training.prediction import predict  # noqa: E402
+
+Weights = list[NDArray[Any]]
+
+BASELINE = {"preset": "baseline", "hidden": [16], "epochs": 4, "batch_size": 64, "seed": 3}
+TUNED = {
+    "hidden": [16, 16],
+    "epochs": 4,
+    "batch_size": 64,
+    "dropout": 0.1,
+    "validation_fraction": 0.2,
+    "seed": 3,
+}
+PATIENT = {**BASELINE, "optimizer": "adam", "learning_rate": 0.05, "epochs": 12, "patience": 2}
+
+
+def train(
+    config: TrainConfig,
+    digits: Digits,
+    state: Path,
+    report: Callable[[int, float, dict[str, float]], None] = lambda *_: None,
+) -> tuple[keras.Sequential, list[Epoch]]:
+    network = build_network(config)
+    assert digits.labels is not None
+    rows = split_rows(digits.labels, config)
+    history = fit(network, digits, rows, config, state, report, state_seconds=0)
+    return network, history
+
+
+def weights(network: keras.Sequential) -> Weights:
+    return [keras.ops.convert_to_numpy(variable.value).copy() for variable in network.variables]
+
+
+def untimed(history: list[Epoch]) -> list[dict[str, Any]]:
+    return [{**asdict(epoch), "seconds": 0} for epoch in history]
+
+
+def stop_in(epoch: int) -> Callable[[int, float, dict[str, float]], None]:
+    """Interrupt a training in the middle of that epoch, once the ones before it are kept."""
+
+    def report(current: int, share: float, _figures: dict[str, float]) -> None:
+        if current == epoch and share < 1:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def weights_differ(one: keras.Variable, two: keras.Variable) -> float:
+    """The share of weights that differ."""
+    values = keras.ops.convert_to_numpy(one.value) != keras.ops.convert_to_numpy(two.value)
+    return float(np.mean(values))
+
+
+def cross_entropy(probabilities: NDArray[np.float32], answers: NDArray[np.float64]) -> float:
+    return float(-np.mean(np.sum(answers * np.log(probabilities.astype(np.float64)), axis=1)))
+
+
+@dataclass
+class Trained:
+    """An uninterrupted training."""
+
+    config: TrainConfig
+    weights: Weights
+    history: list[Epoch]
+    reports: list[tuple[int, float, dict[str, float]]]
+    state: Path
+
+
+@pytest.fixture(scope="module", params=["baseline", "tuned", "patience"])
+def trained(
+    request: pytest.FixtureRequest,
+    thousand_digits: Digits,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trained:
+    config = make_config({"baseline": BASELINE, "tuned": TUNED, "patience": PATIENT}[request.param])
+    state = tmp_path_factory.mktemp("state") / "state.npz"
+    reports: list[tuple[int, float, dict[str, float]]] = []
+    network, history = train(config, thousand_digits, state, lambda *told: reports.append(told))
+    return Trained(config, weights(network), history, reports, state)
+
+
+def test_resumed_training_ends_as_an_uninterrupted_one(
+    trained: Trained, thousand_digits: Digits, tmp_path: Path
+) -> None:
+    state = tmp_path / "state.npz"
+    with pytest.raises(KeyboardInterrupt):
+        train(trained.config, thousand_digits, state, stop_in(3))
+    kept = load_progress(state)
+    assert kept is not None
+    assert untimed(kept.history) == untimed(trained.history[:2])
+    network, history = train(trained.config, thousand_digits, state)
+    assert untimed(history) == untimed(trained.history)
+    for value, expected in zip(weights(network), trained.weights, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_resuming_a_finished_training_changes_nothing(
+    trained: Trained, thousand_digits: Digits
+) -> None:
+    before = trained.state.read_bytes()
+    network, history = train(trained.config, thousand_digits, trained.state)
+    assert history == trained.history
+    assert trained.state.read_bytes() == before
+    for value, expected in zip(weights(network), trained.weights, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+def test_validation_figures_are_those_of_the_predictions(
+    trained: Trained, thousand_digits: Digits
+) -> None:
+    config, history = trained.config, trained.history
+    network = build_network(config)
+    for variable, value in zip(network.variables, trained.weights, strict=True):
+        variable.assign(value)
+    assert thousand_digits.labels is not None
+    _, rows = split_rows(thousand_digits.labels, config)
+    assert len(rows) == 200
+    probabilities = predict(with_probabilities(network), thousand_digits.take(rows))
+    labels = thousand_digits.labels[rows]
+    # Where patience asks for it the weights are the best epoch's, else the last one's
+    judged = history[-1]
+    if config.patience:
+        judged = max(history, key=lambda epoch: epoch.val_accuracy or 0)
+    assert judged.val_accuracy == pytest.approx(np.mean(probabilities.argmax(axis=1) == labels))
+    answers = np.eye(10)[labels] * (1 - config.label_smoothing) + config.label_smoothing / 10
+    assert judged.val_loss == pytest.approx(cross_entropy(probabilities, answers), rel=1e-4)
+
+
+def test_patience_stops_after_so_many_epochs_without_a_better_one(
+    trained: Trained,
+) -> None:
+    config, history = trained.config, trained.history
+    assert [epoch.epoch for epoch in history] == list(range(1, len(history) + 1))
+    if config.patience is None:
+        assert len(history) == config.epochs
+        return
+    accuracies = [epoch.val_accuracy or 0 for epoch in history]
+    assert len(history) < config.epochs
+    assert accuracies.index(max(accuracies)) == len(history) - 1 - config.patience
+
+
+def test_another_seed_gives_other_weights(thousand_digits: Digits, tmp_path: Path) -> None:
+    # That the same seed gives the same ones is what resuming is held to
+    first, second = (
+        train(
+            make_config({**BASELINE, "epochs": 1, "seed": seed, "learning_rate": 1e-30}),
+            thousand_digits.take(np.arange(100)),
+            tmp_path / f"{seed}.npz",
+        )[0]
+        for seed in (3, 4)
+    )
+    for one, two in zip(first.layers, second.layers, strict=True):
+        for ours, theirs in zip(one.weights[:1], two.weights[:1], strict=True):
+            differ = weights_differ(ours, theirs)
+            assert differ > 0.99
+
+
+def test_baseline_learns_as_plain_keras_does(thousand_digits: Digits, tmp_path: Path) -> None:
+    config = make_config({**BASELINE, "epochs": 1})
+    network, history = train(config, thousand_digits, tmp_path / "state.npz")
+    # The lab's program, with the initial weights and the order of rows of the kit's
+    plain = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(16, "relu", kernel_initializer="random_normal"),
+            keras.layers.Dense(10, "softmax", kernel_initializer="random_normal"),
+        ]
+    )
+    for variable, value in zip(plain.variables, build_network(config).variables, strict=True):
+        variable.assign(value)
+    plain.compile(optimizer="sgd", loss="categorical_crossentropy", metrics=["accuracy"])
+    assert thousand_digits.labels is not None
+    x, y = thousand_digits.images, np.eye(10)[thousand_digits.labels]
+    order = np.random.default_rng((3, 0)).permutation(np.arange(800))
+    told = plain.fit(
+        x[order],
+        y[order],
+        batch_size=64,
+        epochs=1,
+        shuffle=False,
+        validation_data=(x[800:], y[800:]),
+        verbose=0,
+    ).history
+    (epoch,) = history
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert getattr(epoch, name) == pytest.approx(told[name][0], abs=1e-4)
+    for ours, theirs in zip(weights(network), plain.variables, strict=True):
+        np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(theirs.value), atol=1e-5)
+
+
+@pytest.mark.parametrize(("batch_size", "rows"), [(7, 100), (99, 100), (101, 100)])
+def test_every_training_row_is_used_once_an_epoch(
+    batch_size: int, rows: int, thousand_digits: Digits, tmp_path: Path
+) -> None:
+    # At a rate that moves no weight, an epoch's figures are those of the initial network
+    given = {**BASELINE, "batch_size": batch_size, "learning_rate": 1e-30, "epochs": 2}
+    config = make_config({**given, "validation_fraction": 0})
+    digits = thousand_digits.take(np.arange(rows))
+    network, history = train(config, digits, tmp_path / "state.npz")
+    probabilities = predict(with_probabilities(network), digits)
+    assert digits.labels is not None
+    for epoch in history:
+        assert epoch.accuracy * rows == pytest.approx(
+            np.count_nonzero(probabilities.argmax(axis=1) == digits.labels), abs=1e-3
+        )
+        loss = cross_entropy(probabilities, np.eye(10)[digits.labels])
+        assert epoch.loss == pytest.approx(loss, rel=1e-6)
+        assert (epoch.val_loss, epoch.val_accuracy) == (None, None)
+
+
+def test_one_cycle_rises_then_falls_to_nothing(
+    trained: Trained,
+) -> None:
+    config, history = trained.config, trained.history
+    rates = [epoch.learning_rate for epoch in history]
+    if config.schedule == "constant":
+        assert rates == pytest.approx([config.learning_rate] * len(history))
+        return
+    # 13 steps an epoch, 52 in all, 5 of them to warm up: a cosine over the other 47
+    falling = [2e-3 * (1 + np.cos(np.pi * (13 * epoch - 5) / 47)) / 2 for epoch in (1, 2, 3, 4)]
+    assert rates == pytest.approx(falling, rel=1e-4, abs=1e-9)
+
+
+def test_reports_come_in_order_and_end_with_the_epoch(trained: Trained) -> None:
+    told = [(epoch, share) for epoch, share, _ in trained.reports]
+    epochs = [epoch.epoch for epoch in trained.history]
+    assert told == sorted(set(told))
+    assert [epoch for epoch, share in told if share == 1] == epochs
+    assert all(0 < share <= 1 for _, share in told)
+    # Often enough for a bar to move, and not so often as to slow the training
+    assert 6 <= len(told) / len(epochs) <= 10
+    last = trained.history[-1]
+    assert trained.reports[-1][2] == {
+        "loss": last.loss,
+        "accuracy": last.accuracy,
+        "val_accuracy": last.val_accuracy,
+    }
+
+
+def test_digits_without_labels_are_refused(thousand_digits: Digits, tmp_path: Path) -> None:
+    config = make_config(BASELINE)
+    unlabelled = Digits(thousand_digits.pixels, None, "a test")
+    rows = (np.arange(800), np.arange(800, 1_000))
+    with pytest.raises(ValueError, match="labels"):
+        fit(build_network(config), unlabelled, rows, config, tmp_path / "s", lambda *_: None)

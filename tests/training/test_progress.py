@@ -1,0 +1,64 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.training.progress import Epoch, Progress, load_progress, save_progress
+
+
+def test_progress_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    variables = [rng.standard_normal((3, i + 1)).astype(np.float32) for i in range(12)]
+    odd = [
+        np.array(7, np.int64),
+        np.zeros((0, 4), np.float32),
+        np.array([2**32 - 1, 0], np.uint32),
+        np.array([np.nan, np.inf, -0.0, 1e-45], np.float32),
+    ]
+    progress = Progress(
+        history=[
+            Epoch(1, 0.1 + 0.2, 1 / 3, None, None, 0.01, 1.5),
+            Epoch(2, math.pi, 0.0, 1e-300, 1.0, 2e-3, 0.0),
+        ],
+        variables=[*variables, *odd],
+        best=[value * 2 for value in variables],
+    )
+    save_progress(tmp_path / "state.npz", progress)
+    kept = load_progress(tmp_path / "state.npz")
+    assert kept is not None
+    assert kept.history == progress.history
+    for values, wanted in ((kept.variables, progress.variables), (kept.best, progress.best)):
+        assert len(values) == len(wanted)
+        for value, expected in zip(values, wanted, strict=True):
+            assert (value.dtype, value.shape) == (expected.dtype, expected.shape)
+            assert value.tobytes() == expected.tobytes()
+
+
+@given(value=st.floats())
+def test_any_figure_comes_back(value: float, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "figure.npz"
+    save_progress(path, Progress([Epoch(1, value, value, value, None, value, 0.0)]))
+    kept = load_progress(path)
+    assert kept is not None
+    np.testing.assert_array_equal(
+        np.array([kept.history[0].loss, kept.history[0].val_loss]), np.array([value, value])
+    )
+    assert kept.history[0].val_accuracy is None
+
+
+def test_later_progress_replaces_the_earlier(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    save_progress(path, Progress(variables=[np.zeros(3), np.ones(2)], best=[np.ones(1)]))
+    save_progress(path, Progress(variables=[np.full(3, 5.0)]))
+    kept = load_progress(path)
+    assert kept is not None
+    assert [value.tolist() for value in kept.variables] == [[5.0, 5.0, 5.0]]
+    assert (kept.history, kept.best) == ([], [])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_file_is_no_progress(tmp_path: Path) -> None:
+    assert load_progress(tmp_path / "state.npz") is None

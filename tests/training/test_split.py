@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from kit.config import TrainConfig, make_config
+from kit.data.digits import Source
+from kit.training.split import split_rows
+
+
+def config(fraction: float, validation: str = "stratified", seed: int = 42) -> TrainConfig:
+    return make_config({"validation_fraction": fraction, "validation": validation, "seed": seed})
+
+
+def assert_split(training: NDArray[np.int64], validation: NDArray[np.int64], n: int) -> None:
+    for rows in (training, validation):
+        assert rows.tolist() == sorted(set(rows.tolist()))
+    assert sorted([*training.tolist(), *validation.tolist()]) == list(range(n))
+
+
+def test_last_holds_out_what_keras_does(mnist: Source) -> None:
+    labels = mnist.train.labels
+    assert labels is not None
+    # The lab: validation on the last 20% of the 60,000 rows
+    training, validation = split_rows(labels, config(0.2, "last"))
+    np.testing.assert_array_equal(training, np.arange(48_000))
+    np.testing.assert_array_equal(validation, np.arange(48_000, 60_000))
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "kept"), [(10, 0.25, 7), (10, 0.1, 9), (7, 0.5, 3), (5, 0.9, 0), (5, 0, 5)]
+)
+def test_last_keeps_the_floor_of_the_rest(n: int, fraction: float, kept: int) -> None:
+    # As keras.src.trainers.data_adapters.data_adapter_utils.train_validation_split does
+    training, validation = split_rows(np.zeros(n, np.int64), config(fraction, "last"))
+    assert training.tolist() == list(range(kept))
+    assert validation.tolist() == list(range(kept, n))
+
+
+@settings(max_examples=200)
+@given(
+    labels=st.lists(st.integers(0, 9), min_size=1, max_size=300),
+    fraction=st.floats(0, 1, exclude_max=True),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_stratified_gives_each_digit_its_share(
+    labels: list[int], fraction: float, seed: int
+) -> None:
+    digits = np.array(labels)
+    training, validation = split_rows(digits, config(fraction, seed=seed))
+    assert_split(training, validation, len(labels))
+    assert len(validation) == round(len(labels) * fraction)
+    held_out = len(validation) / len(labels)
+    for digit in range(10):
+        share = np.count_nonzero(digits[validation] == digit)
+        assert abs(share - np.count_nonzero(digits == digit) * held_out) < 1
+
+
+def test_every_row_may_be_held_out() -> None:
+    labels = np.repeat(np.arange(10), 5)
+    held_out = [set(split_rows(labels, config(0.2, seed=seed))[1].tolist()) for seed in range(100)]
+    assert set.union(*held_out) == set(range(50))
+
+
+def test_seed_decides_which_rows_are_held_out(mnist: Source) -> None:
+    labels = mnist.train.labels
+    assert labels is not None
+    first, again, other = (split_rows(labels, config(0.1, seed=seed))[1] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    # Two random tenths share a tenth of their rows
+    assert 450 < len(np.intersect1d(first, other)) < 750
+
+
+def test_fraction_of_nothing_trains_on_every_row() -> None:
+    for kind in ("stratified", "last"):
+        training, validation = split_rows(np.arange(10), config(0, kind))
+        assert training.tolist() == list(range(10))
+        assert validation.tolist() == []
