@@ -2,9 +2,9 @@
 
     python benchmarks/experiments.py --epochs 4
 
-Both on the same digits and backend, each in processes of its own and with all that it needs: imports,
-reading, compiling. `--epochs` shortens the base program from its 100; compiling then weighs more than
-at full length, on both sides.
+Both on the same digits and backend, each in processes of its own and with all that it needs:
+imports, reading, compiling. `--epochs` shortens the base program from its 100; compiling then
+weighs more than at full length, on both sides.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def main() -> None:
     lines = [f"| {i} | {p:.0f} | {k:.0f} | {k / p:.0%} |" for i, (p, k) in enumerate(rows, start=1)]
     TABLE.write_text(
         "# The lab's experiments\n\n"
-        f"Seconds, wall clock, everything included. Base program shortened to {given.epochs} epochs. "
+        f"Seconds, wall clock, everything included. Base program: {given.epochs} epochs. "
         f"{platform.machine()}, {os.cpu_count()} shared cores, {given.workers} worker(s), "
         f"{versions}, Python {platform.python_version()}.\n"
         f"Written by `python benchmarks/experiments.py {' '.join(epochs)} --rounds {given.rounds} "

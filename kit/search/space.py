@@ -1,18 +1,17 @@
-"""What `kit tune` searches: the hyperparameters, their ranges, and the settings that they make."""
+"""What `kit tune` searches: the hyperparameters, their ranges, and the settings that they make.
+
+- 1 to 3 hidden layers, each of 256 to 2,048 units; batch normalization or not; dropout 0 to 0.5
+- sgd (rate 0.01 to 1), adam or adamw (rate 0.0001 to 0.01); the rate constant or one_cycle
+- batch size 50 to 500; label smoothing 0 to 0.1; weight decay none, or 0.0001 to 0.1
+- warps or none: rotation to 20°, scale to 0.2, shear to 0.3, shift and displacement to 2 pixels,
+  final strength 0 to 1
+"""
 
 from typing import Any
 
 from optuna.trial import Trial
 
 from kit.config import Augmentation, TrainConfig, make_config
-
-# For the help and the README; `suggest` is what counts
-SPACE = """\
-layers 1 to 3, each of 256 to 2,048 units; batch normalization or not; dropout 0 to 0.5;
-optimizer sgd (rate 0.01 to 1), adam or adamw (rate 0.0001 to 0.01), rate constant or one_cycle;
-batch size 50 to 500; label smoothing 0 to 0.1; weight decay 0.0001 to 0.1, or none;
-warps or none: rotation to 20°, scale to 0.2, shear to 0.3, shift and displacement to 2 pixels,
-final strength 0 to 1"""
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
