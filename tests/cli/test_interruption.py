@@ -24,7 +24,7 @@ def test_ten_kills_leave_only_whole_runs_and_resume_to_the_same_predictions(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
     settings = ("--source", "kaggle", "--data", str(small_kaggle), "--preset", "tuned",
-                "--hidden", "64", "--batch-size", "50", "--epochs", "60")  # fmt: skip
+                "--hidden", "32", "--batch-size", "50", "--epochs", "40")  # fmt: skip
     undisturbed = kit("train", *settings, "--submissions", "undisturbed", "--json")
     assert undisturbed.exit_code == 0, undisturbed.stderr
     span = undisturbed.json["seconds"]["total"]
