@@ -178,9 +178,7 @@ def _tell(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> None
         _tell_best(best)
     for failure in outcome.failures:
         print_lines([f"Failed: {failure.what}: {failure.reason}"])
-    print_lines(
-        [f"Trained {outcome.trained} times in {outcome.seconds:.0f} s; the rest was there."]
-    )
+    print_lines([f"Trained {outcome.trained} networks in {outcome.seconds:.0f} s."])
 
 
 def _tell_table(table: "Table") -> None:
