@@ -1,5 +1,6 @@
 """kit download, kit submit."""
 
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from kit.cli.app import app
 from kit.cli.console import note, print_json, print_lines, with_interval
 from kit.cli.options import SUBMISSIONS, Json, Submissions
 from kit.cli.waiting import judging_clock, note_retry, transfer_bar
+from kit.errors import KitError
 
 if TYPE_CHECKING:
     from kit.competition.answers import Limits
@@ -123,8 +125,14 @@ def submit(
         else:
             print_lines(["Nothing was sent."])
         return
-    if not no_wait and not receipt.is_judged:
-        receipt = _wait(kaggle, entry, receipt, timeout)
+    if not no_wait and not dry_run and not receipt.is_judged:
+        try:
+            receipt = _wait(kaggle, entry, receipt, timeout)
+        except (KitError, KeyboardInterrupt):
+            # a program, too, is to know what was sent
+            if json:
+                _print_receipt(entry, receipt, json=True)
+            raise
     _print_receipt(entry, receipt, json=json)
     if receipt.status == "ERROR":
         from kit.competition.submit import rejection
@@ -153,7 +161,11 @@ def _wait(kaggle: "Kaggle", entry: "Entry", receipt: "Receipt", timeout: float) 
 
 
 def _same_command(entry: "Entry") -> str:
-    return f"kit submit {entry.run.name}" if entry.run else f"kit submit --file {entry.file}"
+    what = ["--file", str(entry.file)]
+    if entry.run is not None:
+        folder = entry.run.folder
+        what = [entry.run.name if folder.parent == SUBMISSIONS else str(folder)]
+    return shlex.join(["kit", "submit", *what, *["--allow-overlap"] * bool(entry.n_overlap)])
 
 
 def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:

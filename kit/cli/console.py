@@ -38,14 +38,17 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
         print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
         return
     from rich import box
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
+        justify: JustifyMethod = "left" if number == 0 else "right"
+        table.add_column(column, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        # as it is: [brackets] are no markup
+        table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
 
 

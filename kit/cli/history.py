@@ -10,7 +10,7 @@ from kit.cli.app import app
 from kit.cli.console import note, print_json, print_lines, print_table
 from kit.cli.options import SUBMISSIONS, Json, Submissions
 from kit.cli.waiting import note_retry
-from kit.errors import KitError
+from kit.errors import DataError, KitError
 
 if TYPE_CHECKING:
     from kit.competition.history import HistoryRow
@@ -45,6 +45,8 @@ def history(
 
         try:
             rows = read_history(submissions, Kaggle(on_retry=note_retry))
+        except DataError:
+            raise
         except KitError as error:
             # what is wrong with the runs themselves comes up again without Kaggle
             failure = error

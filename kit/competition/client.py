@@ -20,7 +20,7 @@ from kit.competition.patience import Patience
 from kit.competition.refusals import COMPETITION, SUBMISSIONS_PAGE, refused_credential
 from kit.competition.transfer import Download, Progress, Upload
 from kit.competition.wire import OnRetry, Wire
-from kit.errors import KitError, NetworkError
+from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError
 
 _PAGE = 100
 
@@ -215,7 +215,13 @@ class Kaggle:
                     raise self._open_question(failure, doing)
             raise failure
 
-        return self._wire.retry(doing, once)
+        try:
+            return self._wire.retry(doing, once)
+        except (CompetitionError, CredentialsError) as refusal:
+            # what is refused is the last try: an earlier one may have arrived
+            if unclear:
+                raise self._open_question(refusal, doing) from None
+            raise
 
     def list_submissions(self) -> list[Submission]:
         """All submissions, newest first."""

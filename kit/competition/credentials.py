@@ -84,6 +84,8 @@ def _tokens() -> Iterator[Credential]:
     if value:
         if _exists(Path(value)):
             yield from _token_file(Path(value), f"{_TOKEN} ({value})")
+            # Kaggle's client looks for no other token then, even where the file is empty
+            return
         elif _LIKE_A_PATH.fullmatch(value):
             yield Credential("token", _TOKEN, problem=f"it names a file that is not there, {value}")
         else:

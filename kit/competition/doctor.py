@@ -90,7 +90,8 @@ def _kaggle(found: list[Credential]) -> list[Check]:
     try:
         kaggle = Kaggle(found)
     except KitError as error:
-        return [Check(name, None, "not asked without credentials") for name in names] + (
+        why = "not asked without credentials" if error.exit_code == 4 else "not asked"
+        return [Check(name, None, why) for name in names] + (
             [] if error.exit_code == 4 else [_failed("patience", error)]
         )
     account = _checked("account", lambda: (True, f"Kaggle knows you as {kaggle.whoami()}", None))

@@ -57,6 +57,13 @@ def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Competition
     for path in paths:
         with path.open("rb") as stream:
             counted = _count_rows(stream)
+            stream.seek(0)
+            whole = _is_even(stream, counted)
+        if not whole:
+            raise DataError(
+                f"{path}: its rows have not all the columns of its header.",
+                "Fetch it again with: kit download --force",
+            )
         if counted != rows[path.name]:
             raise DataError(
                 f"{path}: expected {rows[path.name]:,} rows, found {counted:,}.",
@@ -111,8 +118,8 @@ def download(
         raise DataError(
             f"{folder}: the competition's files cannot be written"
             f" ({error.strerror or type(error).__name__}).",
-            f"Free {_megabytes(sum(sizes.values()))} there, see that the folder can be written,"
-            " then run kit download again.",
+            f"Free {_megabytes(sum(sizes.values()))} more there, see that the folder can be"
+            " written, then run kit download again.",
         ) from error
 
 
@@ -207,6 +214,12 @@ def _extract(
         than = "more" if left < 0 else "fewer"
         what = f"{member.filename} in Kaggle's archive has {than} than the {size:,} bytes listed."
         raise DataError(what, _AGAIN)
+
+
+def _is_even(stream: IO[bytes], rows: int) -> bool:
+    """Whether a CSV has as many commas as its header and rows should: one cut off has fewer."""
+    expected = stream.readline().count(b",") * rows
+    return sum(block.count(b",") for block in iter(lambda: stream.read(_BLOCK), b"")) == expected
 
 
 def _count_rows(stream: IO[bytes]) -> int:

@@ -121,7 +121,7 @@ def wait_for_score(kaggle: Kaggle, path: Path, timeout: float) -> Receipt:
         if left <= 0:
             raise NetworkError(
                 f"Kaggle has not judged submission {receipt.ref} within {timeout:g} seconds.",
-                "It is not lost: the same command goes on waiting, and sends nothing.",
+                "It is not lost: the same command (without --again) waits on, and sends nothing.",
             )
         time.sleep(min(left, pause))
         pause = min(1.5 * pause, kaggle.patience.longest_wait)
@@ -174,10 +174,12 @@ def _take_up(path: Path, receipt: Receipt, marked: list[Submission], again: bool
         receipt = receipt.brought_up(arrived[0])
         save_receipt(path, receipt)
         return receipt
+    now = next((found.status for found in marked if found.ref == receipt.ref), receipt.status)
+    if receipt.status == "PENDING" and (now == "PENDING" or not again):
+        # even with --again: the same command, repeated, goes on waiting
+        return receipt
     if again:
         return None
-    if receipt.status == "PENDING":
-        return receipt
     raise _already(receipt.ref, receipt.status, receipt.public_score, receipt.reason, "it")
 
 

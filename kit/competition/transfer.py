@@ -51,8 +51,7 @@ class Download:
             NetworkError: the transfer failed for good; what came is kept for the next time.
             OSError: the file cannot be written.
         """
-        attempts = int(self._wire.patience.attempts)
-        self._wire.retry(doing, self._fetch, lambda: self._futile_tries >= attempts)
+        self._wire.retry(doing, self._fetch, lambda: self._futile_tries)
 
     def _fetch(self) -> None:
         self._futile_tries += 1
@@ -140,8 +139,7 @@ class Upload:
             CompetitionError: Kaggle refused.
             NetworkError: the transfer failed for good.
         """
-        attempts = int(self._wire.patience.attempts)
-        self._wire.retry(doing, self._send, lambda: self._futile_tries >= attempts)
+        self._wire.retry(doing, self._send, lambda: self._futile_tries)
         return self._token
 
     def _send(self) -> None:

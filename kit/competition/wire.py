@@ -91,24 +91,28 @@ class Wire:
         return self.retry(doing, lambda: self.call_once(method))
 
     def retry(
-        self, doing: str, once: Callable[[], T], given_up: Callable[[], bool] | None = None
+        self, doing: str, once: Callable[[], T], futile_tries: Callable[[], int] | None = None
     ) -> T:
         """Do something until it goes well, it fails for good, or patience ends.
 
         Args:
             doing: what it is, for the error.
             once: one try, which raises `CallFailure`.
-            given_up: asked after each failed try; without it the tries are counted.
+            futile_tries: how many tries have failed since the last that got on; all of them
+                without it.
 
         Raises:
             CredentialsError: Kaggle does not accept the credential.
             CompetitionError: Kaggle refused.
             NetworkError: no answer, or none that makes sense.
         """
-        tried_enough = tenacity.stop_after_attempt(int(self.patience.attempts))
+
+        def failed(state: tenacity.RetryCallState) -> int:
+            return state.attempt_number if futile_tries is None else futile_tries()
+
         retrying = tenacity.Retrying(
-            stop=tried_enough if given_up is None else lambda _state: given_up(),
-            wait=self._wait,
+            stop=lambda state: failed(state) >= int(self.patience.attempts),
+            wait=lambda state: self._wait(state, failed(state)),
             retry=tenacity.retry_if_exception(self._is_worth_a_retry),
             before_sleep=lambda state: self._tell(doing, state),
             reraise=True,
@@ -232,13 +236,13 @@ class Wire:
             return False
         return (error.retry_after or 0) <= self.patience.longest_retry_after
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
+    def _wait(self, state: tenacity.RetryCallState, failed: int) -> float:
         failure = state.outcome.exception() if state.outcome else None
         if isinstance(failure, CallFailure) and failure.retry_after is not None:
             return failure.retry_after
         patience = self.patience
-        backoff = tenacity.wait_exponential(patience.wait, patience.longest_wait)
-        return backoff(state) + tenacity.wait_random(0, patience.wait)(state)
+        backoff = min(patience.longest_wait, patience.wait * 2.0 ** max(0, failed - 1))
+        return backoff + tenacity.wait_random(0, patience.wait)(state)
 
     def _tell(self, doing: str, state: tenacity.RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None

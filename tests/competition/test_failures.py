@@ -456,25 +456,36 @@ def test_disk_full_while_downloading(
     assert run(["download"]) == 0
 
 
-ANSWERS: dict[str, tuple[dict[str, object], int]] = {
-    "400": ({"status": 400}, 5),
-    "401": ({"status": 401}, 4),
-    "403": ({"status": 403}, 5),
-    "404": ({"status": 404}, 5),
-    "429": ({"status": 429}, 5),
-    "500": ({"status": 500}, 6),
-    "503": ({"status": 503, "html": True}, 6),
-    "HTML": ({"html": True}, 6),
+# what each answer ends in: exit code, what stands in the one line before what was being done, and
+# what stands in the remedy
+ANSWERS: dict[str, tuple[dict[str, object], int, str, str]] = {
+    "400": ({"status": 400}, 5, "Kaggle refused {doing} (400)", "kit doctor looks for the cause"),
+    "401": ({"status": 401}, 4, "does not accept the access token", SETTINGS),
+    "403": ({"status": 403}, 5, "Kaggle refused {doing} (403)", "kit doctor looks for the cause"),
+    "404": ({"status": 404}, 5, "Kaggle refused {doing} (404)", "opens in a browser"),
+    "429": ({"status": 429}, 5, "Kaggle refused {doing} (429)", "wait a few minutes"),
+    "500": ({"status": 500}, 6, "server failed {doing} (500)", "in a few minutes"),
+    "503": ({"status": 503, "html": True}, 6, "server failed {doing} (503)", "in a few minutes"),
+    "HTML": ({"html": True}, 6, "than Kaggle's answer came back, {doing}", "A proxy"),
 }
-DOWNLOAD_CALLS = ["ListDataFiles", "DownloadDataFiles", "Download"]
-SUBMIT_CALLS = [
-    "ListSubmissions",
-    "GetSubmissionLimits",
-    "StartSubmissionUpload",
-    "Upload",
-    "CreateSubmission",
-    "GetSubmission",
-]
+DOWNLOAD_CALLS = {
+    "ListDataFiles": "listing the competition's files",
+    "DownloadDataFiles": "downloading the competition's files",
+    "Download": "downloading the competition's files",
+}
+SUBMIT_CALLS = {
+    "ListSubmissions": "listing the submissions",
+    "GetSubmissionLimits": "asking for the submissions left",
+    "StartSubmissionUpload": "uploading the submission's file",
+    "Upload": "uploading the submission's file",
+    "CreateSubmission": "creating the submission",
+    "GetSubmission": "asking for the submission",
+}
+
+
+def answered(answer: str, doing: str, submissions: int = 0) -> Case:
+    _, code, what, remedy = ANSWERS[answer]
+    return Case(archive, code, what.format(doing=doing), remedy, submissions)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -482,9 +493,8 @@ SUBMIT_CALLS = [
 def test_each_call_of_download(
     place: Place, capsys: pytest.CaptureFixture[str], call: str, answer: str
 ) -> None:
-    how, code = ANSWERS[answer]
-    place.local.fail(call, times=100, **how)
-    assert_told(place, capsys, ["download"], Case(archive, code, "Kaggle", ""))
+    place.local.fail(call, times=100, **ANSWERS[answer][0])
+    assert_told(place, capsys, ["download"], answered(answer, DOWNLOAD_CALLS[call]))
     place.local.failures.clear()
     assert run(["download"]) == 0
     assert find_files(place.here / "data/kaggle") is not None
@@ -495,13 +505,11 @@ def test_each_call_of_download(
 def test_each_call_of_submit(
     place: Place, capsys: pytest.CaptureFixture[str], call: str, answer: str
 ) -> None:
-    how, code = ANSWERS[answer]
-    if call == "Upload" and answer == "401":
-        # it goes without credentials, so that none of them can be at fault
-        code = 5
-    place.local.fail(call, times=100, **how)
-    sent = int(call == "GetSubmission")
-    assert_told(place, capsys, ["submit"], Case(archive, code, "Kaggle", "", submissions=sent))
+    place.local.fail(call, times=100, **ANSWERS[answer][0])
+    # the upload goes without credentials, so that none of them can be at fault
+    at_fault = "403" if (call, answer) == ("Upload", "401") else answer
+    case = answered(at_fault, SUBMIT_CALLS[call], submissions=int(call == "GetSubmission"))
+    assert_told(place, capsys, ["submit"], case)
     place.local.failures.clear()
     assert run(["submit"]) == 0
     assert [submission.score for submission in place.local.submissions] == ["0.95000"]
