@@ -18,7 +18,7 @@ rehearse: .venv/kit
 	$(BIN)/kit rehearse
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/dev
 	$(BIN)/ruff check

@@ -174,7 +174,7 @@ def parse_settings(text: str | bytes, origin: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{origin}: not JSON ({error}).", SETTINGS) from error
     settings = content.get("settings", content) if isinstance(content, dict) else None
     if not isinstance(settings, dict):

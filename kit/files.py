@@ -9,6 +9,17 @@ from typing import IO
 
 
 @contextlib.contextmanager
+def naming(path: Path) -> Iterator[Path]:
+    """Name `path` in an error of the system's that names no file, as that of a full disk."""
+    try:
+        yield path
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a hidden file beside `path` for writing bytes, and rename it to `path` when it is whole.
 
@@ -21,16 +32,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     # "x", and outside of `try`: a file that happens to have the name is not written over or removed
     opened = hidden.open("xb")
     try:
-        with opened as stream:
+        with naming(path), opened as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         hidden.replace(path)
-    except BaseException as error:
+    except BaseException:
         hidden.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            # a write that fails does not know where; whoever reads of it should
-            error.filename = str(path)
         raise
 
 

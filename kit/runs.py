@@ -15,10 +15,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from kit.errors import UsageError
+from kit.errors import DataError, UsageError
 from kit.files import write_whole
 
 NAME = re.compile(r"\d{8}-\d{6}-.+")
+_MEND = "Put the file back, or move the run's folder away and train again."
 CONFIG, METRICS, STATE, LOCK = "config.json", "metrics.json", "state.npz", "lock"
 
 
@@ -209,5 +210,10 @@ def _is_draft(folder: Path) -> bool:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error}).", _MEND) from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected a JSON object.", _MEND)
     return content

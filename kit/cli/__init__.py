@@ -6,6 +6,10 @@ import sys
 def main() -> None:
     """Run the command line, and end with the exit code that fits what happened."""
     # Only now, so that importing the package stays free of cost
-    from kit.cli.main import run
+    try:
+        from kit.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

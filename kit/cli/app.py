@@ -10,7 +10,6 @@ app = typer.Typer(
     name="kit",
     help="From handwritten digits to a scored entry in Kaggle's Digit Recognizer.",
     epilog="Start with: kit rehearse --seed 1",
-    no_args_is_help=True,
     # Rich's help would take as long again to load as all the rest
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

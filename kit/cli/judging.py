@@ -108,7 +108,8 @@ def check(
         more = len(checked.faults) - SHOWN_FAULTS
         if more > 0:
             print_lines([f"… and {more:,} more; --json lists them all"])
-        note(f"{file}: {len(checked.faults):,} faults in {checked.rows:,} rows.")
+        count = "1 fault" if len(checked.faults) == 1 else f"{len(checked.faults):,} faults"
+        note(f"{file}: {count}; it has {checked.rows:,} rows.")
         note("Mend those lines, or write the file anew with: kit train --source kaggle")
     if not checked.ok:
         raise typer.Exit(3)

@@ -21,7 +21,13 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        app(arguments, prog_name="kit")
+        code = app(arguments or ["--help"], prog_name="kit", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        # words that are no command line: typer would tell it in four lines
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "kit"
+        return _fail(error, error.format_message(), f"See: {command} --help", 2, debug)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KitError as error:
@@ -35,7 +41,6 @@ def run(arguments: list[str]) -> int:
         return _fail(
             error, what, "Repeat the command with --debug and report what it shows.", 1, debug
         )
-    return 0
 
 
 def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: bool) -> int:

@@ -195,16 +195,17 @@ def rehearse(
     given = {setting: value for setting, value in given.items() if value is not None}
     with training_bar(_resuming(submissions)) as bar:
         bar.stage("Dealing the rehearsal")
-        rehearsal = make_rehearsal(load_keras(), seed, data)
+        # before the files: a setting that is wrong should cost nothing
         config = make_config(
             {
                 "source": "kaggle",
-                "data": rehearsal.folder,
+                "data": data / f"rehearsal-{seed}",
                 "seed": seed,
                 "name": f"rehearsal-{seed}",
                 **given,
             }
         )
+        rehearsal = make_rehearsal(load_keras(), seed, data)
         run = train_run(config, submissions, bar)
     score = score_submission(run.folder / "submission.csv", rehearsal.solution)
     if json:
@@ -233,7 +234,8 @@ def _figures(run: "Run") -> dict[str, Any]:
 def _told(run: "Run") -> list[str]:
     metrics = run.metrics
     rows, seconds, overlap = metrics["rows"], metrics["seconds"], metrics["overlap"].get("test")
-    trained = f"Trained {metrics['epochs']} epochs on {rows['train']:,} rows"
+    epochs = "1 epoch" if metrics["epochs"] == 1 else f"{metrics['epochs']} epochs"
+    trained = f"Trained {epochs} on {rows['train']:,} rows"
     lines = [f"{trained} in {seconds['fit']:.0f} s, {seconds['total']:.0f} s in all: {run.folder}"]
     if metrics["validation"]["n"]:
         figures = {name: metrics["validation"][name] for name in ("accuracy", "n", "interval")}

@@ -64,6 +64,20 @@ def find_kaggle() -> Path | None:
     return next((place for place in PLACES if any((place / name).exists() for name in names)), None)
 
 
+def load_kaggle_test() -> Digits | None:
+    """The digits to predict, from the first place that holds them; None where none does.
+
+    Raises:
+        DataError: the first fault of that file; what stands beside it is not read.
+    """
+    for place in PLACES:
+        if (place / TEST).exists():
+            return _read_table(place / TEST, labelled=False)
+        if (place / ARCHIVE).exists():
+            return _read_member(place / ARCHIVE, labelled=False)
+    return None
+
+
 def read_train(path: Path) -> Digits:
     """The digits of a CSV with labels: `label`, then `pixel0` to `pixel783`.
 

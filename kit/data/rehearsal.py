@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.digits import PIXELS, Source
+from kit.files import naming
 
 TRAIN_ROWS = 42_000
 TEST_ROWS = 28_000
@@ -82,7 +83,7 @@ def _write_digits(path: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int6
     names = [f"pixel{column}" for column in range(PIXELS)]
     if labels is not None:
         names.insert(0, "label")
-    with path.open("wb") as stream:
+    with naming(path), path.open("wb") as stream:
         stream.write(",".join(names).encode() + LINE_END)
         for start in range(0, len(pixels), 2_000):
             rows = slice(start, start + 2_000)
@@ -103,4 +104,5 @@ def _write_rows(stream: IO[bytes], values: NDArray[np.uint8]) -> None:
 
 def _write_labels(path: Path, labels: NDArray[np.int64], line_end: bytes) -> None:
     lines = [b"ImageId,Label", *(b"%d,%d" % row for row in enumerate(labels.tolist(), start=1))]
-    path.write_bytes(line_end.join(lines) + line_end)
+    with naming(path):
+        path.write_bytes(line_end.join(lines) + line_end)

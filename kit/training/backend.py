@@ -4,6 +4,32 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
+
+from kit.errors import UsageError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def choose_backend() -> str:
+    """Take KERAS_BACKEND, or TensorFlow where it is not set, whatever Keras's own file says.
+
+    Raises:
+        UsageError: it is none that trains, or is not installed.
+    """
+    backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    if backend not in BACKENDS:
+        raise UsageError(
+            f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}, found {backend!r}.",
+            "Unset it to train on TensorFlow.",
+        )
+    if find_spec(backend) is None:
+        raise UsageError(
+            f"KERAS_BACKEND: {backend} is not installed.",
+            f"Install it (pip install {backend}), or unset KERAS_BACKEND.",
+        )
+    os.environ["KERAS_BACKEND"] = backend
+    return backend
 
 
 def load_backend() -> None:
@@ -15,6 +41,10 @@ def load_backend() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if wanted else _without_stderr():
         import keras  # noqa: F401 - loading it is the point
+
+        # Keras loads TensorFlow's data pipeline later on other backends too
+        with contextlib.suppress(ImportError):
+            import tensorflow as tf  # noqa: F401
 
 
 @contextlib.contextmanager

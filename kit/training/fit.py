@@ -1,5 +1,6 @@
 """How a network learns: epochs over rows that are already on the device, resumable after each."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig
 from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.errors import UsageError
 from kit.training.augmentation import NOISE, Warp, draw_noise
 from kit.training.progress import Epoch, Progress, load_progress, save_progress
 
@@ -72,6 +74,7 @@ def fit(
 
     Raises:
         OSError: the state cannot be written.
+        UsageError: the loss is no longer a finite number.
     """
     if digits.labels is None:
         raise ValueError("training needs labels")
@@ -114,6 +117,7 @@ def fit(
             learning_rate=float(learner.optimizer.learning_rate),
             seconds=time.monotonic() - began,
         )
+        _refuse_divergence(last)
         progress.history.append(last)
         figures = {"loss": last.loss, "accuracy": last.accuracy, "val_accuracy": last.val_accuracy}
         report(epoch + 1, 1.0, {name: v for name, v in figures.items() if v is not None})
@@ -177,6 +181,14 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     optimizer.weight_decay = config.weight_decay or None
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _refuse_divergence(epoch: Epoch) -> None:
+    if not math.isfinite(epoch.loss):
+        raise UsageError(
+            f"epoch {epoch.epoch}: the loss is {epoch.loss}: this training has diverged.",
+            "Train with a smaller --learning-rate.",
+        )
 
 
 def _strength(final: float, epoch: int, epochs: int) -> np.float32:

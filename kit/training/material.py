@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from kit.config import TrainConfig
 from kit.data.digits import Digits
-from kit.data.kaggle_csv import find_kaggle, load_kaggle
+from kit.data.kaggle_csv import load_kaggle, load_kaggle_test
 from kit.data.mnist import load_keras
 from kit.errors import DataError, NetworkError
 
@@ -35,7 +35,7 @@ def load_material(config: TrainConfig) -> Material:
         kaggle = load_kaggle(config.data)
         return Material(kaggle.train, _keras_test(), kaggle.test)
     keras = load_keras(config.data)
-    return Material(keras.train, keras.test, _kaggle_test())
+    return Material(keras.train, keras.test, load_kaggle_test())
 
 
 def _keras_test() -> Digits | None:
@@ -44,8 +44,3 @@ def _keras_test() -> Digits | None:
     except (DataError, NetworkError):
         # The run is whole without it; `kit validate` says what was missing
         return None
-
-
-def _kaggle_test() -> Digits | None:
-    place = find_kaggle()
-    return None if place is None else load_kaggle(place).test

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.data.mnist import BROKEN_NPZ
+from kit.errors import DataError
 from kit.files import whole_file
 
 
@@ -64,17 +66,27 @@ def save_progress(path: Path, progress: Progress) -> None:
 
 
 def load_progress(path: Path) -> Progress | None:
-    """Read a training's progress, or None if it never came to be saved."""
+    """Read a training's progress, or None if it never came to be saved.
+
+    Raises:
+        DataError: the file is broken.
+    """
     try:
         content = io.BytesIO(path.read_bytes())
     except FileNotFoundError:
         return None
-    with np.load(content, allow_pickle=False) as file:
-        return Progress(
-            history=[Epoch(**row) for row in json.loads(str(file["history"]))],
-            variables=_numbered(file, "variable_"),
-            best=_numbered(file, "best_"),
-        )
+    try:
+        with np.load(content, allow_pickle=False) as file:
+            return Progress(
+                history=[Epoch(**row) for row in json.loads(str(file["history"]))],
+                variables=_numbered(file, "variable_"),
+                best=_numbered(file, "best_"),
+            )
+    except (*BROKEN_NPZ, KeyError) as error:
+        raise DataError(
+            f"{path}: not a training's progress ({error}).",
+            "Remove it, and --resume trains from the first epoch.",
+        ) from error
 
 
 def _numbered(file: Any, prefix: str) -> list[NDArray[Any]]:

@@ -1,6 +1,5 @@
 """What a run was made from: settings, versions, commit, data."""
 
-import os
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.config import TrainConfig
+from kit.training.backend import choose_backend
 from kit.training.material import Material
 from kit.training.split import Rows
 
@@ -19,7 +19,7 @@ def describe(config: TrainConfig, material: Material, rows: tuple[Rows, Rows]) -
         "keras_test": material.keras_test,
         "test": material.kaggle_test,
     }
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = choose_backend()
     packages = ["digit-kit", "keras", "numpy", "tensorflow", *(["jax"] * (backend == "jax"))]
     settings = config.model_dump(mode="json")
     if config.data is not None:

@@ -13,10 +13,10 @@ from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
 from kit.data.overlap import seen_in_training
 from kit.errors import DataError, UsageError
-from kit.files import whole_file, write_whole
+from kit.files import naming, whole_file, write_whole
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Draft, Run, begin_run, resume_run
-from kit.training.backend import load_backend
+from kit.training.backend import choose_backend, load_backend
 from kit.training.material import Material, load_material
 from kit.training.progress import Epoch
 from kit.training.provenance import describe
@@ -36,6 +36,7 @@ def train(config: TrainConfig, submissions: Path, reporter: Reporter) -> Run:
         OSError: the run cannot be written.
     """
     began = time.monotonic()
+    choose_backend()
     reporter.stage("Reading digits")
     material = load_material(config)
     rows = _split(material.train, config)
@@ -52,20 +53,33 @@ def resume(run: str, submissions: Path, reporter: Reporter) -> Run:
         OSError: the run cannot be written.
     """
     began = time.monotonic()
+    choose_backend()
     draft = resume_run(submissions, run)
     if isinstance(draft, Run):
         return draft
     reporter.stage("Reading digits")
+    if not isinstance(draft.config.get("settings"), dict) or "data" not in draft.config:
+        raise DataError(
+            f"{draft.folder / 'config.json'}: not as the kit writes it.",
+            f"Delete {draft.folder} and train anew.",
+        )
     config = make_config(draft.config["settings"])
     material = load_material(config)
-    before = draft.config["data"]["train"]["fingerprint"]
-    if material.train.fingerprint != before:
-        raise DataError(
-            f"{material.train.origin}: not the digits that {draft.name} began with "
-            f"(fingerprint {material.train.fingerprint[:12]}…, expected {before[:12]}…).",
-            "Put those back to resume it, or train a new run.",
-        )
-    return _complete(draft, config, material, _split(material.train, config), reporter, began)
+    rows = _split(material.train, config)
+    described = describe(config, material, rows)
+    for role, before in draft.config["data"].items():
+        now = described["data"][role]
+        if before is not None and (now is None or now["fingerprint"] != before["fingerprint"]):
+            found = "none" if now is None else f"fingerprint {now['fingerprint'][:12]}…"
+            raise DataError(
+                f"{before['origin']}: not the digits that {draft.name} began with "
+                f"({found}, expected {before['fingerprint'][:12]}…).",
+                "Put those back to resume it, or train a new run.",
+            )
+    # what was not at hand before may be now, and is then part of the run
+    kept = {name: described[name] for name in ("data", "rows")}
+    draft.write_json("config.json", {**draft.config, **kept})
+    return _complete(draft, config, material, rows, reporter, began)
 
 
 def _complete(
@@ -85,7 +99,9 @@ def _complete(
     from kit.training.prediction import predict
 
     network = build_network(config)
+    fit_began = time.monotonic()
     history = fit(network, material.train, rows, config, draft.state, reporter.progress)
+    fit_ended = time.monotonic()
 
     reporter.stage("Predicting")
     model = with_probabilities(network)
@@ -124,12 +140,14 @@ def _complete(
     _write_history(draft.folder / "history.csv", history)
     with whole_file(draft.folder / "probabilities.npz") as stream:
         np.savez(stream, allow_pickle=False, **probabilities)
-    model.save(draft.folder / "model.keras")
-    ended = time.monotonic()
+    with naming(draft.folder / "model.keras") as path:
+        model.save(path)
+    # Epochs from before an interruption count as well
+    trained = sum(epoch.seconds for epoch in history)
     metrics["seconds"] = {
         "load": loaded - began,
-        "fit": sum(epoch.seconds for epoch in history),
-        "total": ended - began,
+        "fit": trained,
+        "total": time.monotonic() - began + max(0.0, trained - (fit_ended - fit_began)),
     }
     return draft.finish(metrics)
 
