@@ -1,8 +1,14 @@
+import signal
+
 import numpy as np
 import pytest
 
 from kit.data.digits import Digits, Source
 from kit.data.mnist import load_keras
+
+# Where the tests run in a shell's background, SIGINT is ignored, and every process that a test
+# starts would inherit that and not hear Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,7 @@ def wait_for_score(kaggle: Kaggle, path: Path, timeout: float) -> Receipt:
         if left <= 0:
             raise NetworkError(
                 f"Kaggle has not judged submission {receipt.ref} within {timeout:g} seconds.",
-                "It is not lost: the same command (without --again) waits on, and sends nothing.",
+                "Not lost: the same command, without --again, goes on waiting and sends nothing.",
             )
         time.sleep(min(left, pause))
         pause = min(1.5 * pause, kaggle.patience.longest_wait)
