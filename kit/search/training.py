@@ -77,7 +77,7 @@ def train_network(
             the training.
 
     Raises:
-        FloatingPointError: the loss has become infinite, or no number.
+        UsageError: the loss has become infinite, or no number.
     """
     labels = material.train.labels
     if labels is None:
