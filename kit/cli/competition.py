@@ -10,7 +10,7 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.console import note, print_json, print_lines, with_interval
-from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.waiting import judging_clock, note_retry, transfer_bar
 from kit.errors import KitError
 
@@ -67,9 +67,7 @@ Examples:
   kit submit --file mine.csv --dry-run"""
 )
 def submit(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's name or folder. [default: the newest]")
-    ] = None,
+    run: RunName = None,
     file: Annotated[
         Path | None, typer.Option(help="Submit this file instead of a run's.", dir_okay=False)
     ] = None,

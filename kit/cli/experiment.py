@@ -9,9 +9,8 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.console import print_json, print_lines, print_table
-from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
 from kit.cli.searching import Storage, Workers, search_bar
-from kit.cli.training import SourceName
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,12 +48,8 @@ def experiment(
     epochs: Annotated[
         int | None, typer.Option(help="The base program's. [default: the lab's, 100]")
     ] = None,
-    source: Annotated[
-        SourceName | None, typer.Option(help="Where the digits come from. [default: keras]")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="MNIST's .npz, or Kaggle's folder or .zip.")
-    ] = None,
+    source: Source = None,
+    data: Data = None,
     storage: Storage = None,
     workers: Workers = 1,
     submissions: Submissions = SUBMISSIONS,

@@ -1,10 +1,28 @@
 """Options that several commands share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+class SourceName(StrEnum):
+    """Where digits come from."""
+
+    keras = "keras"
+    kaggle = "kaggle"
+
+
+Source = Annotated[
+    SourceName | None, typer.Option(help="Where the digits come from. [default: keras]")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="MNIST's .npz, or Kaggle's folder or .zip. [default: data/mnist.npz, or data/kaggle]"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 Submissions = Annotated[
     Path, typer.Option(envvar="KIT_SUBMISSIONS", help="The folder of the runs.", file_okay=False)

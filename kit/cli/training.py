@@ -1,7 +1,6 @@
 """kit train, kit rehearse."""
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,19 +8,12 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.console import print_json, print_lines, training_bar, with_interval
-from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
 from kit.cli.searching import Storage
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
     from kit.runs import Run
-
-
-class SourceName(StrEnum):
-    """Where digits come from."""
-
-    keras = "keras"
-    kaggle = "kaggle"
 
 
 Preset = Annotated[
@@ -40,16 +32,8 @@ Examples:
   kit train --resume 20260131-120000-tuned"""
 )
 def train(
-    source: Annotated[
-        SourceName | None, typer.Option(help="Where the digits come from. [default: keras]")
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="MNIST's .npz, or Kaggle's folder or .zip. "
-            "[default: data/mnist.npz, or data/kaggle]",
-        ),
-    ] = None,
+    source: Source = None,
+    data: Data = None,
     preset: Preset = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows a gradient step.")] = None,

@@ -9,9 +9,8 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.console import print_json, print_lines, print_table
-from kit.cli.options import SUBMISSIONS, Json, Submissions
+from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
 from kit.cli.searching import Storage, Workers, search_bar
-from kit.cli.training import SourceName
 
 if TYPE_CHECKING:
     from kit.search.results import Found
@@ -53,12 +52,8 @@ def tune(
     epochs: Annotated[
         int | None, typer.Option(help="Of each trial. [default: the tuned preset's]")
     ] = None,
-    source: Annotated[
-        SourceName | None, typer.Option(help="Where the digits come from. [default: keras]")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="MNIST's .npz, or Kaggle's folder or .zip.")
-    ] = None,
+    source: Source = None,
+    data: Data = None,
     show: Annotated[
         str | None, typer.Option(metavar="STUDY", help="Show what it has found; train nothing.")
     ] = None,

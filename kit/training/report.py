@@ -14,16 +14,3 @@ class Reporter(Protocol):
 
     def progress(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Hear that `share`, in [0, 1], of an epoch (1 for the first) is done, with its figures."""
-
-
-class Silence:
-    """A reporter for which nobody watches."""
-
-    def stage(self, name: str) -> None:
-        """Say nothing."""
-
-    def begin(self, run: str, epochs: int) -> None:
-        """Say nothing."""
-
-    def progress(self, epoch: int, share: float, logs: dict[str, float]) -> None:
-        """Say nothing."""
