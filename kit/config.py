@@ -53,6 +53,20 @@ class Augmentation(BaseModel):
     final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
+class Normalization(BaseModel):
+    """What digits are brought to before a network sees them.
+
+    Attributes:
+        width: the width that the ink is stretched to, in pixels, or None to leave it.
+        slant: take out the slant.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: Annotated[int, Field(ge=4, le=28)] | None = None
+    slant: bool = False
+
+
 class TrainConfig(BaseModel):
     """Everything that decides what a training makes, on a given machine.
 
@@ -67,6 +81,7 @@ class TrainConfig(BaseModel):
         kernel_initializer: Keras's name of it, for every layer.
         batch_normalization: normalise each hidden layer before its ReLU.
         dropout: share of units dropped after each hidden layer, in [0, 1).
+        normalization: what digits are brought to before anything else, or None to leave them.
         augmentation: how digits are warped while training, or None to take them as they are.
         label_smoothing: share of each label that is spread over all ten digits, in [0, 1).
         optimizer: Keras's name of it.
@@ -92,6 +107,7 @@ class TrainConfig(BaseModel):
     kernel_initializer: Literal["random_normal", "glorot_uniform", "he_normal"] = "he_normal"
     batch_normalization: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    normalization: Normalization | None = None
     augmentation: Augmentation | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     optimizer: Literal["sgd", "adam", "adamw"]

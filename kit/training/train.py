@@ -18,6 +18,7 @@ from kit.metrics import Accuracy, log_loss
 from kit.runs import Draft, Run, begin_run, resume_run
 from kit.training.backend import choose_backend, load_backend
 from kit.training.material import Material, load_material
+from kit.training.normalization import normalise_digits
 from kit.training.progress import Epoch
 from kit.training.provenance import describe
 from kit.training.report import Reporter
@@ -98,14 +99,18 @@ def _complete(
     from kit.training.networks import build_network, with_probabilities
     from kit.training.prediction import predict
 
+    def seen_by_network(digits: Digits) -> Digits:
+        return normalise_digits(digits, config.normalization)
+
     network = build_network(config)
+    learned = seen_by_network(material.train)
     fit_began = time.monotonic()
-    history = fit(network, material.train, rows, config, draft.state, reporter.progress)
+    history = fit(network, learned, rows, config, draft.state, reporter.progress)
     fit_ended = time.monotonic()
 
     reporter.stage("Predicting")
     model = with_probabilities(network)
-    validation = material.train.take(rows[1])
+    validation = learned.take(rows[1])
     probabilities: dict[str, Any] = {
         "validation_rows": rows[1],
         "validation": predict(model, validation),
@@ -124,14 +129,14 @@ def _complete(
     }
     if material.keras_test is not None:
         seen = seen_in_training(material.keras_test, material.train)
-        predicted = predict(model, material.keras_test)
+        predicted = predict(model, seen_by_network(material.keras_test))
         probabilities |= {"keras_test": predicted, "keras_test_seen": seen}
         metrics["overlap"]["keras_test"] = _overlap(seen)
         unseen = np.flatnonzero(~seen)
         metrics["judged"] = _judge(predicted[unseen], material.keras_test.take(unseen))
     if material.kaggle_test is not None:
         seen = seen_in_training(material.kaggle_test, material.train)
-        predicted = predict(model, material.kaggle_test)
+        predicted = predict(model, seen_by_network(material.kaggle_test))
         probabilities |= {"test": predicted, "test_seen": seen}
         metrics["overlap"]["test"] = _overlap(seen)
         metrics["submission"] = "submission.csv"
