@@ -67,6 +67,26 @@ class Normalization(BaseModel):
     slant: bool = False
 
 
+# Those of a committee's members, one after the other, then from the start again. Networks err the
+# less alike the less alike their digits look, so that small committees, too, mix widths and slants.
+MEMBER_NORMALIZATIONS: tuple[Normalization | None, ...] = (
+    None,
+    Normalization(slant=True),
+    Normalization(width=10),
+    Normalization(width=20, slant=True),
+    Normalization(width=16),
+    Normalization(width=12, slant=True),
+    Normalization(width=20),
+    Normalization(width=14, slant=True),
+    Normalization(width=12),
+    Normalization(width=18, slant=True),
+    Normalization(width=14),
+    Normalization(width=10, slant=True),
+    Normalization(width=18),
+    Normalization(width=16, slant=True),
+)
+
+
 class TrainConfig(BaseModel):
     """Everything that decides what a training makes, on a given machine.
 
@@ -92,7 +112,10 @@ class TrainConfig(BaseModel):
         validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
         patience: epochs without a better validation accuracy until training stops, and the best
             epoch's weights are kept; None never stops early and keeps the last epoch's.
-        seed: decides initial weights, order of rows, dropout, and which rows are held out.
+        seed: decides initial weights, order of rows, dropout, and warps.
+        split_seed: decides which rows are held out; None leaves that to the seed.
+        views: what predictions are averaged over: the image as it is (1), and moved by a pixel up,
+            down, left and right (5), and diagonally (9).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -118,6 +141,8 @@ class TrainConfig(BaseModel):
     validation_fraction: Annotated[float, Field(ge=0, lt=1)]
     patience: PositiveInt | None = None
     seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
+    split_seed: Annotated[NonNegativeInt, Field(lt=2**32)] | None = None
+    views: Literal[1, 5, 9] = 1
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -186,12 +211,17 @@ def parse_settings(text: str | bytes, origin: str) -> dict[str, Any]:
         origin: what to call it in an error.
 
     Raises:
-        UsageError: the text is no JSON object.
+        UsageError: the text is no JSON object, or a committee's.
     """
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{origin}: not JSON ({error}).", SETTINGS) from error
+    if isinstance(content, dict) and "committee" in content:
+        raise UsageError(
+            f"{origin}: a committee's, which has no settings of its own.",
+            "Name the config.json of one of its members.",
+        )
     settings = content.get("settings", content) if isinstance(content, dict) else None
     if not isinstance(settings, dict):
         raise UsageError(f"{origin}: expected a JSON object of settings.", SETTINGS)

@@ -56,7 +56,8 @@ def _normalise(pixels: NDArray[np.uint8], how: Normalization) -> NDArray[np.uint
     axis = middle_x[:, None] + slant[:, None] * (y - middle_y[:, None])
     if how.width is None:
         # Upright, the ink stays where it was on the whole
-        stretch, centre = np.ones(n, np.float32), middle_x
+        stretch: NDArray[np.floating] = np.ones(n, np.float32)
+        centre = middle_x
     else:
         low, high = _extent(images, axis)
         stretch = (high - low + 1) / how.width
