@@ -4,13 +4,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 COMPILE := --quiet --universal --generate-hashes --no-header --no-annotate
 
-.PHONY: help rehearse test lint lock clean
+.PHONY: help rehearse test lint bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make rehearse   install the kit, then train, write a submission and score it"
 	@echo "make test       install the test tools, then lint, types, import contract and tests"
 	@echo "make lint       all of that but the tests"
+	@echo "make bench      measure the kit against plain Keras, pandas and the machine's arithmetic"
 	@echo "make lock       choose all versions anew (needs uv)"
 	@echo "make clean      remove the environment and the caches"
 
@@ -25,6 +26,11 @@ lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# An interrupted one goes on; a finished one leaves nothing, so that the next measures anew.
+bench: .venv/kit
+	$(BIN)/python -m benchmarks.bench --work .bench
+	rm -r .bench
 
 # The build backend is locked like everything else, so pip builds the kit without isolation.
 .venv/kit: requirements.lock pyproject.toml
@@ -43,4 +49,4 @@ lock:
 
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,40 +1,36 @@
 """Reading Kaggle's CSVs: the kit, first and later, beside plain pandas.
 
-Writes CSVs of the real sizes (42,000 and 28,000 rows of MNIST) to a temporary folder, times the
-readings in turn in one run, and measures the memory of each in a process of its own.
+Writes CSVs of the real sizes (42,000 and 28,000 rows of MNIST) to a temporary folder, and reads
+them with each in turn, every time in a process of its own.
 
-    python benchmarks/csv_reading.py [--repeats 5] [--lf]
+    python -m benchmarks.csv_reading [--repeats 5] [--lf]
 """
 
 import argparse
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Column, Table
 
+from benchmarks.apart import apart, peak_resident
+from benchmarks.section import Report, Request, Round
+from benchmarks.tables import ratios, spread, table
 from kit.data.digits import PIXELS, Source
 from kit.data.kaggle_csv import load_kaggle
 from kit.data.mnist import load_keras
 
-PROGRAMS = {
-    "plain pandas": "plain_pandas(folder)",
-    "kit, first read": "load_kaggle(folder)",
-    "kit, first read and .images": "kit_images(folder)",
-    "kit, later read": "load_kaggle(folder)",
-    "kit, later read and .images": "kit_images(folder)",
-}
+TITLE = "Reading Kaggle's CSVs"
+PLAIN = "plain pandas"
+# Kaggle's own numbers of rows
+ROWS = (42_000, 28_000)
 
 
-def write_tables(folder: Path, line_end: bytes) -> None:
-    """Deal MNIST's 70,000 images into `train.csv` and `test.csv`."""
+def write_tables(folder: Path, rows: tuple[int, int], line_end: bytes) -> None:
+    """Deal images of MNIST's 70,000 into `train.csv` and `test.csv`, so many each."""
     keras = load_keras()
     assert keras.train.labels is not None
     assert keras.test.labels is not None
@@ -45,11 +41,11 @@ def write_tables(folder: Path, line_end: bytes) -> None:
     header = b",".join(b"pixel%d" % column for column in range(PIXELS))
     with (folder / "train.csv").open("wb") as stream:
         stream.write(b"label," + header + line_end)
-        for row in order[:42_000]:
+        for row in order[: rows[0]]:
             stream.write(b"%d," % labels[row] + b",".join(texts[pixels[row]]) + line_end)
     with (folder / "test.csv").open("wb") as stream:
         stream.write(header + line_end)
-        for row in order[42_000:]:
+        for row in order[rows[0] : sum(rows)]:
             stream.write(b",".join(texts[pixels[row]]) + line_end)
 
 
@@ -72,90 +68,80 @@ def drop_caches(folder: Path) -> None:
         cache.unlink()
 
 
-def seconds(read: Callable[[Path], object], folder: Path) -> float:
-    """Wall time of one reading."""
-    start = time.perf_counter()
-    read(folder)
-    return time.perf_counter() - start
+READERS: dict[str, Callable[[Path], object]] = {
+    PLAIN: plain_pandas,
+    "kit, first read": load_kaggle,
+    "kit, first read and .images": kit_images,
+    "kit, later read": load_kaggle,
+    "kit, later read and .images": kit_images,
+}
 
 
-def peak_resident() -> float:
-    """The peak resident memory of this process so far, in MB (Linux).
+def read_once(name: str, folder: Path) -> dict[str, float]:
+    """Read in this process: seconds, and MB at the highest beyond what its imports had taken."""
+    before = peak_resident()
+    began = time.perf_counter()
+    # Kept, so that the peak holds what the reader gives as well as what it needs
+    kept = READERS[name](folder)
+    ended = time.perf_counter()
+    peak = peak_resident()
+    del kept
+    return {"seconds": ended - began, "peak": peak - before}
 
-    Not getrusage's, which starts from the peak of the process that started this one.
-    """
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+
+def measure(request: Request) -> Round:
+    """Write the files, and read them with each reader in turn, in a process each."""
+    return measure_readers((2_000, 1_000) if request.quick else ROWS, b"\r\n")
 
 
-def peak_megabytes(program: str, folder: Path) -> float:
-    """Peak memory of one reading in a fresh process, less what its imports had taken."""
-    code = (
-        "import sys; from pathlib import Path; from csv_reading import *; "
-        "folder = Path(sys.argv[1]); before = peak_resident(); "
-        f"kept = {program}; print(peak_resident() - before)"
+def measure_readers(rows: tuple[int, int], line_end: bytes) -> Round:
+    """Read files of so many rows once with each reader."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_tables(folder, rows, line_end)
+        readings: dict[str, Any] = {}
+        for reader in READERS:
+            if "first" in reader:
+                drop_caches(folder)
+            readings[reader] = apart(read_once, reader, folder)
+        megabytes = sum(path.stat().st_size for path in folder.glob("*.csv")) / 1e6
+    return {"megabytes": megabytes, "rows": sum(rows), "readings": readings}
+
+
+def report(rounds: list[Round]) -> Report:
+    """Tabulate time and memory, beside plain pandas and beside the arrays themselves."""
+    arrays = rounds[0]["rows"] * PIXELS / 1e6
+    plain = [each["readings"][PLAIN]["seconds"] for each in rounds]
+    rows = []
+    for reader in READERS:
+        seconds = [each["readings"][reader]["seconds"] for each in rounds]
+        peaks = [each["readings"][reader]["peak"] for each in rounds]
+        rows.append(
+            [
+                reader,
+                spread(seconds, 3),
+                spread(ratios(plain, seconds), 1),
+                spread(peaks, 0),
+                spread([peak / arrays for peak in peaks], 1),
+                spread([peak / arrays / 4 for peak in peaks]),
+            ]
+        )
+    headers = ("reading", "s", "times as fast", "peak, MB", "× uint8 pixels", "× float32 images")
+    return Report(
+        f"{rounds[0]['megabytes']:.0f} MB of CSV; its pixels are {arrays:.0f} MB as uint8, "
+        f"{4 * arrays:.0f} as float32. Memory is the peak beyond what imports had taken.\n\n"
+        + table(headers, rows)
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parent,
-    )
-    return float(done.stdout)
 
 
 def main() -> None:
-    """Write the tables, time and measure the readings, print the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="readings of each kind")
-    parser.add_argument("--lf", action="store_true", help="LF line ends instead of Kaggle's CRLF")
-    options = parser.parse_args()
-    times: dict[str, list[float]] = {name: [] for name in PROGRAMS}
-    memory: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_tables(folder, b"\n" if options.lf else b"\r\n")
-        for _ in range(options.repeats):
-            times["plain pandas"].append(seconds(plain_pandas, folder))
-            drop_caches(folder)
-            times["kit, first read"].append(seconds(load_kaggle, folder))
-            times["kit, later read"].append(seconds(load_kaggle, folder))
-            times["kit, later read and .images"].append(seconds(kit_images, folder))
-            drop_caches(folder)
-            times["kit, first read and .images"].append(seconds(kit_images, folder))
-        for program, code in PROGRAMS.items():
-            if "first" in program:
-                drop_caches(folder)
-            memory[program] = peak_megabytes(code, folder)
-        size = sum(path.stat().st_size for path in folder.glob("*.csv")) / 1e6
-
-    arrays = 70_000 * PIXELS / 1e6
-    plain = statistics.median(times["plain pandas"])
-    table = Table(
-        Column("reading", no_wrap=True),
-        "median s",
-        "fastest s",
-        "slowest s",
-        "times faster",
-        "peak MB",
-        "× uint8 pixels",
-        "× float32 images",
-        title=f"{size:.0f} MB of CSV; pixels {arrays:.0f} MB as uint8, {4 * arrays:.0f} as float32",
-    )
-    for program, taken in times.items():
-        median = statistics.median(taken)
-        peak = memory[program]
-        row = [median, min(taken), max(taken)]
-        table.add_row(
-            program,
-            *(f"{value:.3f}" for value in row),
-            f"{plain / median:.1f}",
-            f"{peak:.0f}",
-            f"{peak / arrays:.1f}",
-            f"{peak / arrays / 4:.2f}",
-        )
-    Console(width=120).print(table)
+    """Time and measure the readings, and print the result."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5, help="Readings of each kind.")
+    parser.add_argument("--lf", action="store_true", help="LF line ends instead of Kaggle's CRLF.")
+    given = parser.parse_args()
+    line_end = b"\n" if given.lf else b"\r\n"
+    print(report([measure_readers(ROWS, line_end) for _ in range(given.repeats)]).text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What is timed against what, and the tables that these programs wrote."""
