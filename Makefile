@@ -16,7 +16,7 @@ help:
 	@echo "make clean      remove the environment and the caches"
 
 rehearse: .venv/kit
-	$(BIN)/kit rehearse
+	$(BIN)/kit rehearse --preset quick
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

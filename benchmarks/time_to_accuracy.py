@@ -12,6 +12,7 @@ from benchmarks.tables import percent, ratios, spread, table
 from kit.config import TrainConfig, make_config
 from kit.data.mnist import load_keras
 from kit.training.backend import load_backend
+from kit.training.normalization import normalise_digits
 from kit.training.split import split_rows
 
 TITLE = "Seconds to an accuracy"
@@ -39,7 +40,10 @@ def _climb(rung: str, n: int) -> dict[str, Any]:
 
     config = rung_config(rung)
     source = load_keras()
-    digits, test = source.train.take(np.arange(n)), source.test
+    digits, test = (
+        normalise_digits(given, config.normalization)
+        for given in (source.train.take(np.arange(n)), source.test)
+    )
     rows = split_rows(digits.labels, config)
     readings: list[Reading] = []
     paused = 0.0

@@ -108,8 +108,8 @@ class TrainConfig(BaseModel):
             epoch's weights are kept; None never stops early and keeps the last epoch's.
         seed: decides initial weights, order of rows, dropout, and warps.
         split_seed: decides which rows are held out; None leaves that to the seed.
-        views: what predictions are averaged over: the image as it is (1), and moved by a pixel up,
-            down, left and right (5), and diagonally (9).
+        views: how many slightly different views of each digit predictions are averaged over: the
+            digit as it is (1), and moved, turned and bent a little.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -136,7 +136,7 @@ class TrainConfig(BaseModel):
     patience: PositiveInt | None = None
     seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
     split_seed: Annotated[NonNegativeInt, Field(lt=2**32)] | None = None
-    views: Literal[1, 5, 9] = 1
+    views: Annotated[int, Field(ge=1, le=99)] = 1
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -158,7 +158,7 @@ _RECIPE: dict[str, Any] = {
     "learning_rate": 2e-3,
     "schedule": "one_cycle",
     "weight_decay": 0.02,
-    "validation_fraction": 0.05,
+    "validation_fraction": 0.1,
 }
 
 PRESETS: dict[Preset, dict[str, Any]] = {
@@ -180,7 +180,6 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "batch_size": 250,
         "hidden": (512, 512),
         "augmentation": Augmentation(),
-        "validation_fraction": 0.1,
     },
     "tuned": {
         **_RECIPE,

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 
 Preset = Annotated[
-    str | None, typer.Option(help="baseline (the lab's) or tuned. [default: tuned]", metavar="NAME")
+    str | None,
+    typer.Option(
+        help="baseline (the lab's), quick, tuned or best. [default: tuned]", metavar="NAME"
+    ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
 Views = Annotated[
-    int | None, typer.Option(help="Average predictions over 1, 5 or 9 small shifts. [default: 1]")
+    int | None,
+    typer.Option(
+        help="Average predictions over so many small shifts, turns and bends. "
+        "[default: the preset's]"
+    ),
 ]
 Members = Annotated[
     int | None,
@@ -39,7 +46,7 @@ Examples:
   kit train --source kaggle --preset tuned --seed 7
   kit train --hidden 800 --hidden 600 --epochs 20 --name wide
   kit train --from-study tune --epochs 60
-  kit train --source kaggle --members 5 --views 5
+  kit train --source kaggle --members 5
   kit train --resume 20260131-120000-tuned"""
 )
 def train(
@@ -154,7 +161,7 @@ def train(
 Examples:
   kit rehearse
   kit rehearse --seed 7 --preset baseline --epochs 10
-  kit rehearse --members 5 --views 5
+  kit rehearse --members 5
   kit rehearse --serve"""
 )
 def rehearse(

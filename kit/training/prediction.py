@@ -4,11 +4,32 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.digits import CLASSES, PIXELS, SIDE, Digits
+from kit.config import Augmentation
+from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.training.augmentation import Warp, draw_noise
 
 BATCH_SIZE = 2_000
-# Pixels down and to the right; the views of a digit are the first 1, 5 or 9 of them
-SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
+# How far a view of a digit is from the digit, at the most
+VIEW_WARP = Augmentation(
+    rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45, smoothness=5.0
+)
+_VIEW_SEED = 0
+
+
+def view_matrices(views: int) -> list[NDArray[np.float32]]:
+    """Matrices, float32 (784, 784), that turn images into their views; the images are the first.
+
+    The others are slight warps, the same ones for all images and always. They come in pairs of
+    opposite directions, so that they leave a digit where it was on the whole. A warp is linear in
+    the pixels it moves, so it is known by what it does to each pixel on its own.
+    """
+    noise = draw_noise(views // 2, np.random.default_rng(_VIEW_SEED))
+    warp, pixels = Warp(VIEW_WARP), np.eye(PIXELS, dtype=np.float32)
+    matrices = [pixels]
+    for row in np.stack([noise, -noise], axis=1).reshape(-1, noise.shape[1])[: views - 1]:
+        warped = warp(pixels, np.tile(row, (PIXELS, 1)))
+        matrices.append(keras.ops.convert_to_numpy(warped))
+    return matrices
 
 
 def predict(model: keras.Model, digits: Digits, views: int = 1) -> NDArray[np.float32]:
@@ -17,19 +38,18 @@ def predict(model: keras.Model, digits: Digits, views: int = 1) -> NDArray[np.fl
     Args:
         model: float32 (n, 784) images in [0, 1] to float32 (n, 10) probabilities.
         digits: what is to be recognised.
-        views: how many of `SHIFTS` the probabilities are averaged over; paper moves in.
+        views: how many slightly different views of each digit the probabilities are averaged over.
     """
     probabilities = np.zeros((len(digits), CLASSES), np.float32)
     size = min(BATCH_SIZE, len(digits))
+    matrices = view_matrices(views) if len(digits) else []
     for first in range(0, len(digits), max(size, 1)):
         pixels = digits.pixels[first : first + size]
-        # A ring of paper around each image, and whole batches, since a last short one would be
-        # compiled on its own
-        framed = np.zeros((size, SIDE + 2, SIDE + 2), np.uint8)
-        framed[: len(pixels), 1:-1, 1:-1] = pixels.reshape(-1, SIDE, SIDE)
-        for down, right in SHIFTS[:views]:
-            moved = framed[:, 1 - down : 1 - down + SIDE, 1 - right : 1 - right + SIDE]
-            images = np.divide(moved.reshape(size, PIXELS), np.float32(255), dtype=np.float32)
-            predicted = model.predict_on_batch(images)[: len(pixels)]
+        # Whole batches, since a last short one would be compiled on its own
+        images = np.zeros((size, PIXELS), np.float32)
+        np.divide(pixels, np.float32(255), out=images[: len(pixels)])
+        for number, matrix in enumerate(matrices):
+            seen = images @ matrix if number else images
+            predicted = model.predict_on_batch(seen)[: len(pixels)]
             probabilities[first : first + size] += np.asarray(predicted, np.float32)
     return probabilities / np.float32(views)

@@ -167,8 +167,8 @@ def test_an_interrupted_committee_goes_on_to_the_same_bytes(
             "Leave them out, or train a new run without --resume.",
         ),
         (
-            ("rehearse", "--views", "4", "--members", "2"),
-            "views: Input should be 1, 5 or 9, found 4.",
+            ("rehearse", "--views", "0", "--members", "2"),
+            "views: Input should be greater than or equal to 1, found 0.",
             "Settings are ",
         ),
     ],
