@@ -19,6 +19,7 @@ from kit.errors import DataError, UsageError
 from kit.files import write_whole
 
 NAME = re.compile(r"\d{8}-\d{6}-.+")
+_STAMP = re.compile(r"^\d{8}-\d{6}-")
 _MEND = "Put the file back, or move the run's folder away and train again."
 CONFIG, METRICS, STATE, LOCK = "config.json", "metrics.json", "state.npz", "lock"
 
@@ -180,19 +181,34 @@ def list_runs(submissions: Path) -> list[Run]:
 def find_run(submissions: Path, run: str | None = None) -> Run:
     """Find a complete run by its folder or name; without one, the newest.
 
+    A committee counts as newer than the members that were trained for it.
+
     Raises:
         UsageError: there is no such run.
     """
     if run is None:
         runs = list_runs(submissions)
         if runs:
-            return runs[0]
+            return _committee_of(runs[0], runs) or runs[0]
         raise UsageError(f"{submissions}: no run there yet.", "Make one with: kit train")
     for folder in (_named(Path(run)), _named(submissions / run)):
         if _is_run(folder):
             return Run(folder)
     known = ", ".join(known.name for known in list_runs(submissions)[:5])
     raise UsageError(f"{run}: no such run in {submissions}.", f"Newest runs: {known or 'none'}.")
+
+
+def _committee_of(member: Run, runs: list[Run]) -> Run | None:
+    # Its name is that of the members without their number; only those are looked into
+    name = _STAMP.sub("", member.name).rpartition("-")[0]
+    return next(
+        (
+            run
+            for run in runs
+            if _STAMP.sub("", run.name) == name and member.name in run.config.get("committee", ())
+        ),
+        None,
+    )
 
 
 def _named(folder: Path) -> Path:

@@ -8,14 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from kit.config import PRESETS, Augmentation, TrainConfig, make_config, parse_settings
+from kit.config import (
+    MEMBER_NORMALIZATIONS,
+    PRESETS,
+    Augmentation,
+    TrainConfig,
+    make_config,
+    parse_settings,
+)
 from kit.errors import UsageError
 
 REMEDY = (
     "Settings are source, data, preset, name, epochs, batch_size, hidden, kernel_initializer, "
-    "batch_normalization, dropout, augmentation, label_smoothing, optimizer, learning_rate, "
-    "schedule, weight_decay, validation, validation_fraction, patience, seed; "
-    "presets: baseline, tuned."
+    "batch_normalization, dropout, normalization, augmentation, label_smoothing, optimizer, "
+    "learning_rate, schedule, weight_decay, validation, validation_fraction, patience, seed, "
+    "split_seed, views; presets: baseline, tuned."
 )
 WRONG_NAME = "takes letters, digits, '.', '_' and '-', and does not begin with '.'"
 WRONG_INTEGER = "Input should be a valid integer"
@@ -52,6 +59,8 @@ def test_baseline_is_the_labs_base_program() -> None:
         validation_fraction=0.2,
         patience=None,
         seed=42,
+        split_seed=None,
+        views=1,
     )
 
 
@@ -122,6 +131,9 @@ def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
         ("patience", 0, "Input should be greater than 0"),
         ("seed", -1, "Input should be greater than or equal to 0"),
         ("seed", 2**32, "Input should be less than 4294967296"),
+        ("split_seed", -1, "Input should be greater than or equal to 0"),
+        ("views", 4, "Input should be 1, 5 or 9"),
+        ("views", 25, "Input should be 1, 5 or 9"),
     ],
 )
 def test_wrong_setting_is_named_with_what_was_found(
@@ -142,6 +154,28 @@ def test_wrong_setting_is_named_with_what_was_found(
 def test_wrong_augmentation_is_named(setting: str, value: float, expected: str) -> None:
     what = f"augmentation.{setting}: {expected}, found {value!r}."
     assert fault({"augmentation": {setting: value}}) == (what, REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("width", 3, "Input should be greater than or equal to 4"),
+        ("width", 29, "Input should be less than or equal to 28"),
+        ("tilt", True, "Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_normalization_is_named(setting: str, value: float, expected: str) -> None:
+    what = f"normalization.{setting}: {expected}, found {value!r}."
+    assert fault({"normalization": {setting: value}}) == (what, REMEDY)
+
+
+def test_members_normalise_in_every_way_once() -> None:
+    ways = [(way.width, way.slant) for way in MEMBER_NORMALIZATIONS if way is not None]
+    widths = (None, 10, 12, 14, 16, 18, 20)
+    expected = {(width, slant) for width in widths for slant in (False, True)}
+    assert MEMBER_NORMALIZATIONS[0] is None
+    assert {(None, False), *ways} == expected
+    assert len(MEMBER_NORMALIZATIONS) == len(expected)
 
 
 def test_wrong_layer_is_named() -> None:
@@ -210,6 +244,7 @@ def test_any_settings_survive_json_to_the_last_bit(
             '{"epochs": 3',
             "c.json: not JSON (Expecting ',' delimiter: line 1 column 13 (char 12)).",
         ),
+        ('{"committee": []}', "c.json: a committee's, which has no settings of its own."),
         ("[3]", "c.json: expected a JSON object of settings."),
         ("3", "c.json: expected a JSON object of settings."),
         ("null", "c.json: expected a JSON object of settings."),
@@ -219,4 +254,5 @@ def test_any_settings_survive_json_to_the_last_bit(
 def test_text_without_settings_is_named(text: str, what: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_settings(text, "c.json")
-    assert (caught.value.what, caught.value.remedy) == (what, REMEDY)
+    remedy = "Name the config.json of one of its members." if "committee" in text else REMEDY
+    assert (caught.value.what, caught.value.remedy) == (what, remedy)

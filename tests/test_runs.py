@@ -143,6 +143,21 @@ def test_newest_run_comes_first(submissions: Path) -> None:
     assert find_run(submissions).name == names[2]
 
 
+def test_a_committee_is_newer_than_the_members_trained_for_it(submissions: Path) -> None:
+    committee, *members = (
+        complete(submissions, f"20260131-12000{second}-{name}")
+        for second, name in enumerate(["digits", "digits-1", "digits-2"])
+    )
+    names = [member.name for member in members]
+    (committee.folder / "config.json").write_text(json.dumps({"committee": names}))
+    # neither its member by name alone, nor older than what was trained since
+    complete(submissions, "20260130-120000-digits")
+    assert find_run(submissions) == committee
+    assert list_runs(submissions)[0] == members[-1]
+    later = complete(submissions, "20260131-120009-digits-3")
+    assert find_run(submissions) == later
+
+
 def test_runs_of_one_second_are_listed_newest_first(submissions: Path) -> None:
     # Twelve, so that whatever tells them apart goes from one figure to two
     names = ["tuned", "b", "a", "tuned-2", *["tuned"] * 8]

@@ -69,20 +69,36 @@ class TrainingBar:
         self._task: TaskID | None = None
         self.run: str | None = None
         self._epochs = 0
+        self._members = 0
+        self._member = ""
 
     def stage(self, name: str) -> None:
         """Say that something without a measured length begins."""
+        shown = f"{self._member}{name}"
         if self._bar is None:
-            note(f"{name} …")
+            note(f"{shown} …")
         elif self._task is None:
-            self._task = self._bar.add_task(name, total=None, figures="")
+            self._task = self._bar.add_task(shown, total=None, figures="")
         else:
-            self._bar.update(self._task, description=name, figures="")
+            self._bar.update(self._task, description=shown, figures="")
+
+    def begin_committee(self, run: str, members: int) -> None:
+        """Say the committee's name, by which it can be resumed."""
+        self.run, self._members = run, members
+        note(f"Committee {run} of {members}; if it is interrupted: {self._resume} {run}")
+
+    def begin_member(self, number: int) -> None:
+        """Say which member is trained."""
+        self._member = f"Member {number}/{self._members}: "
 
     def begin(self, run: str, epochs: int) -> None:
         """Say the run's name, by which it can be resumed."""
-        self.run, self._epochs = run, epochs
-        note(f"Run {run}; if it is interrupted: {self._resume} {run}")
+        self._epochs = epochs
+        if self._members:
+            note(f"{self._member}run {run}")
+        else:
+            self.run = run
+            note(f"Run {run}; if it is interrupted: {self._resume} {run}")
         self.stage("Loading Keras")
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, total=epochs)
@@ -93,12 +109,12 @@ class TrainingBar:
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task,
-                description=f"Epoch {epoch}/{self._epochs}",
+                description=f"{self._member}Epoch {epoch}/{self._epochs}",
                 completed=epoch - 1 + share,
                 figures=figures,
             )
         elif share == 1:
-            note(f"Epoch {epoch}/{self._epochs}: {figures}")
+            note(f"{self._member}Epoch {epoch}/{self._epochs}: {figures}")
 
 
 @contextmanager

@@ -29,7 +29,8 @@ Submissions = Annotated[
 ]
 
 
-def _complete_run(context: typer.Context, typed: str) -> list[str]:
+def complete_run(context: typer.Context, typed: str) -> list[str]:
+    """List the runs whose names begin with what was typed."""
     from kit.runs import list_runs
 
     submissions = context.params.get("submissions") or SUBMISSIONS
@@ -41,7 +42,7 @@ RunName = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run's name or folder. [default: the newest]",
-        autocompletion=_complete_run,
+        autocompletion=complete_run,
     ),
 ]
 SUBMISSIONS = Path("submissions")

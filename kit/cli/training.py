@@ -1,6 +1,7 @@
 """kit train, kit rehearse."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,9 +11,11 @@ from kit.cli.app import app
 from kit.cli.console import print_json, print_lines, training_bar, with_interval
 from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
 from kit.cli.searching import Storage
+from kit.cli.telling import figures, members_of, tell
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
+    from kit.cli.console import TrainingBar
     from kit.runs import Run
 
 
@@ -20,6 +23,13 @@ Preset = Annotated[
     str | None, typer.Option(help="baseline (the lab's) or tuned. [default: tuned]", metavar="NAME")
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
+Views = Annotated[
+    int | None, typer.Option(help="Average predictions over 1, 5 or 9 small shifts. [default: 1]")
+]
+Members = Annotated[
+    int | None,
+    typer.Option(min=2, help="Train so many runs that differ, and make a committee of them."),
+]
 
 
 @app.command(
@@ -29,6 +39,7 @@ Examples:
   kit train --source kaggle --preset tuned --seed 7
   kit train --hidden 800 --hidden 600 --epochs 20 --name wide
   kit train --from-study tune --epochs 60
+  kit train --source kaggle --members 5 --views 5
   kit train --resume 20260131-120000-tuned"""
 )
 def train(
@@ -49,6 +60,8 @@ def train(
         int | None, typer.Option(help="Stop after so many epochs without a better validation.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides all that chance does.")] = None,
+    views: Views = None,
+    members: Members = None,
     name: Annotated[
         str | None, typer.Option(help="The end of the run's name. [default: the preset's]")
     ] = None,
@@ -79,7 +92,8 @@ def train(
     """Train a network, and write a run with its submission.csv.
 
     Its validation, history and predictions are part of the run. What is not given comes from
-    --config or --from-study, else from the preset.
+    --config or --from-study, else from the preset. With --members, runs that differ by seed and by
+    how they normalise digits are trained one after the other, and averaged by a run of their own.
     """
     given = {
         "source": source and source.value,
@@ -93,11 +107,13 @@ def train(
         "validation_fraction": validation_fraction,
         "patience": patience,
         "seed": seed,
+        "views": views,
         "name": name,
     }
     given = {setting: value for setting, value in given.items() if value is not None}
-    if resume is not None and (given or config):
-        options = ", ".join(f"--{setting.replace('_', '-')}" for setting in given) or "--config"
+    if resume is not None and (given or config or members):
+        fixed = [*given, *["members"] * bool(members)] or ["config"]
+        options = ", ".join(f"--{setting.replace('_', '-')}" for setting in fixed)
         raise UsageError(
             f"--resume goes on with the settings of its run; {options} cannot change them.",
             "Leave them out, or train a new run without --resume.",
@@ -111,9 +127,8 @@ def train(
             "Give one of them.",
         )
 
-    from kit.config import make_config, parse_settings
-    from kit.training.train import resume as resume_training
-    from kit.training.train import train as train_run
+    from kit.config import parse_settings
+    from kit.training.members import resume as resume_training
 
     with training_bar(_resuming(submissions)) as bar:
         if resume is not None:
@@ -127,11 +142,11 @@ def train(
                 settings = trial_settings(
                     storage or default_storage(submissions), from_study, trial
                 )
-            run = train_run(make_config({**settings, **given}), submissions, bar)
+            run = _train({**settings, **given}, members, submissions, bar)
     if json:
-        print_json(_figures(run))
+        print_json(figures(run))
     else:
-        print_lines(_told(run))
+        tell(run)
 
 
 @app.command(
@@ -139,12 +154,15 @@ def train(
 Examples:
   kit rehearse
   kit rehearse --seed 7 --preset baseline --epochs 10
+  kit rehearse --members 5 --views 5
   kit rehearse --serve"""
 )
 def rehearse(
     seed: Annotated[int, typer.Option(min=0, help="Deals the images, and seeds training.")] = 0,
     preset: Preset = None,
     epochs: Epochs = None,
+    views: Views = None,
+    members: Members = None,
     data: Annotated[
         Path, typer.Option(help="Where rehearsal-SEED/ is, or is made.", file_okay=False)
     ] = Path("data"),
@@ -168,69 +186,52 @@ def rehearse(
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.scoring import score_submission
-    from kit.training.train import train as train_run
 
     if serve:
         from kit.cli.serving import serve_rehearsal
 
         serve_rehearsal(make_rehearsal(load_keras(), seed, data), port, json=json)
         return
-    given = {"preset": preset, "epochs": epochs}
+    given = {"preset": preset, "epochs": epochs, "views": views}
     given = {setting: value for setting, value in given.items() if value is not None}
     with training_bar(_resuming(submissions)) as bar:
         bar.stage("Dealing the rehearsal")
+        settings = {
+            "source": "kaggle",
+            "data": data / f"rehearsal-{seed}",
+            "seed": seed,
+            "name": f"rehearsal-{seed}",
+            **given,
+        }
         # before the files: a setting that is wrong should cost nothing
-        config = make_config(
-            {
-                "source": "kaggle",
-                "data": data / f"rehearsal-{seed}",
-                "seed": seed,
-                "name": f"rehearsal-{seed}",
-                **given,
-            }
-        )
+        make_config(settings)
         rehearsal = make_rehearsal(load_keras(), seed, data)
-        run = train_run(config, submissions, bar)
-    score = score_submission(run.folder / "submission.csv", rehearsal.solution)
+        run = _train(settings, members, submissions, bar)
+    scores = {
+        judged.name: score_submission(judged.folder / "submission.csv", rehearsal.solution)
+        for judged in (*members_of(run), run)
+    }
+    score = asdict(scores[run.name])
     if json:
-        print_json({**_figures(run), "rehearsal": str(rehearsal.folder), "score": vars(score)})
+        print_json({**figures(run, scores), "rehearsal": str(rehearsal.folder), "score": score})
         return
-    print_lines(_told(run))
-    print_lines([f"Score on the hidden labels {with_interval(**vars(score))}"])
+    tell(run, scores)
+    print_lines([f"Score on the hidden labels {with_interval(**score)}"])
+
+
+def _train(
+    given: dict[str, Any], members: int | None, submissions: Path, bar: "TrainingBar"
+) -> "Run":
+    from kit.config import make_config
+    from kit.training.members import train_committee
+    from kit.training.train import train as train_run
+
+    if members is None:
+        return train_run(make_config(given), submissions, bar)
+    return train_committee(given, members, submissions, bar)
 
 
 def _resuming(submissions: Path) -> str:
     if submissions == SUBMISSIONS:
         return "kit train --resume"
     return f"kit train --submissions {shlex.quote(str(submissions))} --resume"
-
-
-def _figures(run: "Run") -> dict[str, Any]:
-    metrics = run.metrics
-    file = metrics["submission"]
-    return {
-        **metrics,
-        "run": run.name,
-        "submission": None if file is None else str(run.folder / file),
-    }
-
-
-def _told(run: "Run") -> list[str]:
-    metrics = run.metrics
-    rows, seconds, overlap = metrics["rows"], metrics["seconds"], metrics["overlap"].get("test")
-    epochs = "1 epoch" if metrics["epochs"] == 1 else f"{metrics['epochs']} epochs"
-    trained = f"Trained {epochs} on {rows['train']:,} rows"
-    lines = [f"{trained} in {seconds['fit']:.0f} s, {seconds['total']:.0f} s in all: {run.folder}"]
-    if metrics["validation"]["n"]:
-        figures = {name: metrics["validation"][name] for name in ("accuracy", "n", "interval")}
-        lines.append(f"Validation accuracy {with_interval(**figures)}")
-    else:
-        lines.append("No row was held out for validation, so nothing foretells this run's score.")
-    if overlap is None:
-        lines.append("No submission: Kaggle's test.csv is not at hand (kit download fetches it).")
-    else:
-        lines.append(f"Submission {run.folder / metrics['submission']}")
-        if overlap["n_overlap"]:
-            seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
-            lines.append(f"Overlapping: {seen} were trained on; its score would say nothing.")
-    return lines

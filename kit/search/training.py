@@ -16,6 +16,7 @@ from kit.data.overlap import seen_in_training
 from kit.errors import DataError
 from kit.training.backend import load_backend
 from kit.training.material import Material, load_material
+from kit.training.normalization import normalise_digits
 from kit.training.progress import Epoch
 from kit.training.split import split_rows
 
@@ -94,7 +95,10 @@ def train_network(
     rows = split_rows(labels, config)
     network = build_network(config)
     model = with_probabilities(network)
+    train = normalise_digits(material.train, config.normalization)
     test = _unseen_test(material) if read_at else None
+    if test is not None:
+        test = normalise_digits(test, config.normalization)
     accuracies: dict[int, float] = {}
     correct: dict[int, NDArray[np.bool_]] = {}
 
@@ -108,7 +112,7 @@ def train_network(
 
     with tempfile.TemporaryDirectory(prefix="kit-") as folder:
         state = Path(folder) / "state.npz"
-        history = fit(network, material.train, rows, config, state, report, state_seconds=NEVER)
+        history = fit(network, train, rows, config, state, report, state_seconds=NEVER)
     return Trained(
         parameters=int(sum(np.prod(weight.shape) for weight in network.trainable_weights)),
         history=history,

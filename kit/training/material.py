@@ -1,6 +1,8 @@
 """What a training works with: digits to learn from, to be judged on, and to predict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kit.config import TrainConfig
 from kit.data.digits import Digits
@@ -22,6 +24,41 @@ class Material:
     train: Digits
     keras_test: Digits | None
     kaggle_test: Digits | None
+
+    @property
+    def roles(self) -> dict[str, Digits | None]:
+        """The same, by the names that a run's records give them."""
+        return {"train": self.train, "keras_test": self.keras_test, "test": self.kaggle_test}
+
+    def describe(self) -> dict[str, dict[str, Any] | None]:
+        """Origin, rows and fingerprint of each, for a run's `config.json`."""
+        return {
+            role: None
+            if digits is None
+            else {"origin": digits.origin, "rows": len(digits), "fingerprint": digits.fingerprint}
+            for role, digits in self.roles.items()
+        }
+
+    def check_same(self, recorded: Mapping[str, dict[str, Any] | None], run: str) -> None:
+        """See to it that these are the digits of a run; those it did not have are let pass.
+
+        Args:
+            recorded: what `describe` gave when the run began.
+            run: its name.
+
+        Raises:
+            DataError: some are missing, or others.
+        """
+        described = self.describe()
+        for role, before in recorded.items():
+            now = described[role]
+            if before is not None and (now is None or now["fingerprint"] != before["fingerprint"]):
+                found = "none" if now is None else f"fingerprint {now['fingerprint'][:12]}…"
+                raise DataError(
+                    f"{before['origin']}: not the digits that {run} began with "
+                    f"({found}, expected {before['fingerprint'][:12]}…).",
+                    "Put those back, or train a new run.",
+                )
 
 
 def load_material(config: TrainConfig) -> Material:

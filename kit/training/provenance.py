@@ -14,28 +14,38 @@ from kit.training.split import Rows
 
 def describe(config: TrainConfig, material: Material, rows: tuple[Rows, Rows]) -> dict[str, Any]:
     """Describe what makes a run: settings, versions, commit, and its data's fingerprints."""
-    given = {
-        "train": material.train,
-        "keras_test": material.keras_test,
-        "test": material.kaggle_test,
-    }
     backend = choose_backend()
     packages = ["digit-kit", "keras", "numpy", "tensorflow", *(["jax"] * (backend == "jax"))]
+    return {
+        "settings": plain_settings(config),
+        "backend": backend,
+        **_circumstances(packages, material, rows),
+    }
+
+
+def describe_committee(
+    members: list[str], material: Material, rows: tuple[Rows, Rows]
+) -> dict[str, Any]:
+    """Describe what makes a committee: its members' names, and what `describe` tells of any run."""
+    return {"committee": members, **_circumstances(["digit-kit", "numpy"], material, rows)}
+
+
+def plain_settings(config: TrainConfig) -> dict[str, Any]:
+    """A configuration's settings as JSON can hold them, good in whatever folder they are read."""
     settings = config.model_dump(mode="json")
     if config.data is not None:
         settings["data"] = str(config.data.resolve())
+    return settings
+
+
+def _circumstances(
+    packages: list[str], material: Material, rows: tuple[Rows, Rows]
+) -> dict[str, Any]:
     return {
-        "settings": settings,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "backend": backend,
         "versions": {package: version(package) for package in packages},
         "git_commit": _git_commit(),
-        "data": {
-            role: None
-            if digits is None
-            else {"origin": digits.origin, "rows": len(digits), "fingerprint": digits.fingerprint}
-            for role, digits in given.items()
-        },
+        "data": material.describe(),
         "rows": {
             "train": len(rows[0]),
             "validation": len(rows[1]),

@@ -9,6 +9,12 @@ class Reporter(Protocol):
     def stage(self, name: str) -> None:
         """Hear that something without a measured length begins."""
 
+    def begin_committee(self, run: str, members: int) -> None:
+        """Hear a committee's name, by which it can be resumed, and how many runs will make it."""
+
+    def begin_member(self, number: int) -> None:
+        """Hear which of a committee's runs comes next, 1 for the first."""
+
     def begin(self, run: str, epochs: int) -> None:
         """Hear the run's name, by which it can be resumed, and how many epochs it will train."""
 

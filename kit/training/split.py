@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig
+from kit.data.digits import Digits
+from kit.errors import UsageError
 
 Rows = NDArray[np.int64]
 
@@ -20,9 +22,28 @@ def split_rows(labels: NDArray[np.int64], config: TrainConfig) -> tuple[Rows, Ro
         return np.arange(kept), np.arange(kept, n)
     # Rows in an order that goes through the digits one after the other, shuffled within each:
     # evenly spaced picks out of it give every digit its share.
-    shuffled = np.random.default_rng(config.seed).permutation(n)
+    seed = config.seed if config.split_seed is None else config.split_seed
+    shuffled = np.random.default_rng(seed).permutation(n)
     by_digit = shuffled[np.argsort(labels[shuffled], kind="stable")]
     held_out = round(n * config.validation_fraction)
     picks = (np.arange(held_out) * n) // max(held_out, 1)
     validation = np.sort(by_digit[picks])
     return np.setdiff1d(np.arange(n), validation), validation
+
+
+def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
+    """Split labelled digits as `split_rows` does, if that leaves enough of them.
+
+    Raises:
+        UsageError: no row is left to train on, or none to validate on.
+    """
+    if digits.labels is None:
+        raise ValueError("training needs labels")
+    training, validation = split_rows(digits.labels, config)
+    if not len(training) or (config.validation_fraction and not len(validation)):
+        raise UsageError(
+            f"validation_fraction: {config.validation_fraction} of {len(digits)} rows leaves "
+            f"{len(training)} to train on and {len(validation)} to validate on.",
+            "Choose a fraction that leaves some of both, or 0.",
+        )
+    return training, validation

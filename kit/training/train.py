@@ -1,33 +1,38 @@
 """From a configuration to a complete run."""
 
 import time
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kit.competition.submission_file import write_submission
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
 from kit.data.overlap import seen_in_training
-from kit.errors import DataError, UsageError
-from kit.files import naming, whole_file, write_whole
-from kit.metrics import Accuracy, log_loss
+from kit.errors import DataError
+from kit.files import naming, write_whole
 from kit.runs import Draft, Run, begin_run, resume_run
 from kit.training.backend import choose_backend, load_backend
 from kit.training.material import Material, load_material
+from kit.training.normalization import normalise_digits
+from kit.training.outcome import Outcome, Prediction, judge_outcome, save_outcome
 from kit.training.progress import Epoch
 from kit.training.provenance import describe
 from kit.training.report import Reporter
-from kit.training.split import Rows, split_rows
-
-Probabilities = NDArray[np.float32]
+from kit.training.split import Rows, split_digits
 
 
-def train(config: TrainConfig, submissions: Path, reporter: Reporter) -> Run:
+def train(
+    config: TrainConfig,
+    submissions: Path,
+    reporter: Reporter,
+    begun: Callable[[str], None] = lambda _run: None,
+) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
+
+    Args:
+        config: what to train.
+        submissions: the folder of the runs.
+        reporter: told how far it is.
+        begun: told the run's name as soon as it can be resumed.
 
     Raises:
         DataError: the source's files are missing or wrong.
@@ -39,8 +44,9 @@ def train(config: TrainConfig, submissions: Path, reporter: Reporter) -> Run:
     choose_backend()
     reporter.stage("Reading digits")
     material = load_material(config)
-    rows = _split(material.train, config)
+    rows = split_digits(material.train, config)
     draft = begin_run(submissions, config.name, describe(config, material, rows))
+    begun(draft.name)
     return _complete(draft, config, material, rows, reporter, began)
 
 
@@ -52,11 +58,19 @@ def resume(run: str, submissions: Path, reporter: Reporter) -> Run:
         UsageError: there is no such run, or another process is at it.
         OSError: the run cannot be written.
     """
+    draft = resume_run(submissions, run)
+    return draft if isinstance(draft, Run) else go_on(draft, reporter)
+
+
+def go_on(draft: Draft, reporter: Reporter) -> Run:
+    """Do what `resume` does, with a draft that is already held.
+
+    Raises:
+        DataError: the source's files are missing or wrong, or are not what the run began with.
+        OSError: the run cannot be written.
+    """
     began = time.monotonic()
     choose_backend()
-    draft = resume_run(submissions, run)
-    if isinstance(draft, Run):
-        return draft
     reporter.stage("Reading digits")
     if not isinstance(draft.config.get("settings"), dict) or "data" not in draft.config:
         raise DataError(
@@ -65,18 +79,10 @@ def resume(run: str, submissions: Path, reporter: Reporter) -> Run:
         )
     config = make_config(draft.config["settings"])
     material = load_material(config)
-    rows = _split(material.train, config)
-    described = describe(config, material, rows)
-    for role, before in draft.config["data"].items():
-        now = described["data"][role]
-        if before is not None and (now is None or now["fingerprint"] != before["fingerprint"]):
-            found = "none" if now is None else f"fingerprint {now['fingerprint'][:12]}…"
-            raise DataError(
-                f"{before['origin']}: not the digits that {draft.name} began with "
-                f"({found}, expected {before['fingerprint'][:12]}…).",
-                "Put those back to resume it, or train a new run.",
-            )
+    rows = split_digits(material.train, config)
+    material.check_same(draft.config["data"], draft.name)
     # what was not at hand before may be now, and is then part of the run
+    described = describe(config, material, rows)
     kept = {name: described[name] for name in ("data", "rows")}
     draft.write_json("config.json", {**draft.config, **kept})
     return _complete(draft, config, material, rows, reporter, began)
@@ -94,89 +100,61 @@ def _complete(
     reporter.begin(draft.name, config.epochs)
     # Keras takes seconds to load: only now is it sure to be needed
     load_backend()
+    import keras
+
     from kit.training.fit import fit
     from kit.training.networks import build_network, with_probabilities
     from kit.training.prediction import predict
 
+    def seen_by_network(digits: Digits) -> Digits:
+        return normalise_digits(digits, config.normalization)
+
+    # What an earlier training of this process compiled would stay in memory
+    keras.utils.clear_session()
     network = build_network(config)
+    learned = seen_by_network(material.train)
     fit_began = time.monotonic()
-    history = fit(network, material.train, rows, config, draft.state, reporter.progress)
+    history = fit(network, learned, rows, config, draft.state, reporter.progress)
     fit_ended = time.monotonic()
 
     reporter.stage("Predicting")
     model = with_probabilities(network)
-    validation = material.train.take(rows[1])
-    probabilities: dict[str, Any] = {
-        "validation_rows": rows[1],
-        "validation": predict(model, validation),
-    }
-    metrics: dict[str, Any] = {
-        "run": draft.name,
-        "source": config.source,
-        "preset": config.preset,
-        "seed": config.seed,
-        "rows": draft.config["rows"],
-        "epochs": len(history),
-        "validation": _judge(probabilities["validation"], validation),
-        "judged": None,
-        "overlap": {},
-        "submission": None,
-    }
-    if material.keras_test is not None:
-        seen = seen_in_training(material.keras_test, material.train)
-        predicted = predict(model, material.keras_test)
-        probabilities |= {"keras_test": predicted, "keras_test_seen": seen}
-        metrics["overlap"]["keras_test"] = _overlap(seen)
-        unseen = np.flatnonzero(~seen)
-        metrics["judged"] = _judge(predicted[unseen], material.keras_test.take(unseen))
-    if material.kaggle_test is not None:
-        seen = seen_in_training(material.kaggle_test, material.train)
-        predicted = predict(model, material.kaggle_test)
-        probabilities |= {"test": predicted, "test_seen": seen}
-        metrics["overlap"]["test"] = _overlap(seen)
-        metrics["submission"] = "submission.csv"
-        write_submission(draft.folder / "submission.csv", predicted.argmax(axis=1))
 
+    def prediction(judged: Digits | None) -> Prediction | None:
+        if judged is None:
+            return None
+        seen = seen_in_training(judged, material.train)
+        return Prediction(predict(model, seen_by_network(judged), config.views), seen)
+
+    outcome = Outcome(
+        validation_rows=rows[1],
+        validation=predict(model, learned.take(rows[1]), config.views),
+        keras_test=prediction(material.keras_test),
+        test=prediction(material.kaggle_test),
+    )
     _write_history(draft.folder / "history.csv", history)
-    with whole_file(draft.folder / "probabilities.npz") as stream:
-        np.savez(stream, allow_pickle=False, **probabilities)
+    save_outcome(draft.folder, outcome)
     with naming(draft.folder / "model.keras") as path:
         model.save(path)
     # Epochs from before an interruption count as well
     trained = sum(epoch.seconds for epoch in history)
-    metrics["seconds"] = {
+    seconds = {
         "load": loaded - began,
         "fit": trained,
         "total": time.monotonic() - began + max(0.0, trained - (fit_ended - fit_began)),
     }
-    return draft.finish(metrics)
-
-
-def _split(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
-    if digits.labels is None:
-        raise ValueError("training needs labels")
-    training, validation = split_rows(digits.labels, config)
-    if not len(training) or (config.validation_fraction and not len(validation)):
-        raise UsageError(
-            f"validation_fraction: {config.validation_fraction} of {len(digits)} rows leaves "
-            f"{len(training)} to train on and {len(validation)} to validate on.",
-            "Choose a fraction that leaves some of both, or 0.",
-        )
-    return training, validation
-
-
-def _judge(probabilities: Probabilities, digits: Digits) -> dict[str, Any] | None:
-    if digits.labels is None or not len(digits):
-        return {**asdict(Accuracy.from_counts(0, 0)), "log_loss": None}
-    predicted = probabilities.argmax(axis=1)
-    return {
-        **asdict(Accuracy.from_predictions(predicted, digits.labels)),
-        "log_loss": log_loss(probabilities, digits.labels),
-    }
-
-
-def _overlap(seen: NDArray[np.bool_]) -> dict[str, int]:
-    return {"n": len(seen), "n_overlap": int(seen.sum())}
+    return draft.finish(
+        {
+            "run": draft.name,
+            "source": config.source,
+            "preset": config.preset,
+            "seed": config.seed,
+            "rows": draft.config["rows"],
+            "epochs": len(history),
+            **judge_outcome(outcome, material),
+            "seconds": seconds,
+        }
+    )
 
 
 def _write_history(path: Path, history: list[Epoch]) -> None:

@@ -30,6 +30,7 @@ def loaded(*arguments: str | Path) -> str:
         "--help",
         "train --help",
         "rehearse --help",
+        "committee --help",
         "check --help",
         "experiment --help",
         "tune --help",

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Source
-from kit.training.split import split_rows
+from kit.errors import UsageError
+from kit.training.split import split_digits, split_rows
 
 
 def config(fraction: float, validation: str = "stratified", seed: int = 42) -> TrainConfig:
@@ -77,3 +78,28 @@ def test_fraction_of_nothing_trains_on_every_row() -> None:
         training, validation = split_rows(np.arange(10), config(0, kind))
         assert training.tolist() == list(range(10))
         assert validation.tolist() == []
+
+
+@pytest.mark.parametrize("kind", ["stratified", "last"])
+def test_split_seed_holds_the_same_rows_out_for_every_seed(kind: str, mnist: Source) -> None:
+    labels = mnist.train.labels
+    assert labels is not None
+    by_seed = split_rows(labels, config(0.1, kind, seed=7))
+    for seed in (7, 8):
+        given = config(0.1, kind, seed=seed).model_copy(update={"split_seed": 7})
+        for rows, expected in zip(split_rows(labels, given), by_seed, strict=True):
+            np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "left"), [(1, 0.9, (0, 1)), (3, 0.1, (3, 0)), (0, 0.0, (0, 0))]
+)
+def test_a_split_that_leaves_nothing_is_refused(
+    n: int, fraction: float, left: tuple[int, int], mnist: Source
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        split_digits(mnist.train.take(np.arange(n)), config(fraction))
+    assert caught.value.what == (
+        f"validation_fraction: {fraction} of {n} rows leaves "
+        f"{left[0]} to train on and {left[1]} to validate on."
+    )

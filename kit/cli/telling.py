@@ -1,0 +1,113 @@
+"""What a command tells of a run that it has made."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from kit.cli.console import print_lines, print_table, with_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kit.metrics import Accuracy
+    from kit.runs import Run
+
+
+def members_of(run: "Run") -> "list[Run]":
+    """The runs that a committee was trained as, none for another run; they stand beside it."""
+    from kit.runs import find_run
+
+    return [find_run(run.folder.parent, name) for name in run.config.get("committee", [])]
+
+
+def figures(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> dict[str, Any]:
+    """A run's figures for a program, and those of its members.
+
+    Args:
+        run: the run.
+        scores: each one's accuracy on hidden labels, by its name, where that is known.
+    """
+    metrics, file = run.metrics, run.metrics["submission"]
+    told = {
+        **metrics,
+        "run": run.name,
+        "submission": None if file is None else str(run.folder / file),
+    }
+    if "members" in metrics and scores is not None:
+        told["members"] = [
+            {**member, "score": asdict(scores[member["run"]])} for member in metrics["members"]
+        ]
+    return told
+
+
+def tell(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> None:
+    """Tell a person of a run; of a committee, first of its members.
+
+    Args:
+        run: the run.
+        scores: each one's accuracy on hidden labels, by its name, where that is known.
+    """
+    if "members" in run.metrics:
+        _tell_members(run.metrics["members"], scores)
+    print_lines(_told(run))
+
+
+def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy] | None") -> None:
+    columns = ["member", "preset", "seed", "normalization", "validation, %", "judged, %"]
+    rows = [
+        [
+            member["run"],
+            member["preset"],
+            str(member["seed"]),
+            _normalization(member["normalization"]),
+            # there is no judgement where MNIST was not at hand
+            *(_percent((member[kind] or {}).get("accuracy")) for kind in ("validation", "judged")),
+        ]
+        for member in members
+    ]
+    if scores is not None:
+        columns.append("score, %")
+        rows = [[*row, _percent(scores[row[0]].accuracy)] for row in rows]
+    print_table("Members", columns, rows)
+
+
+def _normalization(settings: dict[str, Any] | None) -> str:
+    width, slant = (settings or {}).get("width"), (settings or {}).get("slant")
+    ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
+    return ", ".join(ways) or "–"
+
+
+def _percent(accuracy: float | None) -> str:
+    return "–" if accuracy is None else f"{100 * accuracy:.2f}"
+
+
+def _told(run: "Run") -> list[str]:
+    metrics = run.metrics
+    overlap, members = metrics["overlap"].get("test"), metrics.get("members")
+    what, by_all = ("committee", " by all members") if members else ("run", "")
+    lines = [_made(run)]
+    for kind, name in (("validation", "Validation"), ("judged", "Judged")):
+        # a single run is judged by kit validate
+        if metrics[kind] and metrics[kind]["n"] and (members or kind == "validation"):
+            shown = {key: metrics[kind][key] for key in ("accuracy", "n", "interval")}
+            lines.append(f"{name} accuracy {with_interval(**shown)}")
+    if not metrics["validation"]["n"]:
+        nothing = f"so nothing foretells this {what}'s score"
+        lines.append(f"No row was held out for validation{by_all}, {nothing}.")
+    if overlap is None:
+        lines.append("No submission: Kaggle's test.csv is not at hand (kit download fetches it).")
+    else:
+        lines.append(f"Submission {run.folder / metrics['submission']}")
+        if overlap["n_overlap"]:
+            seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
+            lines.append(f"Overlapping: {seen} were trained on; its score would say nothing.")
+    return lines
+
+
+def _made(run: "Run") -> str:
+    metrics = run.metrics
+    if "members" in metrics:
+        return f"Committee of {len(metrics['members'])} runs: {run.folder}"
+    seconds = metrics["seconds"]
+    epochs = "1 epoch" if metrics["epochs"] == 1 else f"{metrics['epochs']} epochs"
+    trained = f"Trained {epochs} on {metrics['rows']['train']:,} rows"
+    return f"{trained} in {seconds['fit']:.0f} s, {seconds['total']:.0f} s in all: {run.folder}"
