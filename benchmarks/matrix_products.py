@@ -1,7 +1,7 @@
 """How fast this machine multiplies matrices: what every training is held against."""
 
 from benchmarks.apart import apart
-from benchmarks.matrix_rate import LARGE, STEP, Shape, backend_rate, numpy_rate
+from benchmarks.matrix_rate import LARGE, STEP, Shape, backend_product, numpy_product
 from benchmarks.section import Report, Request, Round
 from benchmarks.tables import spread, table
 from kit.training.backend import load_backend
@@ -27,15 +27,15 @@ def measure(request: Request) -> Round:
 
 
 def _numpy_rates(shapes: list[Shape]) -> list[float]:
-    return [numpy_rate(shape) for shape in shapes]
+    return [numpy_product(shape).rate() for shape in shapes]
 
 
 def _backend_rates(shapes: list[Shape]) -> list[dict[str, float]]:
     load_backend()
     return [
         {
-            "backend": backend_rate(shape, compiled=False),
-            "backend, compiled": backend_rate(shape, compiled=True),
+            "backend": backend_product(shape, compiled=False).rate(),
+            "backend, compiled": backend_product(shape, compiled=True).rate(),
         }
         for shape in shapes
     ]

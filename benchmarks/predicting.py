@@ -32,7 +32,7 @@ def measure(request: Request) -> Round:
 
 def _predict(preset: str, contender: str, n: int, later: int = 5) -> dict[str, Any]:
     load_backend()
-    from benchmarks.matrix_rate import best_rates
+    from benchmarks.matrix_rate import Probe
     from kit.training.networks import build_network, with_probabilities
     from kit.training.prediction import predict
 
@@ -40,8 +40,10 @@ def _predict(preset: str, contender: str, n: int, later: int = 5) -> dict[str, A
     # What a network has learned changes nothing in how long it takes
     model = with_probabilities(build_network(config))
     digits = load_keras().train.take(np.arange(n))
-    before = best_rates()
-    seconds = []
+    gflop = n * forward_flop(config.hidden) / 1e9
+    probe = Probe()
+    seconds, needed = [], []
+    before = probe.look()["large"]
     for _ in range(1 + later):
         # Without the normalised images that the last round has made
         fresh = replace(digits)
@@ -51,14 +53,16 @@ def _predict(preset: str, contender: str, n: int, later: int = 5) -> dict[str, A
         else:
             model.predict(fresh.images, verbose=0)
         seconds.append(time.perf_counter() - began)
-    after = best_rates()
-    rate = (before["large"] + after["large"]) / 2
+        after = probe.look()["large"]
+        needed.append(gflop / ((before + after) / 2))
+        before = after
     return {
         "n": n,
         "hidden": list(config.hidden),
         "first": seconds[0],
         "later": statistics.median(seconds[1:]),
-        "needed": n * forward_flop(config.hidden) / 1e9 / rate,
+        "needed": statistics.median(needed[1:]),
+        "share": statistics.median(ratios(needed[1:], seconds[1:])),
     }
 
 
@@ -67,7 +71,10 @@ def report(rounds: list[Round]) -> Report:
     rows = []
     for name, first in rounds[0].items():
         preset, contender = name.split(", ")
-        column = {key: [each[name][key] for each in rounds] for key in ("first", "later", "needed")}
+        column = {
+            key: [each[name][key] for each in rounds]
+            for key in ("first", "later", "needed", "share")
+        }
         rows.append(
             [
                 f"`{preset}`, 784-{'-'.join(map(str, first['hidden']))}-10",
@@ -75,7 +82,7 @@ def report(rounds: list[Round]) -> Report:
                 spread(column["first"]),
                 spread(column["later"]),
                 spread(column["needed"], 3),
-                percent(ratios(column["needed"], column["later"])),
+                percent(column["share"]),
             ]
         )
     headers = ("network", "with", "first call, s", "later calls, s", "arithmetic, s", "share of it")

@@ -5,7 +5,7 @@ import statistics
 from typing import Any
 
 from benchmarks.apart import apart
-from benchmarks.arithmetic import training_flop
+from benchmarks.epochs import KIT, steady_epoch
 from benchmarks.section import Report, Request, Round
 from benchmarks.tables import percent, spread, table
 from kit.config import make_config
@@ -29,9 +29,6 @@ def measure(request: Request) -> Round:
 
 def _train(rows: int, width: int, epochs: int) -> dict[str, Any]:
     load_backend()
-    from benchmarks.epochs import KIT, steady_epoch
-    from benchmarks.matrix_rate import best_rates
-
     config = make_config(
         {
             "preset": "baseline",
@@ -40,12 +37,8 @@ def _train(rows: int, width: int, epochs: int) -> dict[str, Any]:
             "validation_fraction": 0.0,
         }
     )
-    before = best_rates()
-    seconds = steady_epoch(KIT, rows, config)
-    after = best_rates()
-    rate = (before["large"] + after["large"]) / 2
-    needed = rows * training_flop(config.hidden) / 1e9 / rate
-    return {"rows": rows, "width": width, "seconds": seconds, "share": needed / seconds}
+    timed = steady_epoch(KIT, rows, config)
+    return {"rows": rows, "width": width, "seconds": timed["seconds"], "share": timed["large"]}
 
 
 def exponent(sizes: list[float], seconds: list[float]) -> float:
