@@ -151,6 +151,19 @@ def test_an_interrupted_committee_goes_on_to_the_same_bytes(
         assert (submissions / committee / file).read_bytes() == expected_bytes, file
 
 
+def test_a_rehearsal_scores_the_committee_and_each_member(kit: Kit, tmp_path: Path) -> None:
+    ended = kit("rehearse", "--members", "2", "--preset", "baseline", "--epochs", "1", "--json",
+                **JAX)  # fmt: skip
+    assert ended.exit_code == 0, ended.stderr
+    figures = ended.json
+    solution = read_submission(tmp_path / figures["rehearsal"] / "solution.csv")
+    assert [member["seed"] for member in figures["members"]] == [0, 1]
+    for told in (figures, *figures["members"]):
+        predicted = read_submission(tmp_path / "submissions" / told["run"] / "submission.csv")
+        assert told["score"]["accuracy"] == pytest.approx((predicted == solution).mean())
+        assert told["score"]["n"] == 28_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "what", "remedy"),
     [
