@@ -23,8 +23,9 @@ from kit.training.progress import Epoch
 from kit.training.split import split_rows
 
 SETTINGS, TRAINING, READ_AT, RESULT = "settings", "training", "read_at", "result"
-# How a training is called, where its data lie and how long it goes on are not what it does
-_ASIDE = {"name", "preset", "data", "epochs"}
+# How a training is called, where its data lie, how long it goes on and how often it looks at what it
+# predicts are not what it does
+_ASIDE = {"name", "preset", "data", "epochs", "views"}
 _LARGEST = 2**32
 
 Need = tuple[TrainConfig, set[int]]
