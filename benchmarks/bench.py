@@ -32,8 +32,17 @@ SECTIONS = (
     "memory",
     "scaling",
 )
-LADDER = ("baseline:120", "tuned:1", "tuned:2", "tuned:4", "tuned:8", "tuned")
-QUICK_LADDER = ("baseline:2", "tuned:1")
+LADDER = (
+    "baseline:120",
+    "quick:1",
+    "quick:2",
+    "quick:4",
+    "quick:8",
+    "quick",
+    "tuned:8",
+    "tuned",
+)
+QUICK_LADDER = ("baseline:2", "quick:1")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

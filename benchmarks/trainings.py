@@ -13,6 +13,7 @@ from kit.config import TrainConfig
 from kit.data.digits import CLASSES, PIXELS, Digits
 from kit.training.fit import fit
 from kit.training.networks import build_network
+from kit.training.normalization import normalise_digits
 
 # Told the network that learns
 EpochEnd = Callable[[Any], None]
@@ -24,7 +25,7 @@ def train_with_kit(
     config: TrainConfig,
     at_epoch_end: EpochEnd,
 ) -> keras.Model:
-    """Train on the first of `rows`, validate on the second, and return the network."""
+    """Normalise, train on the first of `rows`, validate on the second; return the network."""
     network = build_network(config)
 
     def report(_epoch: int, share: float, _figures: dict[str, float]) -> None:
@@ -32,7 +33,8 @@ def train_with_kit(
             at_epoch_end(network)
 
     with tempfile.TemporaryDirectory() as folder:
-        fit(network, digits, rows, config, Path(folder) / "state.npz", report)
+        learned = normalise_digits(digits, config.normalization)
+        fit(network, learned, rows, config, Path(folder) / "state.npz", report)
     return network
 
 

@@ -147,7 +147,9 @@ class TrainConfig(BaseModel):
 
 # What `quick`, `tuned` and `best` have in common, but for what `quick` does for its haste.
 _RECIPE: dict[str, Any] = {
-    "batch_size": 500,
+    # Divides the rows trained on, 37,800 of Kaggle's and 54,000 of MNIST's: a last, shorter batch
+    # would be compiled on its own
+    "batch_size": 450,
     "batch_normalization": True,
     "normalization": Normalization(width=20, slant=True),
     "augmentation": Augmentation(
@@ -177,7 +179,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     "quick": {
         **_RECIPE,
         "epochs": 16,
-        "batch_size": 250,
+        "batch_size": 300,
         "hidden": (512, 512),
         "augmentation": Augmentation(),
     },

@@ -140,24 +140,26 @@ def _compile(
     rows = keras.Input((), dtype="int32", name="rows")
     images = DigitStore(digits.pixels)(rows)
     judge = keras.Model({"rows": rows}, network(images))
-    learner = judge
-    if config.augmentation is not None:
+    if config.augmentation is None:
+        learner = keras.Model({"rows": rows}, network(images))
+    else:
         noise = keras.Input((NOISE,), name="noise")
         warped = Warp(config.augmentation)(images, noise)
         learner = keras.Model({"rows": rows, "noise": noise}, network(warped))
     optimizer = _optimizer(config, steps)
-    for model in {learner, judge}:
+    backend = keras.backend.backend()
+    for model in (learner, judge):
+        learns = model is learner
         model.compile(
-            # The judge learns nothing, but where there are no warps it is the learner
-            optimizer=optimizer if model is learner else None,
+            optimizer=optimizer if learns else None,
             loss=keras.losses.CategoricalCrossentropy(
                 from_logits=True, label_smoothing=config.label_smoothing
             ),
             metrics=["accuracy"],
-            # TensorFlow's "auto" leaves a CPU without XLA, which is twice as fast there; PyTorch's
-            # compiler wants a C++ compiler on the machine
-            jit_compile=keras.backend.backend() != "torch",
-            steps_per_execution=-(-steps // REPORTS_AN_EPOCH),
+            # TensorFlow's "auto" leaves a CPU without XLA, which learns twice as fast there; but
+            # compiling takes longer than judging. PyTorch's compiler wants a C++ compiler
+            jit_compile=backend == "jax" or (learns and backend == "tensorflow"),
+            steps_per_execution=-(-steps // REPORTS_AN_EPOCH) if learns else 1,
         )
     optimizer.build(learner.trainable_variables)
     return learner, judge
