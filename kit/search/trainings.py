@@ -23,7 +23,7 @@ from kit.training.progress import Epoch
 from kit.training.split import split_rows
 
 SETTINGS, TRAINING, READ_AT, RESULT = "settings", "training", "read_at", "result"
-# How a training is called, where its data lie, how long it goes on and how many views of a digit its
+# How a training is called, where its data lie, how long it goes on and how many views its
 # predictions average are not what it learns
 _ASIDE = {"name", "preset", "data", "epochs", "views"}
 _LARGEST = 2**32
