@@ -32,24 +32,38 @@ def view_matrices(views: int) -> list[NDArray[np.float32]]:
     return matrices
 
 
-def predict(model: keras.Model, digits: Digits, views: int = 1) -> NDArray[np.float32]:
+def predict(model: keras.Sequential, digits: Digits, views: int = 1) -> NDArray[np.float32]:
     """Predict each digit's class probabilities: float32 (n, 10), rows that sum to 1.
 
     Args:
-        model: float32 (n, 784) images in [0, 1] to float32 (n, 10) probabilities.
+        model: float32 (n, 784) images in [0, 1] to float32 (n, 10) probabilities, a dense layer
+            first.
         digits: what is to be recognised.
         views: how many slightly different views of each digit the probabilities are averaged over.
     """
+    if views == 1 or not len(digits):
+        return _predict(model, digits)
+    kernel = model.layers[0].kernel
+    weights = keras.ops.convert_to_numpy(kernel.value).copy()
+    probabilities = np.zeros((len(digits), CLASSES), np.float32)
+    try:
+        for matrix in view_matrices(views):
+            # Images @ matrix @ weights: a view costs no more than the images themselves
+            kernel.assign(matrix @ weights)
+            probabilities += _predict(model, digits)
+    finally:
+        kernel.assign(weights)
+    return probabilities / np.float32(views)
+
+
+def _predict(model: keras.Sequential, digits: Digits) -> NDArray[np.float32]:
     probabilities = np.zeros((len(digits), CLASSES), np.float32)
     size = min(BATCH_SIZE, len(digits))
-    matrices = view_matrices(views) if len(digits) else []
     for first in range(0, len(digits), max(size, 1)):
         pixels = digits.pixels[first : first + size]
         # Whole batches, since a last short one would be compiled on its own
         images = np.zeros((size, PIXELS), np.float32)
         np.divide(pixels, np.float32(255), out=images[: len(pixels)])
-        for number, matrix in enumerate(matrices):
-            seen = images @ matrix if number else images
-            predicted = model.predict_on_batch(seen)[: len(pixels)]
-            probabilities[first : first + size] += np.asarray(predicted, np.float32)
-    return probabilities / np.float32(views)
+        predicted = model.predict_on_batch(images)[: len(pixels)]
+        probabilities[first : first + size] = np.asarray(predicted, np.float32)
+    return probabilities
