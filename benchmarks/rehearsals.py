@@ -20,21 +20,26 @@ from typing import Any
 
 KIT = Path(sys.executable).with_name("kit")
 TABLE = Path(__file__).with_name("REHEARSALS.md")
+HEAD = (
+    "| preset | score on 28,000 hidden labels | validation, 10% of the 42,000 (baseline: 20%) "
+    "| unseen part of the Keras test split | minutes | seeds |"
+)
 
 
-def rehearse(preset: str, seed: int, work: Path) -> dict[str, Any]:
+def rehearse(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
     """Rehearse once, or read what an earlier rehearsal gave."""
-    record = work / f"{preset}-{seed}.json"
+    committee = ["--members", str(members)] if members > 1 else []
+    record = work / f"{'-'.join([preset, *committee[1:]])}-{seed}.json"
     if not record.exists():
         ended = subprocess.run(
-            [KIT, "rehearse", "--preset", preset, "--seed", str(seed), "--json"],
+            [KIT, "rehearse", "--preset", preset, *committee, "--seed", str(seed), "--json"],
             cwd=work,
             stdout=subprocess.PIPE,
             check=True,
         )
         record.write_bytes(ended.stdout)
     figures: dict[str, Any] = json.loads(record.read_text())
-    return figures
+    return {**figures, "seed": seed}
 
 
 def spread(values: list[float]) -> str:
@@ -43,11 +48,11 @@ def spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.2%}".replace("%", "") + sd
 
 
-def row(preset: str, runs: list[dict[str, Any]]) -> str:
-    """Write a preset's line of the table."""
+def row(name: str, runs: list[dict[str, Any]]) -> str:
+    """Write the line of a preset, or of a committee of its runs."""
     minutes = statistics.median(run["seconds"]["fit"] for run in runs) / 60
     cells = [
-        f"`{preset}`",
+        name,
         spread([run["score"]["accuracy"] for run in runs]),
         spread([run["validation"]["accuracy"] for run in runs]),
         spread([run["judged"]["accuracy"] for run in runs]),
@@ -57,27 +62,37 @@ def row(preset: str, runs: list[dict[str, Any]]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def known_rows() -> dict[str, str]:
+    """Read the lines that stand already, by the first cell's name."""
+    lines = TABLE.read_text().splitlines() if TABLE.exists() else []
+    rows = [line for line in lines if line.startswith("| ") and not line.startswith("| ---")]
+    return {line.split(" | ")[0].removeprefix("| "): line for line in rows[1:]}
+
+
 def main() -> None:
     """Rehearse, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="+")
     parser.add_argument("--seeds", nargs="+", type=int, required=True)
+    parser.add_argument("--members", type=int, default=1, help="Of a committee each.")
     parser.add_argument("--work", type=Path, help="Where the runs go; keep it to go on later.")
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="rehearsals-"))
     work.mkdir(parents=True, exist_ok=True)
-    rows = [row(preset, [rehearse(preset, seed, work) for seed in given.seeds])
-            for preset in given.presets]  # fmt: skip
+    rows = known_rows()
+    for preset in given.presets:
+        name = f"`{preset}`" if given.members == 1 else f"{given.members} × `{preset}`"
+        runs = [rehearse(preset, given.members, seed, work) for seed in given.seeds]
+        rows[name] = row(name, runs)
     versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy"))
     TABLE.write_text(
         "# Rehearsals\n\n"
         f"Mean ± sd over seeds, in %. {platform.machine()}, {os.cpu_count()} shared cores, "
         f"{versions}, Python {platform.python_version()}. Minutes are of training alone, median.\n"
-        "Written by `python benchmarks/rehearsals.py "
-        f"{' '.join(given.presets)} --seeds {' '.join(map(str, given.seeds))}`.\n\n"
-        "| preset | score on 28,000 hidden labels | validation, 10% of the 42,000 (baseline: 20%) "
-        "| unseen part of the Keras test split | minutes | seeds |\n"
-        "| --- | --- | --- | --- | --- | --- |\n" + "\n".join(rows) + "\n"
+        "Each line was written by `python benchmarks/rehearsals.py PRESET --seeds …`, a "
+        f"committee's with `--members N`.\n\n{HEAD}\n| --- | --- | --- | --- | --- | --- |\n"
+        + "\n".join(rows.values())
+        + "\n"
     )
     sys.stdout.write(TABLE.read_text())
 
