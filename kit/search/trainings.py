@@ -15,7 +15,7 @@ from kit.errors import DataError
 from kit.search.experiments import Plan, make_plan
 from kit.search.storage import PatientStorage
 from kit.search.tickets import TICKET, Point, Tickets
-from kit.search.training import Reading, load_same, train_network
+from kit.search.training import Reading, load_same, ready_backend, train_network
 from kit.search.work import Objective
 from kit.search.workers import threads_each
 from kit.training.material import Material
@@ -142,11 +142,13 @@ class TrainTrial:
     workers: int
 
     def __call__(self) -> Objective:
-        """Load the digits.
+        """Load the digits and the backend.
 
         Raises:
             DataError: the files are missing or wrong, or are not the study's.
+            UsageError: the backend cannot be loaded.
         """
+        ready_backend()
         material = load_same(self.config, self.fingerprint)
         if material.keras_test is None:
             raise DataError(

@@ -14,7 +14,7 @@ from kit.errors import UsageError
 from kit.search.space import suggest
 from kit.search.storage import open_storage
 from kit.search.tickets import Point, Tickets
-from kit.search.training import load_same, train_network
+from kit.search.training import load_same, ready_backend, train_network
 from kit.search.trainings import SETTINGS
 from kit.search.work import Objective
 from kit.search.workers import Job, run_workers
@@ -76,11 +76,13 @@ class TuneTrial:
     fingerprint: str
 
     def __call__(self) -> Objective:
-        """Load the digits.
+        """Load the digits and the backend.
 
         Raises:
             DataError: the files are missing or wrong, or are not the study's.
+            UsageError: the backend cannot be loaded.
         """
+        ready_backend()
         material = load_same(self.base, self.fingerprint)
 
         def objective(trial: Trial) -> float:
