@@ -169,6 +169,7 @@ class Laboratory:
                 study=self._trainings.study,
                 objective=TrainTrial(self._base, self._fingerprint, self._workers),
                 only=tickets.only,
+                since=tickets.since,
                 workers=self._workers,
             )
             for _ in run_workers(job):

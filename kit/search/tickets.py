@@ -20,8 +20,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from kit.search.storage import PatientStorage
 
 TICKET, REASON, INTERRUPTED = "ticket", "reason", "interrupted"
-# So many workers may die of one trial before it is held to be the trial's fault
+# So many workers of one command may die of one trial before it is held to be the trial's fault
 DEATHS = 3
+_TWIN = "planned twice"
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,19 @@ class Tickets:
         study: the study, which maximises.
         storage: where it is kept.
         only: the tickets to do, or None for all; others may wait in the study for somebody else.
+        since: the number of the first trial whose death counts. Those before may have died because
+            somebody killed an earlier command.
     """
 
     def __init__(
-        self, storage: PatientStorage, study: optuna.Study, only: frozenset[str] | None = None
+        self,
+        storage: PatientStorage,
+        study: optuna.Study,
+        only: frozenset[str] | None = None,
+        since: int | None = None,
     ) -> None:
         self.storage, self.study, self.only = storage, study, only
+        self.since = len(study.get_trials(deepcopy=False)) if since is None else since
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
     def trial_id(self, trial: FrozenTrial | Trial) -> int:
@@ -94,7 +102,7 @@ class Tickets:
             if not self._has_twin(waiting):
                 return trial
             # A connection was lost between a planning and the news of it, so it was repeated
-            trial.set_user_attr(REASON, "planned twice")
+            trial.set_user_attr(REASON, _TWIN)
             self.study.tell(trial, state=TrialState.FAIL)
         return None
 
@@ -116,21 +124,33 @@ class Tickets:
         """Whether any trial waits or runs."""
         return bool(self.trials(TrialState.WAITING, TrialState.RUNNING))
 
+    def closed(self) -> set[str]:
+        """The tickets that nothing more is done about: finished, failed or given up."""
+        finished = {
+            ticket
+            for ticket, trials in self._by_ticket().items()
+            if all(trial.state.is_finished() for trial in trials)
+        }
+        return finished - {trial.user_attrs[TICKET] for trial in self._undone()}
+
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """The trials of the tickets, in these states, or all."""
+        """The trials of the tickets, in these states, or all; but none that was planned twice."""
         return [
             trial
             for trial in self.study.get_trials(deepcopy=False, states=states or None)
             if TICKET in trial.user_attrs
             and (self.only is None or trial.user_attrs[TICKET] in self.only)
+            and trial.user_attrs.get(REASON) != _TWIN
         ]
 
     def _undone(self) -> list[FrozenTrial]:
         undone = []
         for trials in self._by_ticket().values():
-            if any(t.state != TrialState.FAIL or REASON in t.user_attrs for t in trials):
+            # An earlier one may have failed by itself, and been wanted again
+            if any(t.state != TrialState.FAIL for t in trials) or REASON in trials[-1].user_attrs:
                 continue
-            if sum(not was_interrupted(trial) for trial in trials) < DEATHS:
+            deaths = sum(t.number >= self.since and not was_interrupted(t) for t in trials)
+            if deaths < DEATHS:
                 undone.append(trials[-1])
         return undone
 

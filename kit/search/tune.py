@@ -152,6 +152,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
         study=order.study,
         objective=TuneTrial(order.base, fingerprint),
         only=tickets.only,
+        since=tickets.since,
         sampler=make_sampler,
         pruner=MakePruner(order.pruner, order.base.epochs),
         workers=min(order.workers, order.trials),
@@ -161,7 +162,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
     if not tickets.is_open():
         return
     for _ in run_workers(job):
-        watch(len(_done(tickets)), order.trials, _best(tickets))
+        watch(len(tickets.closed()), order.trials, _best(tickets))
 
 
 def _searched(base: TrainConfig) -> dict[str, Any]:
@@ -186,12 +187,6 @@ def _agree(study: optuna.Study, base: dict[str, Any]) -> None:
             f"{study.study_name}: a study with {name} {before.get(name)}, not {base[name]}.",
             "Give what it began with, or name another with --study.",
         )
-
-
-def _done(tickets: Tickets) -> set[str]:
-    finished = tickets.trials(TrialState.COMPLETE, TrialState.PRUNED)
-    failed = [t for t in tickets.trials(TrialState.FAIL) if "reason" in t.user_attrs]
-    return {str(trial.user_attrs["ticket"]) for trial in [*finished, *failed]}
 
 
 def _best(tickets: Tickets) -> float | None:

@@ -37,6 +37,7 @@ class Job:
         study: the study's name.
         objective: called in the worker to make what is asked of each trial.
         only: the tickets to do, or None for all of the study.
+        since: the number of the first trial whose death counts.
         sampler: called in the worker to make what chooses hyperparameters.
         pruner: called in the worker to make what ends hopeless trials.
         workers: how many share this machine's cores.
@@ -50,6 +51,7 @@ class Job:
     study: str
     objective: Callable[[], Objective]
     only: frozenset[str] | None = None
+    since: int = 0
     sampler: Callable[[], optuna.samplers.BaseSampler] = optuna.samplers.RandomSampler
     pruner: Callable[[], optuna.pruners.BasePruner] = optuna.pruners.NopPruner
     workers: int = 1
@@ -70,7 +72,7 @@ class Job:
         study = optuna.load_study(
             study_name=self.study, storage=storage, sampler=self.sampler(), pruner=self.pruner()
         )
-        return Tickets(storage, study, self.only)
+        return Tickets(storage, study, self.only, self.since)
 
 
 def cores() -> list[int]:
