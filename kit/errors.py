@@ -30,6 +30,10 @@ class DataError(KitError, ValueError):
     exit_code = 3
 
 
+class StorageError(DataError):
+    """The studies' file is no database, or cannot be written."""
+
+
 class CredentialsError(KitError, PermissionError):
     """Kaggle credentials that are missing, malformed or refused."""
 

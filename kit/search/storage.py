@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import logging
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,11 +18,13 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from kit.errors import NetworkError, UsageError
+from kit.errors import NetworkError, StorageError, UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Says that a database is away, on stderr unless somebody configures it
+LOGGER = logging.getLogger(__name__)
 FILE = "studies.db"
 # A trial whose worker has not been heard of for so long is given to another
 HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 60
@@ -31,14 +35,36 @@ _POSTGRESQL = ("postgresql://", "postgresql+psycopg://", "postgres://")
 _REMEDY = "Give sqlite:///FILE or postgresql://USER@HOST/DATABASE, as SQLAlchemy writes them."
 
 
+def _cause(error: BaseException) -> BaseException | None:
+    return error.__cause__ if isinstance(error, StorageInternalError) else error
+
+
 def _is_lost(error: BaseException) -> bool:
     """Whether an error is the connection's, not the statement's."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    cause = _cause(error)
     if not isinstance(cause, DBAPIError):
         return False
+    if isinstance(cause.orig, sqlite3.Error):
+        # A file is always at hand; only another process can keep it for a while
+        code = getattr(cause.orig, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return cause.connection_invalidated or isinstance(
         cause, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError
     )
+
+
+def _raise_unless_lost(label: str, error: Exception) -> None:
+    """Raise what waiting does not mend: what is the file's as a StorageError, the rest as it is."""
+    if _is_lost(error):
+        return
+    original = getattr(_cause(error), "orig", None)
+    # What SQLite says of the file and the disk; errors of statements have classes of their own
+    if isinstance(original, sqlite3.OperationalError) or type(original) is sqlite3.DatabaseError:
+        raise StorageError(
+            f"{label}: {original}.",
+            "Check the disk's space and the file's permissions, or name another with --storage.",
+        ) from error
+    raise error
 
 
 class PatientStorage(RDBStorage):
@@ -67,18 +93,18 @@ class PatientStorage(RDBStorage):
 
         Raises:
             NetworkError: the database did not come back in time.
+            StorageError: its file cannot be read or written.
         """
         try:
             return call(*given, **named)
         except (StorageInternalError, DBAPIError) as error:
-            if not _is_lost(error):
-                raise
+            _raise_unless_lost(self.label, error)
+        LOGGER.warning("%s: the database does not answer; waiting for it …", self.label)
         retrying = _retrying(self.patience)
         try:
             result = retrying(call, *given, **named)
         except (StorageInternalError, DBAPIError) as error:
-            if not _is_lost(error):
-                raise
+            _raise_unless_lost(self.label, error)
             raise _unreachable(self.label, error) from error
         self.back_since = time.monotonic()
         return result
@@ -136,6 +162,7 @@ def existing_storage(address: str) -> PatientStorage:
     Raises:
         UsageError: the address is no database's, or of a file that does not exist.
         NetworkError: the database does not answer.
+        StorageError: its file cannot be read or written.
     """
     if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
         raise UsageError(
@@ -163,6 +190,7 @@ def open_storage(
     Raises:
         UsageError: the address is no such database's, or the tables are another Optuna's.
         NetworkError: the database does not answer.
+        StorageError: its file cannot be read or written.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     scheme = next((known for known in _POSTGRESQL if address.startswith(known)), None)
@@ -179,8 +207,10 @@ def open_storage(
         storage = _retrying(patience)(_connect, address, options, heartbeat_seconds, grace_seconds)
     except ArgumentError as error:
         raise UsageError(f"--storage: not an address ({error}).", _REMEDY) from error
-    except DBAPIError as error:
-        raise _unreachable(address.split("@")[-1], error) from error
+    except (StorageInternalError, DBAPIError) as error:
+        label = address.split("@")[-1]
+        _raise_unless_lost(label, error)
+        raise _unreachable(label, error) from error
     except RuntimeError as error:
         raise UsageError(
             f"{storage.label}: its tables are another Optuna's ({error}).",

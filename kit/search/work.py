@@ -11,7 +11,7 @@ import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from kit.errors import NetworkError
+from kit.errors import NetworkError, StorageError
 from kit.search.tickets import INTERRUPTED, REASON, Tickets
 
 Objective = Callable[[Trial], float]
@@ -38,6 +38,7 @@ def work(
 
     Raises:
         NetworkError: the database is away, and did not come back in time.
+        StorageError: its file cannot be read or written.
     """
     while not is_over():
         tickets.restock()
@@ -68,7 +69,7 @@ def _try(tickets: Tickets, trial: Trial, objective: Objective) -> None:
             _tell(tickets.study, trial, TrialState.FAIL, None)
             tickets.restock()
             raise
-        except NetworkError:
+        except (NetworkError, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this trial alone
             state, reason = TrialState.FAIL, _one_line(error)
@@ -92,7 +93,7 @@ def _heartbeat(tickets: Tickets, trial: Trial) -> Iterator[None]:
 
     def beat() -> None:
         # A database that stays away is the worker's to report
-        with contextlib.suppress(NetworkError):
+        with contextlib.suppress(NetworkError, StorageError):
             while not stopped.wait(storage.heartbeat_interval):
                 storage.record_heartbeat(trial_id)
         storage.remove_session()

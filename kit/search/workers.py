@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import optuna
 
 from kit.errors import KitError
-from kit.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, PATIENCE_SECONDS, open_storage
+from kit.search.storage import (
+    GRACE_SECONDS,
+    HEARTBEAT_SECONDS,
+    LOGGER,
+    PATIENCE_SECONDS,
+    open_storage,
+)
 from kit.search.tickets import Tickets
 from kit.search.work import POLL_SECONDS, Objective, work
 
@@ -110,6 +116,8 @@ def run_worker(job: Job, number: int, errors: "SimpleQueue[Failure]") -> None:
     share_cores(number, job.workers)
     # It counts what each new network has to compile, and warns of it
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # The command says that the database is away, once for all its workers
+    LOGGER.setLevel(logging.ERROR)
     parent = multiprocessing.parent_process()
 
     def is_over() -> bool:
