@@ -31,7 +31,13 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 10, 60
 # How long a database may be away before a worker gives up
 PATIENCE_SECONDS = 30 * 60.0
 SQLITE_LOCK_SECONDS = 60.0
-_POSTGRESQL = ("postgresql://", "postgresql+psycopg://", "postgres://")
+# How each scheme of an address is written for SQLAlchemy
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
 _REMEDY = "Give sqlite:///FILE or postgresql://USER@HOST/DATABASE, as SQLAlchemy writes them."
 
 
@@ -53,18 +59,20 @@ def _is_lost(error: BaseException) -> bool:
     )
 
 
-def _raise_unless_lost(label: str, error: Exception) -> None:
-    """Raise what waiting does not mend: what is the file's as a StorageError, the rest as it is."""
-    if _is_lost(error):
-        return
+def _file_error(label: str, error: BaseException) -> StorageError | None:
+    """Word what SQLite says of its file or the disk, which waiting does not mend."""
     original = getattr(_cause(error), "orig", None)
-    # What SQLite says of the file and the disk; errors of statements have classes of their own
-    if isinstance(original, sqlite3.OperationalError) or type(original) is sqlite3.DatabaseError:
-        raise StorageError(
-            f"{label}: {original}.",
-            "Check the disk's space and the file's permissions, or name another with --storage.",
-        ) from error
-    raise error
+    # Errors of statements have classes of their own
+    if isinstance(original, sqlite3.OperationalError):
+        is_of_file = not _is_lost(error)
+    else:
+        is_of_file = type(original) is sqlite3.DatabaseError
+    if not is_of_file:
+        return None
+    return StorageError(
+        f"{label}: {original}.",
+        "Check the disk's space and the file's permissions, or name another with --storage.",
+    )
 
 
 class PatientStorage(RDBStorage):
@@ -81,7 +89,7 @@ class PatientStorage(RDBStorage):
     @property
     def label(self) -> str:
         """The database's address, without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        return _label(self.engine.url)
 
     @property
     def is_settled(self) -> bool:
@@ -98,13 +106,15 @@ class PatientStorage(RDBStorage):
         try:
             return call(*given, **named)
         except (StorageInternalError, DBAPIError) as error:
-            _raise_unless_lost(self.label, error)
+            if not _is_lost(error):
+                raise (_file_error(self.label, error) or error) from error.__cause__
         LOGGER.warning("%s: the database does not answer; waiting for it …", self.label)
         retrying = _retrying(self.patience)
         try:
             result = retrying(call, *given, **named)
         except (StorageInternalError, DBAPIError) as error:
-            _raise_unless_lost(self.label, error)
+            if not _is_lost(error):
+                raise (_file_error(self.label, error) or error) from error.__cause__
             raise _unreachable(self.label, error) from error
         self.back_since = time.monotonic()
         return result
@@ -164,9 +174,10 @@ def existing_storage(address: str) -> PatientStorage:
         NetworkError: the database does not answer.
         StorageError: its file cannot be read or written.
     """
-    if address.startswith("sqlite:///") and not Path(address.removeprefix("sqlite:///")).is_file():
+    url = _parse(address)
+    if url.drivername == "sqlite" and not Path(url.database or "").is_file():
         raise UsageError(
-            f"{address.removeprefix('sqlite:///')}: no studies there yet.",
+            f"{url.database}: no studies there yet.",
             "Begin one with kit tune or kit experiment, or name another with --storage.",
         )
     return open_storage(address)
@@ -193,42 +204,57 @@ def open_storage(
         StorageError: its file cannot be read or written.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    scheme = next((known for known in _POSTGRESQL if address.startswith(known)), None)
-    options: dict[str, Any] = {}
-    if scheme is not None:
-        address = "postgresql+psycopg://" + address.removeprefix(scheme)
-        options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
-    elif address.startswith("sqlite:///"):
-        Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    url = _parse(address)
+    options: dict[str, Any]
+    if url.drivername == "sqlite":
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
         options = {"connect_args": {"timeout": SQLITE_LOCK_SECONDS}}
     else:
-        raise UsageError(f"{address.split(':')[0]}: not a database the kit knows.", _REMEDY)
+        options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
     try:
-        storage = _retrying(patience)(_connect, address, options, heartbeat_seconds, grace_seconds)
-    except ArgumentError as error:
-        raise UsageError(f"--storage: not an address ({error}).", _REMEDY) from error
+        return _retrying(patience)(_connect, url, options, heartbeat_seconds, grace_seconds)
     except (StorageInternalError, DBAPIError) as error:
-        label = address.split("@")[-1]
-        _raise_unless_lost(label, error)
-        raise _unreachable(label, error) from error
+        label = _label(url)
+        raise (_file_error(label, error) or _unreachable(label, error)) from error
     except RuntimeError as error:
         raise UsageError(
-            f"{storage.label}: its tables are another Optuna's ({error}).",
+            f"{_label(url)}: its tables are another Optuna's ({error}).",
             "Name another database, or upgrade it with: optuna storage upgrade",
         ) from error
-    return storage
+
+
+def _parse(address: str) -> sqlalchemy.URL:
+    scheme = address.split(":")[0]
+    if scheme not in _DRIVERS:
+        raise UsageError(f"{scheme}: not a database the kit knows.", _REMEDY)
+    # What is wrong is not quoted: of a mistyped address, any part may be the password
+    malformed = UsageError("--storage: not an address of a database.", _REMEDY)
+    try:
+        url = sqlalchemy.make_url(address).set(drivername=_DRIVERS[scheme])
+    except (ValueError, ArgumentError):
+        raise malformed from None
+    if "@" in (url.host or "") or (scheme == "sqlite" and url.host):
+        raise malformed
+    if scheme == "sqlite" and url.database in (None, "", ":memory:"):
+        raise UsageError("--storage: sqlite without a file, where no study is kept.", _REMEDY)
+    return url
+
+
+def _label(url: sqlalchemy.URL) -> str:
+    # A password may stand among the options too
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _connect(
-    address: str, options: dict[str, Any], heartbeat_seconds: int, grace_seconds: int
+    url: sqlalchemy.URL, options: dict[str, Any], heartbeat_seconds: int, grace_seconds: int
 ) -> PatientStorage:
-    first = sqlalchemy.create_engine(address, **options)
+    first = sqlalchemy.create_engine(url, **options)
     # Two that make the tables at once get in each other's way
     with _locked(first, first.connect, "tables"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         storage = PatientStorage(
             # Optuna fills templates in it
-            address.replace("{", "{{").replace("}", "}}"),
+            url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
             engine_kwargs=options,
             heartbeat_interval=heartbeat_seconds,
             grace_period=grace_seconds,

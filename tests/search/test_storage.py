@@ -8,8 +8,8 @@ import optuna
 import pytest
 import sqlalchemy
 
-from kit.errors import StorageError
-from kit.search.storage import PatientStorage, open_storage
+from kit.errors import NetworkError, StorageError, UsageError
+from kit.search.storage import PatientStorage, existing_storage, open_storage
 
 
 def pragma(storage: PatientStorage, setting: str) -> None:
@@ -57,3 +57,39 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         open_storage(f"sqlite:///{file}")
     assert raised.value.what == f"sqlite:///{file}: file is not a database."
     assert raised.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://kit:secret@host:abc/kit",
+        "postgresql://kit:secret",
+        "postgresql://kit:se@cret@host/kit",
+        "sqlite:secret",
+        "sqlite://secret/studies.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+    ],
+)
+def test_a_malformed_address_is_refused_and_not_repeated(address: str) -> None:
+    for read in (open_storage, existing_storage):
+        with pytest.raises(UsageError) as raised:
+            read(address)
+        assert raised.value.what.startswith("--storage: ")
+        assert "cret" not in raised.value.what
+        assert raised.value.exit_code == 2
+
+
+def test_a_file_s_name_may_hold_what_addresses_and_templates_give_a_meaning(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'a {b} c:d.db'}"
+    assert open_storage(address).label == existing_storage(address).label
+    assert (tmp_path / "a {b} c:d.db").is_file()
+
+
+@pytest.mark.parametrize("option", ["password", "unknown"])
+def test_a_password_among_the_options_is_not_told(option: str) -> None:
+    with pytest.raises(NetworkError) as raised:
+        open_storage(f"postgresql://kit@127.0.0.1:1/kit?{option}=secret")
+    assert raised.value.what.startswith("postgresql+psycopg://kit@127.0.0.1:1/kit: ")
+    assert "secret" not in raised.value.what
