@@ -1,5 +1,6 @@
 """Worker processes on one machine, which share its cores and the study."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -127,9 +128,11 @@ def run_worker(job: Job, number: int, errors: "SimpleQueue[Failure]") -> None:
         return parent is not None and not parent.is_alive()
 
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         work(job.tickets(), job.objective(), is_over=is_over, poll_seconds=job.poll_seconds)
     except KeyboardInterrupt:
-        # The command that is interrupted too says so
+        # The command that is interrupted too says so, and sends a second one to whom it finds alive
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(0)
     except KitError as error:
         errors.put((type(error), error.what, error.remedy))
@@ -147,14 +150,18 @@ def run_workers(job: Job) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     errors: SimpleQueue[Failure] = context.SimpleQueue()
 
-    def start(number: int) -> BaseProcess:
-        process = context.Process(target=run_worker, args=(job, number, errors), daemon=True)
-        process.start()
-        return process
+    running: dict[int, BaseProcess] = {}
 
-    running = {number: start(number) for number in range(job.workers)}
+    def start(number: int) -> None:
+        process = context.Process(target=run_worker, args=(job, number, errors), daemon=True)
+        with _holding_ctrl_c():
+            process.start()
+            running[number] = process
+
     replaced = 0
     try:
+        for number in range(job.workers):
+            start(number)
         while running:
             yield
             next(iter(running.values())).join(job.poll_seconds)
@@ -174,9 +181,22 @@ def run_workers(job: Job) -> Iterator[None]:
                         f"{process.exitcode} (-9 is what a machine short of memory gives).",
                         "Try fewer --workers; what was finished is kept, and the command goes on.",
                     )
-                running[number] = start(number)
+                start(number)
     finally:
         _stop(list(running.values()))
+
+
+@contextlib.contextmanager
+def _holding_ctrl_c() -> Iterator[None]:
+    """Put Ctrl-C off: here until the end, and in what is started until it says that it is ready.
+
+    A process that is interrupted while it still imports leaves a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(processes: list[BaseProcess]) -> None:

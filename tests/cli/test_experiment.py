@@ -97,6 +97,27 @@ def test_an_interrupted_search_goes_on_with_the_same_command(
     assert "Train the best: kit train --from-study tune" in shown.stdout
 
 
+def test_ctrl_c_reaches_workers_that_are_still_starting_and_leaves_no_traceback(
+    small_kaggle: Path, tmp_path: Path
+) -> None:
+    command = ["tune", "--trials", "4", "--epochs", "1", "--workers", "2", "--source", "kaggle",
+               "--data", str(small_kaggle)]  # fmt: skip
+    process = subprocess.Popen(
+        [KIT, *command], cwd=tmp_path, env=os.environ | JAX, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Trials: 0 of 4\n"
+    # a terminal interrupts the command and its workers at once, here while those import
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [line.split(" Go on")[0] for line in stderr.splitlines()] == [
+        "Interrupted; what was finished is kept."
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
