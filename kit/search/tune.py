@@ -143,7 +143,9 @@ def tune(address: str, order: Order, watch: Watch) -> None:
     study = optuna.create_study(
         study_name=order.study, storage=storage, direction="maximize", load_if_exists=True
     )
-    _agree(study, {"fingerprint": fingerprint, **_searched(order.base)})
+    # Of machines that begin at once, none may find trials before it finds what they agree on
+    with storage.exclusive(order.study):
+        _agree(study, {"fingerprint": fingerprint, **_searched(order.base)})
     points = {str(number): Point() for number in range(order.trials)}
     tickets = Tickets(storage, study, frozenset(points))
     tickets.plan(points)

