@@ -7,11 +7,26 @@
   final strength 0 to 1
 """
 
-from typing import Any
+from typing import TypedDict
 
 from optuna.trial import Trial
 
 from kit.config import Augmentation, TrainConfig, make_config
+
+
+class Searched(TypedDict):
+    """The settings that a trial chooses."""
+
+    hidden: tuple[int, ...]
+    batch_normalization: bool
+    dropout: float
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    batch_size: int
+    label_smoothing: float
+    weight_decay: float
+    augmentation: Augmentation | None
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
@@ -22,7 +37,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
     slow, fast = (0.01, 1.0) if optimizer == "sgd" else (1e-4, 1e-2)
     rate = "learning_rate_sgd" if optimizer == "sgd" else "learning_rate"
     decays = trial.suggest_categorical("decays_weights", [False, True])
-    found: dict[str, Any] = {
+    found: Searched = {
         "hidden": tuple(
             trial.suggest_int(f"hidden_{layer}", 256, 2048, step=128)
             for layer in range(1, layers + 1)

