@@ -80,7 +80,8 @@ class PatientStorage(RDBStorage):
 
     Attributes:
         patience: how many seconds it waits before it gives up.
-        back_since: when the database last came back, on `time.monotonic`'s clock.
+        back_since: when the database last came back, on `time.monotonic`'s clock; of a server it is
+            not known whether it was away, so that this is at first when it was opened.
     """
 
     patience = PATIENCE_SECONDS
@@ -262,6 +263,8 @@ def _connect(
     first.dispose()
     if storage.engine.dialect.name == "sqlite":
         _lock_early(storage.engine)
+    else:
+        storage.back_since = time.monotonic()
     return storage
 
 

