@@ -16,7 +16,7 @@ from kit.search.tables import Row, Setup, Table, compare_setups, make_table
 from kit.search.tickets import TICKET, Tickets, failure_reason
 from kit.search.training import unpack
 from kit.search.trainings import SETTINGS, Need, Training, Trainings, TrainTrial, needs
-from kit.search.workers import Job, run_workers
+from kit.search.workers import Job, run_workers, threads_each
 from kit.training.material import load_material
 
 # Told how many trainings are done, of how many
@@ -167,7 +167,9 @@ class Laboratory:
             job = Job(
                 storage=self._address,
                 study=self._trainings.study,
-                objective=TrainTrial(self._base, self._fingerprint, self._workers),
+                objective=TrainTrial(
+                    self._base, self._fingerprint, self._workers, threads_each(self._workers)
+                ),
                 only=tickets.only,
                 since=tickets.since,
                 workers=self._workers,

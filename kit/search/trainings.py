@@ -17,7 +17,6 @@ from kit.search.storage import PatientStorage
 from kit.search.tickets import TICKET, Point, Tickets
 from kit.search.training import Reading, load_same, ready_backend, train_network
 from kit.search.work import Objective
-from kit.search.workers import threads_each
 from kit.training.material import Material
 from kit.training.progress import Epoch
 from kit.training.split import split_rows
@@ -135,11 +134,13 @@ class TrainTrial:
         config: where the digits come from.
         fingerprint: what they are.
         workers: how many train on this machine at once.
+        threads: of each. A worker, kept to its share of the cores, cannot tell.
     """
 
     config: TrainConfig
     fingerprint: str
     workers: int
+    threads: int
 
     def __call__(self) -> Objective:
         """Load the digits and the backend.
@@ -169,7 +170,7 @@ class TrainTrial:
         result = {
             "rows": rows,
             "workers": self.workers,
-            "threads": threads_each(self.workers),
+            "threads": self.threads,
             **trained.plain(),
         }
         trial.set_user_attr(RESULT, result)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import KIT, Kit
 
+from kit.search.workers import cores
+
 # Compiling these small networks takes longer than training them
 JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
@@ -29,6 +31,8 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
     }
     # sixteen rows; the base program is in the first two experiments, and goes on to 4 epochs once
     assert figures["trained"] == 12
+    setups = [(setup["workers"], setup["threads"]) for setup in figures["setups"]]
+    assert setups == [(1, len(cores()))]
     rows = {one["name"]: {row["value"]: row for row in one["rows"]}
             for one in figures["experiments"]}  # fmt: skip
     assert {**rows["epochs"][3], "value": 200} == rows["batch-size"][200]
