@@ -160,6 +160,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
         return
     for _ in run_workers(job):
         watch(len(_done(tickets)), order.trials, _best(tickets))
+    watch(len(_done(tickets)), order.trials, _best(tickets))
 
 
 def _searched(base: TrainConfig) -> dict[str, Any]:
