@@ -32,8 +32,11 @@ SECTIONS = (
     "memory",
     "scaling",
 )
+# The base program's network with half the units, and with all that makes it learn faster
+SPRINT = 'baseline:1:hidden=[400]:optimizer="adam":learning_rate=0.004:schedule="one_cycle"'
 LADDER = (
     "baseline:120",
+    SPRINT,
     "quick:1",
     "quick:2",
     "quick:4",
@@ -98,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ladder",
         nargs="+",
-        metavar="PRESET[:EPOCHS]",
+        metavar="PRESET[:EPOCHS][:SETTING=JSON]",
         help="Trainings of the race to an accuracy; plain[:EPOCHS] is the base program's script. "
         f"[default: {' '.join(LADDER)}]",
     )
