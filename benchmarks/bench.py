@@ -32,8 +32,11 @@ SECTIONS = (
     "memory",
     "scaling",
 )
+# The base program's network with a third of the units, and a faster way to learn
+SPRINT = 'baseline:2:hidden=[256]:optimizer="adam":learning_rate=0.005:schedule="one_cycle"'
 LADDER = (
     "baseline:120",
+    SPRINT,
     "quick:1",
     "quick:2",
     "quick:4",
@@ -98,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ladder",
         nargs="+",
-        metavar="PRESET[:EPOCHS]",
+        metavar="PRESET[:EPOCHS][:SETTING=JSON]",
         help="Trainings of the race to an accuracy; plain[:EPOCHS] is the base program's script. "
         f"[default: {' '.join(LADDER)}]",
     )

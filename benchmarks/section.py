@@ -13,7 +13,7 @@ class Request:
 
     Attributes:
         quick: measure something tiny instead, to see whether the programs work.
-        ladder: the trainings of the race to an accuracy, each a preset or `preset:epochs`.
+        ladder: the trainings of the race to an accuracy, each as `rung_config` reads it.
     """
 
     quick: bool

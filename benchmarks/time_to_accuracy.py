@@ -1,6 +1,7 @@
 """Seconds of training until the Keras test split is recognised to a given share."""
 
 import functools
+import json
 import statistics
 import time
 from typing import Any
@@ -74,15 +75,18 @@ def _climb(rung: str, n: int) -> dict[str, Any]:
 
 
 def rung_config(rung: str) -> TrainConfig:
-    """Read a rung: a preset with its own epochs, or `preset:epochs`.
+    """Read a rung: a preset, and its own epochs and settings, as `preset[:epochs][:name=value]…`.
 
     Raises:
-        UsageError: there is no such preset.
-        ValueError: the epochs are no number.
+        UsageError: there is no such preset or setting.
+        ValueError: the epochs are no number, or a value is no JSON.
     """
-    preset, _, epochs = rung.partition(":")
-    given = {"preset": BASE if preset == PLAIN else preset}
-    return make_config(given | ({"epochs": int(epochs)} if epochs else {}))
+    preset, *changes = rung.split(":")
+    given: dict[str, Any] = {"preset": BASE if preset == PLAIN else preset}
+    for change in changes:
+        name, is_setting, value = change.partition("=")
+        given |= {name: json.loads(value)} if is_setting else {"epochs": int(change)}
+    return make_config(given)
 
 
 def _told(config: TrainConfig) -> str:

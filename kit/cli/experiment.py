@@ -77,7 +77,7 @@ def experiment(
     chosen = list(EXPERIMENTS) if several else [name.value]
     plans = [make_plan(one, base, seeds, _numbers(values)) for one in chosen]
 
-    with search_bar("Trainings", f"kit experiment {name.value}") as tell:
+    with search_bar("Trainings") as tell:
 
         def watch(done: int, total: int) -> None:
             tell(done, total, "")
@@ -141,8 +141,8 @@ def _figures(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> d
         },
         "setups": [asdict(setup) for setup in outcome.setups],
         "failures": [asdict(failure) for failure in outcome.failures],
-        "trained": outcome.trained,
-        "seconds": outcome.seconds,
+        "trained": outcome.trained + (best.trained if best else 0),
+        "seconds": outcome.seconds + (best.seconds if best else 0.0),
     }
 
 
@@ -173,7 +173,9 @@ def _tell(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> None
         _tell_best(best)
     for failure in outcome.failures:
         print_lines([f"Failed: {failure.what}: {failure.reason}"])
-    print_lines([f"Trained {outcome.trained} networks in {outcome.seconds:.0f} s."])
+    trained = outcome.trained + (best.trained if best else 0)
+    seconds = outcome.seconds + (best.seconds if best else 0.0)
+    print_lines([f"Trained {trained} networks in {seconds:.0f} s."])
 
 
 def _tell_table(table: "Table") -> None:

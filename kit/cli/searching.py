@@ -1,8 +1,10 @@
 """What a person sees while trials are tried, and the options of the commands that try them."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -23,31 +25,55 @@ Workers = Annotated[
 ]
 
 
+class Clock:
+    """Foretells how long trials will go on, from those that were done since it was made.
+
+    Rich's own column forgets what is older than half a minute, and a trial takes longer.
+    """
+
+    def __init__(self, until: float | None) -> None:
+        self._began, self._until = time.time(), until
+        self._first: int | None = None
+
+    def left(self, done: int, total: int) -> str:
+        """Word the time left, as `0:12:30 left`, or nothing before the first trial is done."""
+        if self._first is None:
+            self._first = done
+        if done == self._first or done >= total:
+            return ""
+        now = time.time()
+        seconds = (now - self._began) / (done - self._first) * (total - done)
+        if self._until is not None:
+            seconds = min(seconds, max(self._until - now, 0.0))
+        return f"{timedelta(seconds=round(seconds))} left"
+
+
 @contextmanager
-def search_bar(what: str, command: str) -> Iterator[Callable[[int, int, str], None]]:
+def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int, int, str], None]]:
     """Show on stderr how many trials are done: a bar for a person, a line each for a log.
 
     Args:
         what: what is counted, in the plural.
-        command: what goes on after Ctrl-C.
+        until: when no further one begins, in seconds since 1970; None for never.
     """
+    clock = Clock(until)
     try:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
             from rich.progress import TimeElapsedColumn as TimeGoneColumn
-            from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
             with Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"), TimeGoneColumn(), TextColumn("left"),
-                TimeLeftColumn(elapsed_when_finished=True),
+                TextColumn("{task.fields[figures]}"), TimeGoneColumn(),
+                TextColumn("{task.fields[left]}"),
                 console=Console(stderr=True), transient=True,
             ) as bar:  # fmt: skip
-                task = bar.add_task(what, total=None, figures="")
+                task = bar.add_task(what, total=None, figures="", left="")
                 yield lambda done, total, figures: bar.update(
-                    task, completed=done, total=total, figures=figures
-                )
+                    task, completed=done, total=total, figures=figures,
+                    left=clock.left(done, total),
+                )  # fmt: skip
         else:
             told = -1
 
@@ -55,9 +81,10 @@ def search_bar(what: str, command: str) -> Iterator[Callable[[int, int, str], No
                 nonlocal told
                 if done != told:
                     told = done
-                    note(f"{what}: {done} of {total} {figures}".rstrip())
+                    words = [f"{what}: {done} of {total}", figures, clock.left(done, total)]
+                    note("  ".join(word for word in words if word))
 
             yield tell
     except KeyboardInterrupt:
-        note(f"Interrupted; what was finished is kept. Go on with: {command}")
+        note("Interrupted; what was finished is kept. The same command goes on.")
         raise

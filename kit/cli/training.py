@@ -149,6 +149,9 @@ def train(
                 settings = trial_settings(
                     storage or default_storage(submissions), from_study, trial
                 )
+            if source is not None and settings.get("source") != source.value:
+                # The other source's files are not this one's
+                settings.pop("data", None)
             run = _train({**settings, **given}, members, submissions, bar)
     if json:
         print_json(figures(run))

@@ -1,5 +1,6 @@
 """kit tune."""
 
+import shlex
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -82,7 +83,7 @@ def tune(
             {setting: value for setting, value in given.items() if value is not None}
         )
         until = None if timeout is None else time.time() + timeout
-        with search_bar("Trials", f"kit tune --study {study} --trials {trials}") as tell:
+        with search_bar("Trials", until) as tell:
 
             def watch(done: int, total: int, best: float | None) -> None:
                 tell(done, total, "" if best is None else f"best validation {best:.2%}")
@@ -94,6 +95,13 @@ def tune(
         print_json(_figures(found, pictures))
     else:
         _tell(found, pictures)
+        if found.best:
+            command = ["kit", "train", "--from-study", found.study.study_name]
+            if storage is None and submissions != SUBMISSIONS:
+                command += ["--submissions", str(submissions)]
+            # An address may hold a password
+            where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
+            print_lines([f"Train the best: {shlex.join(command)}{where}"])
 
 
 def _figures(found: "Found", pictures: list[Path]) -> dict[str, Any]:
@@ -141,8 +149,6 @@ def _tell(found: "Found", pictures: list[Path]) -> None:
     for trial, reason in found.failures.items():
         print_lines([f"Trial {trial} failed: {reason}"])
     print_lines([f"Picture: {picture}" for picture in pictures])
-    if found.best:
-        print_lines([f"Train the best: kit train --from-study {name}"])
 
 
 def _short(value: object) -> str:

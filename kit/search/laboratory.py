@@ -15,7 +15,15 @@ from kit.search.storage import open_storage
 from kit.search.tables import Row, Setup, Table, compare_setups, make_table
 from kit.search.tickets import TICKET, Tickets, failure_reason
 from kit.search.training import unpack
-from kit.search.trainings import SETTINGS, Need, Training, Trainings, TrainTrial, needs
+from kit.search.trainings import (
+    SETTINGS,
+    Need,
+    Training,
+    Trainings,
+    TrainTrial,
+    needs,
+    training_key,
+)
 from kit.search.workers import Job, run_workers, threads_each
 from kit.training.material import load_material
 
@@ -68,12 +76,16 @@ class Best:
         best: its figures over the seeds; `value` is its epochs.
         base: the base program's.
         comparison: of their test accuracies, on the same images.
+        trained: how many trainings were missing and were done now.
+        seconds: that this took.
     """
 
     config: TrainConfig
     best: Row
     base: Row
     comparison: Comparison
+    trained: int
+    seconds: float
 
 
 class Laboratory:
@@ -100,7 +112,8 @@ class Laboratory:
         began = time.monotonic()
         wanted = [need for plan in plans for need in needs(plan)]
         tickets, trained = self._train(wanted, watch)
-        done = {training.trial: training for config, _ in wanted
+        done = {training.trial: (training_key(config.model_copy(update={"seed": 0})), training)
+                for config, _ in wanted
                 if (training := self._trainings.find(config)) is not None}  # fmt: skip
         return Outcome(
             study=self._trainings.study,
@@ -121,6 +134,7 @@ class Laboratory:
         Raises:
             KitError: an experiment has no row, or the network could not be trained.
         """
+        began = time.monotonic()
         chosen: dict[str, int] = {}
         for table in outcome.tables:
             row = table.best_by_validation
@@ -144,7 +158,7 @@ class Laboratory:
         pairs = [[config.model_copy(update={"seed": seed}) for seed in seeds]
                  for config in (best, base)]  # fmt: skip
         needed = [(config, {config.epochs}) for configs in pairs for config in configs]
-        tickets, _ = self._train(needed, watch)
+        tickets, trained = self._train(needed, watch)
         found = [[self._trainings.find(config) for config in configs] for configs in pairs]
         first, second = ([training for training in of if training is not None] for of in found)
         if len(first) != len(seeds) or len(second) != len(seeds):
@@ -157,6 +171,8 @@ class Laboratory:
             best=_row(best, first),
             base=_row(base, second),
             comparison=compare(answers[0], answers[1]),
+            trained=trained,
+            seconds=time.monotonic() - began,
         )
 
     def _train(self, wanted: Iterable[Need], watch: Watch) -> tuple[Tickets, int]:
@@ -164,18 +180,19 @@ class Laboratory:
         total = len(tickets.only or ())
         before = len(_finished(tickets))
         if before < total:
+            # One that has nothing to do would keep its share of the cores from the others
+            workers = min(self._workers, total - before)
             job = Job(
                 storage=self._address,
                 study=self._trainings.study,
-                objective=TrainTrial(
-                    self._base, self._fingerprint, self._workers, threads_each(self._workers)
-                ),
+                objective=TrainTrial(self._base, self._fingerprint, workers, threads_each(workers)),
                 only=tickets.only,
                 since=tickets.since,
-                workers=self._workers,
+                workers=workers,
             )
             for _ in run_workers(job):
                 watch(len(_finished(tickets)), total)
+            watch(len(_finished(tickets)), total)
         return tickets, len(_finished(tickets)) - before
 
 

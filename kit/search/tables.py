@@ -138,17 +138,32 @@ def standstill(training: Training) -> int:
     return accuracies.index(max(accuracies)) + 1
 
 
-def compare_setups(trainings: Iterable[Training]) -> list[Setup]:
-    """Say how fast the machine was with each number of workers that was used, fastest first."""
-    speeds: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for training in trainings:
+def compare_setups(trainings: Iterable[tuple[str, Training]]) -> list[Setup]:
+    """Say how fast the machine was with each number of workers that was used, fastest first.
+
+    Only trainings that all of them did are compared, since large networks are faster for their
+    size; where there are none, or one number alone, the list is empty.
+
+    Args:
+        trainings: each with what it trained, in a word that does not change with the seed.
+    """
+    speeds: dict[tuple[int, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for what, training in trainings:
         # Compilation is in the first epoch alone
         seconds = [epoch.seconds for epoch in training.history]
         usual = statistics.median(seconds[1:] or seconds)
         work = training.parameters * training.rows / 1e6
-        speeds[training.workers, training.threads].append(training.workers * work / usual)
+        speed = training.workers * work / usual
+        speeds[training.workers, training.threads][what].append(speed)
+    shared = set.intersection(*(set(each) for each in speeds.values())) if len(speeds) > 1 else ()
     setups = [
-        Setup(workers, threads, len(measured), statistics.fmean(measured))
-        for (workers, threads), measured in speeds.items()
+        Setup(
+            workers,
+            threads,
+            sum(len(each[what]) for what in shared),
+            statistics.fmean(statistics.fmean(each[what]) for what in sorted(shared)),
+        )
+        for (workers, threads), each in speeds.items()
+        if shared
     ]
     return sorted(setups, key=lambda setup: -setup.speed)

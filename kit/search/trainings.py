@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -97,12 +98,16 @@ class Trainings:
         """Plan the trainings that give what is wanted, but for those that are there already."""
         configs: dict[str, TrainConfig] = {}
         epochs: dict[str, set[int]] = {}
+        own: dict[str, set[int]] = defaultdict(set)
         for config, read_at in wanted:
             key = training_key(config)
             configs[key] = config
             epochs.setdefault(key, set()).update(read_at)
+            own[key].add(config.epochs)
         points: dict[str, Point] = {}
         for key, read_at in epochs.items():
+            if own[key] <= self._read_at(key):
+                continue
             config = configs[key].model_copy(update={"epochs": max(read_at)})
             ticket = self._ticket(key, read_at) or f"{key}@{','.join(map(str, sorted(read_at)))}"
             points[ticket] = _point(key, config, read_at)
@@ -117,6 +122,16 @@ class Trainings:
             if trial.user_attrs[TRAINING] == key and config.epochs in trial.user_attrs[READ_AT]:
                 return _training(trial)
         return None
+
+    def _read_at(self, key: str) -> set[int]:
+        """The epochs at which finished trainings were read."""
+        finished = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return {
+            epoch
+            for trial in finished
+            if trial.user_attrs[TRAINING] == key
+            for epoch in trial.user_attrs[READ_AT]
+        }
 
     def _ticket(self, key: str, read_at: set[int]) -> str | None:
         for trial in self._study.get_trials(deepcopy=False):

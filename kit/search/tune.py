@@ -166,6 +166,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
         return
     for _ in run_workers(job):
         watch(len(tickets.closed()), order.trials, _best(tickets))
+    watch(len(tickets.closed()), order.trials, _best(tickets))
 
 
 def _fixed(base: TrainConfig) -> dict[str, Any]:

@@ -17,6 +17,8 @@ def test_accuracy_never_reached() -> None:
 def test_rung_is_a_preset_with_or_without_epochs() -> None:
     assert rung_config("tuned:3").epochs == 3
     assert rung_config("tuned:3").hidden == rung_config("tuned").hidden
+    sprint = rung_config('baseline:2:hidden=[400]:optimizer="adam"')
+    assert (sprint.epochs, sprint.hidden, sprint.optimizer) == (2, (400,), "adam")
     assert rung_config("plain").epochs == rung_config("baseline").epochs == 100
 
 

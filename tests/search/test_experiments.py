@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from kit.data.digits import Digits
 from kit.errors import UsageError
 from kit.search.comparison import compare
 from kit.search.experiments import base_program, make_plan
+from kit.search.storage import open_storage
 from kit.search.tables import compare_setups, standstill
 from kit.search.training import pack, train_network, unpack
-from kit.search.trainings import Training, needs, training_key
+from kit.search.trainings import Training, Trainings, needs, training_key
 from kit.training.material import Material
 from kit.training.progress import Epoch
 
@@ -89,10 +91,13 @@ def epochs(seconds: list[float], accuracies: list[float]) -> list[Epoch]:
 def test_setups_are_compared_by_what_all_workers_do_together() -> None:
     alone = Training(0, 1_000_000, 10, 1, 2, epochs([9, 2, 2], [0.5, 0.7, 0.6]), {})
     shared = Training(1, 500_000, 10, 2, 1, epochs([9, 1, 1], [0.5, 0.6, 0.7]), {})
-    setups = compare_setups([alone, shared])
+    setups = compare_setups([("base", alone), ("base", shared), ("other", shared)])
     assert [(setup.workers, setup.threads, setup.speed) for setup in setups] == [
         (2, 1, 10.0), (1, 2, 5.0),
     ]  # fmt: skip
+    assert [setup.trainings for setup in setups] == [1, 1]
+    assert compare_setups([("base", alone), ("other", shared)]) == []
+    assert compare_setups([("base", shared)]) == []
     assert (standstill(alone), standstill(shared)) == (2, 3)
 
 
@@ -122,3 +127,16 @@ def test_a_training_that_diverges_says_so(material: Material) -> None:
     )
     with pytest.raises(UsageError, match=r"epoch \d: the loss is (nan|inf)"):
         train_network(config, material)
+
+
+def test_what_was_read_needs_no_training_for_what_only_might_be_asked(tmp_path: Path) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
+    trainings = Trainings(storage, "keras", "0123456789")
+    base = base_program({"epochs": 3})
+    tickets = trainings.plan([(base, {2, 3})])
+    trial = tickets.claim()
+    assert trial is not None
+    tickets.study.tell(trial, 0.9)
+    assert trainings.plan([(base, {1, 2, 3, 4})]).only == frozenset()
+    longer = base.model_copy(update={"epochs": 4})
+    assert len(trainings.plan([(base, {3}), (longer, {4})]).only or ()) == 1
