@@ -51,7 +51,7 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
     configs = [json.loads((path / "config.json").read_text())["settings"] for path in members]
     own = ("seed", "split_seed", "views", "normalization")
     assert [[config[setting] for setting in own] for config in configs] == [
-        [7, 7, 5, None],
+        [7, 7, 5, {"width": 20, "slant": True}],
         [8, 7, 5, {"width": None, "slant": True}],
     ]
     # the members hold the same rows out, and so does their committee

@@ -15,7 +15,7 @@ def test_train_on_kaggle_writes_a_whole_run_that_validate_and_score_agree_on(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
     trained = kit("train", "--source", "kaggle", "--data", small_kaggle, "--preset", "tuned",
-                  *SMALL, "--epochs", "4", "--name", "small", "--json")  # fmt: skip
+                  *SMALL, "--epochs", "4", "--views", "1", "--name", "small", "--json")  # fmt: skip
     assert trained.exit_code == 0, trained.stderr
     figures = trained.json
     assert set(figures) >= {"run", "source", "preset", "seed", "rows", "epochs", "seconds",
@@ -102,7 +102,7 @@ def test_a_run_on_kerass_arrays_is_marked_where_kaggles_test_images_are_among_th
         (
             ("train", "--preset", "huge"),
             2,
-            "preset: Input should be 'baseline' or 'tuned', found 'huge'.",
+            "preset: Input should be 'baseline', 'quick', 'tuned' or 'best', found 'huge'.",
             "Settings are ",
         ),
         (

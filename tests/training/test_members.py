@@ -30,7 +30,7 @@ def test_a_normalisation_that_was_given_is_every_member_s() -> None:
 
 
 def test_the_record_of_a_run_without_one_gives_none() -> None:
-    plan = plan_members(make_config({}).model_dump(mode="json"), 2)
+    plan = plan_members(make_config({"preset": "baseline"}).model_dump(mode="json"), 2)
     assert [config.normalization for config in plan] == list(MEMBER_NORMALIZATIONS[:2])
 
 
