@@ -1,6 +1,6 @@
 """The lab's four experiments against its sixteen trainings run one by one with plain Keras `fit`.
 
-    python benchmarks/experiments.py --epochs 4
+    python benchmarks/experiments.py --epochs 8
 
 Both on the same digits and backend, each in processes of its own and with all that it needs:
 imports, reading, compiling. `--epochs` shortens the base program from its 100; compiling then
@@ -77,9 +77,11 @@ def measure(command: list[str], work: Path) -> float:
 def main() -> None:
     """Measure both, in turn, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=4, help="Of the base program.")
+    parser.add_argument("--epochs", type=int, default=8, help="Of the base program.")
     parser.add_argument("--rounds", type=int, default=1, help="How often to measure both.")
-    parser.add_argument("--workers", type=int, default=1, help="Of kit experiment.")
+    parser.add_argument(
+        "--workers", type=int, help="Of kit experiment; its own choice if left out."
+    )
     parser.add_argument("--data", type=Path, default=Path("data/mnist.npz"))
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -89,8 +91,8 @@ def main() -> None:
         return
     epochs = ["--epochs", str(given.epochs)]
     here = [sys.executable, str(Path(__file__).resolve()), "--plain", *epochs, "--data", str(data)]
-    kit = [str(KIT), "experiment", "all", *epochs, "--data", str(data),
-           "--workers", str(given.workers), "--json"]  # fmt: skip
+    workers = ["--workers", str(given.workers)] if given.workers else []
+    kit = [str(KIT), "experiment", "all", *epochs, "--data", str(data), *workers, "--json"]
     rows = []
     for _ in range(given.rounds):
         with tempfile.TemporaryDirectory() as work:
@@ -101,10 +103,10 @@ def main() -> None:
     TABLE.write_text(
         "# The lab's experiments\n\n"
         f"Seconds, wall clock, everything included. Base program: {given.epochs} epochs. "
-        f"{platform.machine()}, {os.cpu_count()} shared cores, {given.workers} worker(s), "
+        f"{platform.machine()}, {os.cpu_count()} shared cores, "
         f"{versions}, Python {platform.python_version()}.\n"
-        f"Written by `python benchmarks/experiments.py {' '.join(epochs)} --rounds {given.rounds} "
-        f"--workers {given.workers}`.\n\n"
+        f"Written by `python benchmarks/experiments.py {' '.join(epochs)} --rounds {given.rounds}"
+        f"{''.join(f' {part}' for part in workers)}`.\n\n"
         "| round | sixteen trainings, plain Keras `fit` | `kit experiment all` | share |\n"
         "| --- | --- | --- | --- |\n" + "\n".join(lines) + "\n"
     )

@@ -42,7 +42,7 @@ def compare_workers(work: Path) -> list[dict[str, Any]]:
     """Train the experiment on units for a few epochs, with one process and then with two."""
     work.mkdir(exist_ok=True)
     short = ("units", "--epochs", "4")
-    experiment(work, *short)
+    experiment(work, *short, "--workers", "1")
     setups: list[dict[str, Any]] = experiment(work, *short, "--seeds", "2", "--workers", "2")[
         "setups"
     ]

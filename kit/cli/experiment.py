@@ -10,7 +10,7 @@ import typer
 from kit.cli.app import app
 from kit.cli.console import print_json, print_lines, print_table
 from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
-from kit.cli.searching import Storage, Workers, search_bar
+from kit.cli.searching import Storage, search_bar
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Examples:
   kit experiment batch-size
   kit experiment units --values 400,800,1600 --seeds 3
   kit experiment all --epochs 3 --json
-  kit experiment best --workers 2
+  kit experiment best --workers 1
   kit experiment all --storage postgresql://kit@db.example/kit"""
 )
 def experiment(
@@ -51,7 +51,14 @@ def experiment(
     source: Source = None,
     data: Data = None,
     storage: Storage = None,
-    workers: Workers = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes on this machine, which share its cores. "
+            "[default: one a core, at most 4]",
+        ),
+    ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
@@ -65,6 +72,7 @@ def experiment(
     from kit.search.laboratory import Laboratory
     from kit.search.pictures import draw_experiment
     from kit.search.storage import default_storage
+    from kit.search.workers import usual_workers
 
     several = name in (ExperimentName.all, ExperimentName.best)
     if several and values is not None:
@@ -82,7 +90,9 @@ def experiment(
         def watch(done: int, total: int) -> None:
             tell(done, total, "")
 
-        laboratory = Laboratory(storage or default_storage(submissions), base, workers)
+        laboratory = Laboratory(
+            storage or default_storage(submissions), base, workers or usual_workers()
+        )
         outcome = laboratory.run(plans, watch)
         best = laboratory.run_best(outcome, watch) if name == ExperimentName.best else None
     pictures = [submissions / "pictures" / f"experiment-{one}.png" for one in chosen]

@@ -28,6 +28,7 @@ from kit.search.work import POLL_SECONDS, Objective, work
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
+MOST_WORKERS = 4
 # A worker that dies is replaced so often
 REPLACEMENTS = 5
 GOODBYE_SECONDS = 10.0
@@ -87,6 +88,15 @@ def cores() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def usual_workers() -> int:
+    """How many workers are fast where nobody says how many: one a core, at most 4.
+
+    These networks are too small for several cores to share one well; but each worker holds a
+    gigabyte or two.
+    """
+    return min(len(cores()), MOST_WORKERS)
 
 
 def threads_each(workers: int) -> int:
