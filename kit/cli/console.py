@@ -1,9 +1,10 @@
 """What a person sees: tables on stdout, progress and notes on stderr."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,48 @@ def with_interval(accuracy: float | None, n: int, interval: tuple[float, float])
     return f"{accuracy:.2%} (95% interval {low:.2%} to {high:.2%}, {n:,} images)"
 
 
+class CtrlC:
+    """Hears Ctrl-C even where a library swallows the exception that it raises.
+
+    JAX has the garbage collector call it, and Python ignores what is raised in there.
+    """
+
+    def __init__(self) -> None:
+        self._was_heard = False
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Remember Ctrl-C until the end; where it is ignored, it stays ignored."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def raise_again(self) -> None:
+        """Raise what was swallowed.
+
+        Raises:
+            KeyboardInterrupt: there was a Ctrl-C.
+        """
+        if self._was_heard:
+            raise KeyboardInterrupt
+
+    def _hear(self, _number: int, _frame: object) -> None:
+        self._was_heard = True
+        raise KeyboardInterrupt
+
+
 class TrainingBar:
     """A training's progress on stderr: a bar for a person, a line an epoch for a log."""
 
-    def __init__(self, bar: "Progress | None", resume: str) -> None:
+    def __init__(self, bar: "Progress | None", resume: str, ctrl_c: CtrlC) -> None:
         self._bar = bar
+        self._ctrl_c = ctrl_c
         self._resume = resume
         self._task: TaskID | None = None
         self.run: str | None = None
@@ -74,6 +112,7 @@ class TrainingBar:
 
     def stage(self, name: str) -> None:
         """Say that something without a measured length begins."""
+        self._ctrl_c.raise_again()
         shown = f"{self._member}{name}"
         if self._bar is None:
             note(f"{shown} …")
@@ -105,6 +144,7 @@ class TrainingBar:
 
     def progress(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Say how far an epoch is, with its figures."""
+        self._ctrl_c.raise_again()
         figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         if self._bar is not None and self._task is not None:
             self._bar.update(
@@ -137,13 +177,11 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
         )
     else:
         bar = None
-    shown = TrainingBar(bar, resume)
+    ctrl_c = CtrlC()
+    shown = TrainingBar(bar, resume, ctrl_c)
     try:
-        if bar is None:
+        with ctrl_c.heard(), bar or nullcontext():
             yield shown
-        else:
-            with bar:
-                yield shown
     except (KeyboardInterrupt, OSError):
         # A full disk loses no work either
         if shown.run is not None:
