@@ -1,6 +1,6 @@
 """The lab's four experiments against its sixteen trainings run one by one with plain Keras `fit`.
 
-    python benchmarks/experiments.py --epochs 8
+    python -m benchmarks.experiments --epochs 8
 
 Both on the same digits and backend, each in processes of its own and with all that it needs:
 imports, reading, compiling. `--epochs` shortens the base program from its 100; compiling then
@@ -9,13 +9,10 @@ weighs more than at full length, on both sides.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 KIT = Path(sys.executable).with_name("kit")
@@ -89,6 +86,10 @@ def main() -> None:
     if given.plain:
         plain(given.epochs, data)
         return
+    # Not above: the plain program is to load nothing of the kit
+    from benchmarks.machine import describe
+    from kit.training.backend import choose_backend
+
     epochs = ["--epochs", str(given.epochs)]
     here = [sys.executable, str(Path(__file__).resolve()), "--plain", *epochs, "--data", str(data)]
     workers = ["--workers", str(given.workers)] if given.workers else []
@@ -97,15 +98,12 @@ def main() -> None:
     for _ in range(given.rounds):
         with tempfile.TemporaryDirectory() as work:
             rows.append((measure(here, Path(work)), measure(kit, Path(work))))
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", backend, "numpy"))
     lines = [f"| {i} | {p:.0f} | {k:.0f} | {k / p:.0%} |" for i, (p, k) in enumerate(rows, start=1)]
     TABLE.write_text(
         "# The lab's experiments\n\n"
         f"Seconds, wall clock, everything included. Base program: {given.epochs} epochs. "
-        f"{platform.machine()}, {os.cpu_count()} shared cores, "
-        f"{versions}, Python {platform.python_version()}.\n"
-        f"Written by `python benchmarks/experiments.py {' '.join(epochs)} --rounds {given.rounds}"
+        f"{describe(choose_backend())}\n"
+        f"Written by `python -m benchmarks.experiments {' '.join(epochs)} --rounds {given.rounds}"
         f"{''.join(f' {part}' for part in workers)}`.\n\n"
         "| round | sixteen trainings, plain Keras `fit` | `kit experiment all` | share |\n"
         "| --- | --- | --- | --- |\n" + "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """The lab's four experiments and the best of all, at full length: tables and pictures.
 
-    python benchmarks/lab.py --seeds 2
+    python -m benchmarks.lab --seeds 2
 
 Also says whether one process with all cores or two that share them is faster, on a shortened
 experiment. It is one study, so an interrupted run goes on where `--work` is the same folder.
@@ -8,15 +8,15 @@ experiment. It is one study, so an interrupted run goes on where `--work` is the
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from benchmarks.machine import describe
+from kit.training.backend import choose_backend
 
 KIT = Path(sys.executable).with_name("kit")
 HERE = Path(__file__).parent
@@ -139,17 +139,14 @@ def main() -> None:
     for one in found["experiments"]:
         one["picture"] = work / one["picture"]
     seeds = ", ".join(map(str, found["experiments"][0]["seeds"]))
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", backend, "numpy"))
     PAGE.write_text(
         "# The lab's experiments\n\n"
         "One setting of the lab's base program changed at a time: 784-800-10, ReLU, plain SGD at "
         f"0.01, batch size 200, {given.epochs} epochs, 48,000 training rows, 12,000 validation "
         "rows, 10,000 test images.\n\n"
-        f"Mean ± sd over seeds {seeds}. {platform.machine()}, {os.cpu_count()} shared cores, "
-        f"{versions}, Python {platform.python_version()}; seconds are of training and validation, "
-        "on cores that had other work as well.\n"
-        f"Written by `python benchmarks/lab.py {' '.join(arguments)}`.\n\n"
+        f"Mean ± sd over seeds {seeds}. Seconds are of training and validation. "
+        f"{describe(choose_backend())}\n"
+        f"Written by `python -m benchmarks.lab {' '.join(arguments)}`.\n\n"
         f"{found['note']}\n\n"
         + "\n".join(section(one) for one in found["experiments"])
         + f"\n{verdict(found['best'])}\n{workers(setups)}"

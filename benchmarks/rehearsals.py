@@ -1,6 +1,6 @@
 """How presets score on rehearsals: mean ± sd over seeds, each seed its own deal and training.
 
-    python benchmarks/rehearsals.py tuned baseline --seeds 11 12 13 14 15
+    python -m benchmarks.rehearsals tuned baseline --seeds 11 12 13 14 15
 
 Each rehearsal is one look at 28,000 hidden labels. Rehearsals that were scored before are not
 trained again: what `kit rehearse` said of them stands in the folder of the runs.
@@ -8,15 +8,15 @@ trained again: what `kit rehearse` said of them stands in the folder of the runs
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from benchmarks.machine import describe
+from kit.training.backend import choose_backend
 
 KIT = Path(sys.executable).with_name("kit")
 TABLE = Path(__file__).with_name("REHEARSALS.md")
@@ -84,12 +84,11 @@ def main() -> None:
         name = f"`{preset}`" if given.members == 1 else f"{given.members} × `{preset}`"
         runs = [rehearse(preset, given.members, seed, work) for seed in given.seeds]
         rows[name] = row(name, runs)
-    versions = ", ".join(f"{name} {version(name)}" for name in ("keras", "tensorflow", "numpy"))
     TABLE.write_text(
         "# Rehearsals\n\n"
-        f"Mean ± sd over seeds, in %. {platform.machine()}, {os.cpu_count()} shared cores, "
-        f"{versions}, Python {platform.python_version()}. Minutes are of training alone, median.\n"
-        "Each line was written by `python benchmarks/rehearsals.py PRESET --seeds …`, a "
+        "Mean ± sd over seeds, in %. Minutes are of training alone, median. "
+        f"{describe(choose_backend())}\n"
+        "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, a "
         f"committee's with `--members N`.\n\n{HEAD}\n| --- | --- | --- | --- | --- | --- |\n"
         + "\n".join(rows.values())
         + "\n"

@@ -1,6 +1,6 @@
 """A picture of a dozen digits: as they are, as `tuned` sees them, and warped four times each.
 
-python benchmarks/warped_digits.py
+python -m benchmarks.warped_digits
 """
 
 from pathlib import Path

@@ -120,6 +120,7 @@ def _numbers(text: str | None) -> list[int] | None:
 def _figures(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> dict[str, Any]:
     from kit.search.tables import FLATTERY, standstill
 
+    trained, seconds = _effort(outcome, best)
     return {
         "study": outcome.study,
         "experiments": [
@@ -151,9 +152,16 @@ def _figures(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> d
         },
         "setups": [asdict(setup) for setup in outcome.setups],
         "failures": [asdict(failure) for failure in outcome.failures],
-        "trained": outcome.trained + (best.trained if best else 0),
-        "seconds": outcome.seconds + (best.seconds if best else 0.0),
+        "trained": trained,
+        "seconds": seconds,
     }
+
+
+def _effort(outcome: "Outcome", best: "Best | None") -> tuple[int, float]:
+    """How many networks were trained, and how many seconds that took."""
+    if best is None:
+        return outcome.trained, outcome.seconds
+    return outcome.trained + best.trained, outcome.seconds + best.seconds
 
 
 def _value(row: "Row | None") -> int | None:
@@ -183,8 +191,7 @@ def _tell(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> None
         _tell_best(best)
     for failure in outcome.failures:
         print_lines([f"Failed: {failure.what}: {failure.reason}"])
-    trained = outcome.trained + (best.trained if best else 0)
-    seconds = outcome.seconds + (best.seconds if best else 0.0)
+    trained, seconds = _effort(outcome, best)
     print_lines([f"Trained {trained} networks in {seconds:.0f} s."])
 
 

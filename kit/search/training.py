@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from kit.config import TrainConfig
 from kit.data.digits import Digits
 from kit.data.overlap import seen_in_training
-from kit.errors import DataError, UsageError
-from kit.training.backend import choose_backend, load_backend
+from kit.errors import DataError
+from kit.training.backend import load_backend
 from kit.training.material import Material, load_material
 from kit.training.normalization import normalise_digits
 from kit.training.progress import Epoch
@@ -127,22 +127,6 @@ def train_network(
             for epoch, right in correct.items()
         ],
     )
-
-
-def ready_backend() -> None:
-    """Load what networks are trained with, while no trial can suffer from its failure.
-
-    Raises:
-        UsageError: it is none that trains, is not installed, or is installed but broken.
-    """
-    backend = choose_backend()
-    try:
-        load_backend()
-    except ImportError as error:
-        raise UsageError(
-            f"KERAS_BACKEND: {backend} cannot be loaded ({error}).",
-            f"Install it anew (pip install --force-reinstall {backend}), or choose another.",
-        ) from error
 
 
 def load_same(config: TrainConfig, fingerprint: str) -> Material:

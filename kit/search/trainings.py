@@ -16,8 +16,9 @@ from kit.errors import DataError
 from kit.search.experiments import Plan, make_plan
 from kit.search.storage import PatientStorage
 from kit.search.tickets import TICKET, Point, Tickets
-from kit.search.training import Reading, load_same, ready_backend, train_network
+from kit.search.training import Reading, load_same, train_network
 from kit.search.work import Objective
+from kit.training.backend import choose_backend, load_backend
 from kit.training.material import Material
 from kit.training.progress import Epoch
 from kit.training.split import split_rows
@@ -164,7 +165,9 @@ class TrainTrial:
             DataError: the files are missing or wrong, or are not the study's.
             UsageError: the backend cannot be loaded.
         """
-        ready_backend()
+        # While no trial can suffer from its failure
+        choose_backend()
+        load_backend()
         material = load_same(self.config, self.fingerprint)
         if material.keras_test is None:
             raise DataError(

@@ -14,10 +14,11 @@ from kit.errors import UsageError
 from kit.search.space import Searched, suggest
 from kit.search.storage import open_storage
 from kit.search.tickets import Point, Tickets
-from kit.search.training import load_same, ready_backend, train_network
+from kit.search.training import load_same, train_network
 from kit.search.trainings import SETTINGS
 from kit.search.work import Objective
 from kit.search.workers import Job, run_workers
+from kit.training.backend import choose_backend, load_backend
 from kit.training.material import load_material
 
 Pruner = Literal["median", "halving", "hyperband", "none"]
@@ -83,7 +84,9 @@ class TuneTrial:
             DataError: the files are missing or wrong, or are not the study's.
             UsageError: the backend cannot be loaded.
         """
-        ready_backend()
+        # While no trial can suffer from its failure
+        choose_backend()
+        load_backend()
         material = load_same(self.base, self.fingerprint)
 
         def objective(trial: Trial) -> float:

@@ -36,11 +36,21 @@ def load_backend() -> None:
     """Import Keras and its backend, without the notes that TensorFlow's C++ prints meanwhile.
 
     Whoever wants those sets TF_CPP_MIN_LOG_LEVEL, which is then obeyed.
+
+    Raises:
+        UsageError: what is installed of them is broken.
     """
     wanted = "TF_CPP_MIN_LOG_LEVEL" in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if wanted else _without_stderr():
-        import keras  # noqa: F401 - loading it is the point
+        try:
+            import keras  # noqa: F401 - loading it is the point
+        except ImportError as error:
+            backend = os.environ.get("KERAS_BACKEND", BACKENDS[0])
+            raise UsageError(
+                f"KERAS_BACKEND: {backend} cannot be loaded ({error}).",
+                f"Install it anew (pip install --force-reinstall {backend}), or choose another.",
+            ) from error
 
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):

@@ -1,5 +1,7 @@
 """What a network says of digits."""
 
+import functools
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,8 @@ VIEW_WARP = Augmentation(
 _VIEW_SEED = 0
 
 
-def view_matrices(views: int) -> list[NDArray[np.float32]]:
+@functools.cache
+def view_matrices(views: int) -> tuple[NDArray[np.float32], ...]:
     """Matrices, float32 (784, 784), that turn images into their views; the images are the first.
 
     The others are slight warps, the same ones for all images and always. They come in pairs of
@@ -29,7 +32,7 @@ def view_matrices(views: int) -> list[NDArray[np.float32]]:
     for row in np.stack([noise, -noise], axis=1).reshape(-1, noise.shape[1])[: views - 1]:
         warped = warp(pixels, np.tile(row, (PIXELS, 1)))
         matrices.append(keras.ops.convert_to_numpy(warped))
-    return matrices
+    return tuple(matrices)
 
 
 def predict(model: keras.Sequential, digits: Digits, views: int = 1) -> NDArray[np.float32]:

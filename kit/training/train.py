@@ -106,13 +106,13 @@ def _complete(
     from kit.training.networks import build_network, with_probabilities
     from kit.training.prediction import predict
 
-    def seen_by_network(digits: Digits) -> Digits:
+    def normalised(digits: Digits) -> Digits:
         return normalise_digits(digits, config.normalization)
 
     # What an earlier training of this process compiled would stay in memory
     keras.utils.clear_session()
     network = build_network(config)
-    learned = seen_by_network(material.train)
+    learned = normalised(material.train)
     fit_began = time.monotonic()
     history = fit(network, learned, rows, config, draft.state, reporter.progress)
     fit_ended = time.monotonic()
@@ -124,7 +124,7 @@ def _complete(
         if judged is None:
             return None
         seen = seen_in_training(judged, material.train)
-        return Prediction(predict(model, seen_by_network(judged), config.views), seen)
+        return Prediction(predict(model, normalised(judged), config.views), seen)
 
     outcome = Outcome(
         validation_rows=rows[1],
