@@ -1,5 +1,6 @@
 """How a network learns: epochs over rows that are already on the device, resumable after each."""
 
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -14,13 +15,14 @@ from kit.config import TrainConfig
 from kit.data.digits import CLASSES, PIXELS, Digits
 from kit.errors import UsageError
 from kit.training.augmentation import NOISE, Warp, draw_noise
+from kit.training.learner import Learner
 from kit.training.progress import Epoch, Progress, load_progress, save_progress
 
 # A longer training saves its state this often; a kill costs at most so much of it, and an epoch
 STATE_SECONDS = 5.0
 WARM_UP = 0.1
 VALIDATION_BATCH_SIZE = 2_000
-# The progress bar is told this often an epoch; in between, Python stays out of the way
+# The progress bar is told about this often an epoch; in between, Python stays out of the way
 REPORTS_AN_EPOCH = 8
 
 
@@ -80,8 +82,8 @@ def fit(
         raise ValueError("training needs labels")
     training, validation = rows
     answers = np.eye(CLASSES, dtype=np.float32)[digits.labels]
-    steps = -(-len(training) // config.batch_size)
-    learner, judge = _compile(network, digits, config, steps)
+    parts = _parts(len(training), config.batch_size)
+    learner, judge = _compile(network, digits, config, steps=sum(len(part) for part in parts))
     kept = [*network.variables, *learner.optimizer.variables]
 
     progress = load_progress(state) or Progress()
@@ -99,19 +101,14 @@ def fit(
         if config.augmentation is not None:
             strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
             inputs["noise"] = draw_noise(len(order), rng) * strength
-        fitted = learner.fit(
-            inputs,
-            answers[order],
-            batch_size=config.batch_size,
-            shuffle=False,
-            verbose=0,
-            callbacks=[_Reporter(report, epoch + 1, steps)],
-        ).history
+        fitted = _learn(
+            learner, inputs, answers[order], parts, functools.partial(report, epoch + 1)
+        )
         judged = _evaluate(judge, validation, answers)
         last = Epoch(
             epoch=epoch + 1,
-            loss=fitted["loss"][-1],
-            accuracy=fitted["accuracy"][-1],
+            loss=fitted["loss"],
+            accuracy=fitted["accuracy"],
             val_loss=judged.get("loss"),
             val_accuracy=judged.get("accuracy"),
             learning_rate=float(learner.optimizer.learning_rate),
@@ -141,11 +138,11 @@ def _compile(
     images = DigitStore(digits.pixels)(rows)
     judge = keras.Model({"rows": rows}, network(images))
     if config.augmentation is None:
-        learner = keras.Model({"rows": rows}, network(images))
+        learner = Learner({"rows": rows}, network(images))
     else:
         noise = keras.Input((NOISE,), name="noise")
         warped = Warp(config.augmentation)(images, noise)
-        learner = keras.Model({"rows": rows, "noise": noise}, network(warped))
+        learner = Learner({"rows": rows, "noise": noise}, network(warped))
     optimizer = _optimizer(config, steps)
     backend = keras.backend.backend()
     for model in (learner, judge):
@@ -159,9 +156,8 @@ def _compile(
             # TensorFlow's "auto" leaves a CPU without XLA, which learns twice as fast there; but
             # compiling takes longer than judging. PyTorch's compiler wants a C++ compiler
             jit_compile=backend == "jax" or (learns and backend == "tensorflow"),
-            steps_per_execution=-(-steps // REPORTS_AN_EPOCH) if learns else 1,
         )
-    optimizer.build(learner.trainable_variables)
+    learner.build_all()
     return learner, judge
 
 
@@ -197,19 +193,42 @@ def _strength(final: float, epoch: int, epochs: int) -> np.float32:
     return np.float32(1 + (final - 1) * epoch / max(epochs - 1, 1))
 
 
+def _learn(
+    learner: keras.Model,
+    inputs: dict[str, NDArray[Any]],
+    answers: NDArray[np.float32],
+    parts: list[NDArray[np.int64]],
+    report: Callable[[float, dict[str, float]], None],
+) -> dict[str, float]:
+    learned: list[dict[str, float]] = []
+    for part in parts:
+        given = {name: values[part] for name, values in inputs.items()}
+        figures = learner.train_on_batch(given, answers[part], return_dict=True)
+        learned.append({name: float(value) for name, value in figures.items()})
+        # The epoch's end is reported with its validation
+        if part is not parts[-1]:
+            report((part[-1, -1] + 1) / len(answers), learned[-1])
+    return _mean(learned, [part.size for part in parts])
+
+
 def _evaluate(
     model: keras.Model, rows: NDArray[np.int64], answers: NDArray[np.float32]
 ) -> dict[str, float]:
     if not len(rows):
         return {}
-    judged: dict[str, float] = model.evaluate(
-        {"rows": rows.astype(np.int32)},
-        answers[rows],
-        batch_size=VALIDATION_BATCH_SIZE,
-        verbose=0,
-        return_dict=True,
-    )
-    return judged
+    parts = np.array_split(rows, -(-len(rows) // VALIDATION_BATCH_SIZE))
+    judged = [
+        model.test_on_batch({"rows": part.astype(np.int32)}, answers[part], return_dict=True)
+        for part in parts
+    ]
+    return _mean(judged, [len(part) for part in parts])
+
+
+def _mean(figures: list[dict[str, float]], rows: list[int]) -> dict[str, float]:
+    return {
+        name: float(np.average([each[name] for each in figures], weights=rows))
+        for name in figures[0]
+    }
 
 
 def _values(variables: list[Any]) -> list[NDArray[Any]]:
@@ -228,13 +247,13 @@ def _is_stale(history: list[Epoch], patience: int | None) -> bool:
     return history[-1].epoch - best.epoch >= patience
 
 
-class _Reporter(keras.callbacks.Callback):
-    def __init__(self, report: Report, epoch: int, steps: int) -> None:
-        super().__init__()
-        self.report, self.epoch, self.steps = report, epoch, steps
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # The epoch's end is reported with its validation
-        if logs and batch + 1 < self.steps:
-            share = (batch + 1) / self.steps
-            self.report(self.epoch, share, {name: float(value) for name, value in logs.items()})
+def _parts(n: int, batch_size: int) -> list[NDArray[np.int64]]:
+    """Cut n places into parts of as many whole batches each, and a last batch of what is left."""
+    whole = n // batch_size
+    batches = np.arange(whole * batch_size).reshape(whole, batch_size)
+    counts = [count for count in range(1, whole + 1) if whole % count == 0]
+    parts = []
+    if counts:
+        parts = np.split(batches, min(counts, key=lambda n: abs(n - REPORTS_AN_EPOCH)))
+    rest = np.arange(batches.size, n)
+    return [*parts, rest[None]] if len(rest) else parts
