@@ -3,7 +3,8 @@
     python -m benchmarks.rehearsals tuned baseline --seeds 11 12 13 14 15
 
 Each rehearsal is one look at 28,000 hidden labels. Rehearsals that were scored before are not
-trained again: what `kit rehearse` said of them stands in the folder of the runs.
+trained again: what `kit rehearse` said of them stands in the folder of the runs. With --members,
+the preset's own line is that of the first members.
 """
 
 import argparse
@@ -81,8 +82,14 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     rows = known_rows()
     for preset in given.presets:
-        name = f"`{preset}`" if given.members == 1 else f"{given.members} × `{preset}`"
-        runs = [rehearse(preset, given.members, seed, work) for seed in given.seeds]
+        single, runs = (
+            f"`{preset}`",
+            [rehearse(preset, given.members, seed, work) for seed in given.seeds],
+        )
+        if given.members > 1:
+            # The first member is what the preset is on its own with that seed
+            rows[single] = row(single, [run["members"][0] for run in runs])
+        name = single if given.members == 1 else f"{given.members} × {single}"
         rows[name] = row(name, runs)
     TABLE.write_text(
         "# Rehearsals\n\n"

@@ -192,8 +192,8 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     # As long as it likes: what the members of a committee are worth waiting for.
     "best": {
         **_RECIPE,
-        "epochs": 150,
-        "hidden": (2048, 1536, 1024, 512),
+        "epochs": 80,
+        "hidden": (2048, 1024, 512),
         "views": 17,
     },
 }

@@ -199,9 +199,10 @@ def _tell_table(table: "Table") -> None:
     marks = {_value(table.best_by_test): " lab's choice"}
     chosen = _value(table.best_by_validation)
     marks[chosen] = " kit's and lab's choice" if chosen in marks else " kit's choice"
+    name = table.plan.experiment.name
     print_table(
         f"{table.plan.experiment.changes}, seeds {', '.join(map(str, table.plan.seeds))}",
-        ["value", "validation, %", "test, %", "parameters", "s an epoch", "s in all", "best"],
+        [name, "validation, %", "test, %", "parameters", "s an epoch", "s in all", "best"],
         [
             [
                 str(row.value), _percent(row.val_accuracy), _percent(row.test_accuracy),

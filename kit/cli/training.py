@@ -133,6 +133,11 @@ def train(
             f"--from-study and {'--config' if config else '--resume'} both give settings.",
             "Give one of them.",
         )
+    if from_study is not None and preset is not None:
+        raise UsageError(
+            "--from-study gives every setting, so none would come from --preset.",
+            "Leave --preset out; other options win over the study's.",
+        )
 
     from kit.config import parse_settings
     from kit.training.members import resume as resume_training

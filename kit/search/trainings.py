@@ -1,6 +1,7 @@
 """The trainings of all experiments in one study, where none stands twice."""
 
 import hashlib
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from kit.config import TrainConfig, make_config
+from kit.data.digits import CLASSES, PIXELS
 from kit.errors import DataError
 from kit.search.experiments import Plan, make_plan
 from kit.search.storage import PatientStorage
@@ -106,7 +108,9 @@ class Trainings:
             epochs.setdefault(key, set()).update(read_at)
             own[key].add(config.epochs)
         points: dict[str, Point] = {}
-        for key, read_at in epochs.items():
+        # The longest first: what is left at the end is short, and no worker waits long for another
+        for key in sorted(epochs, key=lambda key: _work(configs[key], epochs[key]), reverse=True):
+            read_at = epochs[key]
             if own[key] <= self._read_at(key):
                 continue
             config = configs[key].model_copy(update={"epochs": max(read_at)})
@@ -208,6 +212,12 @@ def _point(key: str, config: TrainConfig, read_at: set[int]) -> Point:
         READ_AT: sorted(read_at),
     }
     return Point(params, distributions, attributes)
+
+
+def _work(config: TrainConfig, read_at: set[int]) -> int:
+    """About how long a training takes: its weights times its epochs."""
+    layers = itertools.pairwise((PIXELS, *config.hidden, CLASSES))
+    return max(read_at) * sum(inputs * units for inputs, units in layers)
 
 
 def _training(trial: FrozenTrial) -> Training:

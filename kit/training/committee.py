@@ -122,7 +122,10 @@ def _finish(draft: Draft, average: _Average, began: float) -> Run:
 
 
 def _describe_member(run: Run) -> dict[str, Any]:
-    told = {key: run.metrics[key] for key in ("run", "preset", "seed", "validation", "judged")}
+    told = {
+        key: run.metrics[key]
+        for key in ("run", "preset", "seed", "validation", "judged", "seconds")
+    }
     return {**told, "normalization": run.config["settings"].get("normalization")}
 
 

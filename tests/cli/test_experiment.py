@@ -52,7 +52,7 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
     assert best["comparison"]["difference"] == pytest.approx(difference, abs=1e-9)
 
     told = kit("experiment", "hidden", *settings[:-1]).stdout.splitlines()
-    assert [line.split("\t")[0] for line in told[:5]] == ["value", "500", "700", "900", "1200"]
+    assert [line.split("\t")[0] for line in told[:5]] == ["hidden", "500", "700", "900", "1200"]
     chosen = next(line for line in told if "kit's" in line)
     assert int(chosen.split("\t")[0]) == figures["experiments"][3]["best_by_validation"]
     assert told[-1].startswith("Trained 0 networks in ")
@@ -130,6 +130,10 @@ def test_ctrl_c_reaches_workers_that_are_still_starting_and_leaves_no_traceback(
         (("tune", "--show", "tune"), "submissions/studies.db: no studies there yet."),
         (("train", "--from-study", "tune"), "submissions/studies.db: no studies there yet."),
         (("train", "--trial", "1"), "--trial: of which study?"),
+        (
+            ("train", "--from-study", "tune", "--preset", "quick"),
+            "--from-study gives every setting",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -140,3 +140,17 @@ def test_what_was_read_needs_no_training_for_what_only_might_be_asked(tmp_path: 
     assert trainings.plan([(base, {1, 2, 3, 4})]).only == frozenset()
     longer = base.model_copy(update={"epochs": 4})
     assert len(trainings.plan([(base, {3}), (longer, {4})]).only or ()) == 1
+
+
+def test_the_longest_trainings_begin_first(tmp_path: Path) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
+    base = base_program({"epochs": 3})
+    wide = base.model_copy(update={"hidden": (1200,)})
+    deep = base.model_copy(update={"hidden": (800, 700)})
+    narrow = base.model_copy(update={"hidden": (500,), "epochs": 4})
+    tickets = Trainings(storage, "keras", "0123456789").plan(
+        [(config, {config.epochs}) for config in (narrow, base, deep, wide)]
+    )
+    # 3 × 1,194,600; 3 × 952,800; 3 × 635,200; 4 × 397,000 weights times epochs
+    hidden = [trial.user_attrs["settings"]["hidden"] for trial in tickets.trials()]
+    assert hidden == [[800, 700], [1200], [800], [500]]
