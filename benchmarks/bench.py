@@ -43,7 +43,7 @@ LADDER = (
     "quick:8",
     "quick",
     "tuned:8",
-    "tuned",
+    "tuned:16",
 )
 QUICK_LADDER = ("baseline:2", "quick:1")
 RESULTS = Path(__file__).with_name("RESULTS.md")
