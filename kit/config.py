@@ -192,7 +192,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     # As long as it likes: what the members of a committee are worth waiting for.
     "best": {
         **_RECIPE,
-        "epochs": 80,
+        "epochs": 70,
         "hidden": (2048, 1024, 512),
         "views": 17,
     },
