@@ -20,6 +20,7 @@ rehearse: .venv/kit
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 tests/training
 
 lint: .venv/dev
 	$(BIN)/ruff check

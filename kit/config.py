@@ -175,7 +175,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "validation": "last",
         "validation_fraction": 0.2,
     },
-    # Chosen by validation inside the training rows of rehearsals (benchmarks/RECIPE.md).
+    # How these were chosen, and what was set by hand: benchmarks/RECIPE.md
     "quick": {
         **_RECIPE,
         "epochs": 16,

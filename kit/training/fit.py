@@ -17,13 +17,14 @@ from kit.errors import UsageError
 from kit.training.augmentation import NOISE, Warp, draw_noise
 from kit.training.learner import Learner
 from kit.training.progress import Epoch, Progress, load_progress, save_progress
+from kit.training.schedule import OneCycle
 
 # A longer training saves its state this often; a kill costs at most so much of it, and an epoch
 STATE_SECONDS = 5.0
-WARM_UP = 0.1
 VALIDATION_BATCH_SIZE = 2_000
 # The progress bar is told about this often an epoch; in between, Python stays out of the way
 REPORTS_AN_EPOCH = 8
+_REPORTS = range(4, 25)
 
 
 Report = Callable[[int, float, dict[str, float]], None]
@@ -94,7 +95,7 @@ def fit(
         if _is_stale(progress.history, config.patience):
             break
         began = time.monotonic()
-        # Everything that chance decides hangs on seed and epoch alone, so an epoch can be repeated
+        # Order and warps hang on seed and epoch alone, so an epoch can be repeated
         rng = np.random.default_rng((config.seed, epoch))
         order = rng.permutation(training)
         inputs: dict[str, NDArray[Any]] = {"rows": order.astype(np.int32)}
@@ -162,16 +163,9 @@ def _compile(
 
 
 def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
+    rate: float | OneCycle = config.learning_rate
     if config.schedule == "one_cycle":
-        total = steps * config.epochs
-        warm_up = round(total * WARM_UP)
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=config.learning_rate / 25,
-            decay_steps=max(total - warm_up, 1),
-            warmup_target=config.learning_rate,
-            warmup_steps=warm_up,
-        )
+        rate = OneCycle(config.learning_rate, steps * config.epochs)
     optimizer = keras.optimizers.get(
         {"class_name": config.optimizer, "config": {"learning_rate": rate}}
     )
@@ -248,12 +242,16 @@ def _is_stale(history: list[Epoch], patience: int | None) -> bool:
 
 
 def _parts(n: int, batch_size: int) -> list[NDArray[np.int64]]:
-    """Cut n places into parts of as many whole batches each, and a last batch of what is left."""
+    """Cut n places into parts of as many whole batches each, and what is left.
+
+    Each size of a part is compiled on its own. So they are all alike where that makes not too few
+    or too many of them; else a last one is smaller. A last batch that is not full is one too.
+    """
     whole = n // batch_size
     batches = np.arange(whole * batch_size).reshape(whole, batch_size)
-    counts = [count for count in range(1, whole + 1) if whole % count == 0]
-    parts = []
-    if counts:
-        parts = np.split(batches, min(counts, key=lambda n: abs(n - REPORTS_AN_EPOCH)))
+    counts = [count for count in _REPORTS if whole % count == 0]
+    count = min(counts, key=lambda count: abs(count - REPORTS_AN_EPOCH), default=REPORTS_AN_EPOCH)
+    at_once = max(whole // count, 1)
+    parts = [batches[first : first + at_once] for first in range(0, whole, at_once)]
     rest = np.arange(batches.size, n)
     return [*parts, rest[None]] if len(rest) else parts

@@ -15,7 +15,8 @@ from kit.training.split import Rows
 def describe(config: TrainConfig, material: Material, rows: tuple[Rows, Rows]) -> dict[str, Any]:
     """Describe what makes a run: settings, versions, commit, and its data's fingerprints."""
     backend = choose_backend()
-    packages = ["digit-kit", "keras", "numpy", "tensorflow", *(["jax"] * (backend == "jax"))]
+    packages = ["digit-kit", "keras", "numpy", "tensorflow"]
+    packages += [backend] * (backend not in packages)
     return {
         "settings": plain_settings(config),
         "backend": backend,

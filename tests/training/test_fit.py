@@ -20,6 +20,7 @@ import keras  # noqa: E402
 from kit.training.fit import fit  # noqa: E402
 from kit.training.networks import build_network, with_probabilities  # noqa: E402
 from kit.training.prediction import predict  # noqa: E402
+from kit.training.schedule import OneCycle  # noqa: E402
 
 Weights = list[NDArray[Any]]
 
@@ -256,6 +257,32 @@ def test_reports_come_in_order_and_end_with_the_epoch(trained: Trained) -> None:
         "accuracy": last.accuracy,
         "val_accuracy": last.val_accuracy,
     }
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(800, 8), (590, 9), (310, 11), (30, 3), (9, 1)])
+def test_the_bar_moves_whatever_the_number_of_batches(
+    rows: int, parts: int, thousand_digits: Digits, tmp_path: Path
+) -> None:
+    # 80 batches, 8 times 10; 59, a prime: 8 times 7, and 3; 31: 10 times 3, and 1; 3; less than one
+    config = make_config({**BASELINE, "epochs": 1, "batch_size": 10, "validation_fraction": 0})
+    told: list[float] = []
+    train(
+        config,
+        thousand_digits.take(np.arange(rows)),
+        tmp_path / "state.npz",
+        lambda _epoch, share, _figures: told.append(share),
+    )
+    assert (len(told), told[-1]) == (parts, 1)
+    assert told == sorted(set(told))
+
+
+def test_one_cycle_is_keras_s_cosine_after_a_line() -> None:
+    ours = OneCycle(0.002, 50)
+    theirs = keras.optimizers.schedules.CosineDecay(
+        0.002 / 25, 45, warmup_target=0.002, warmup_steps=5
+    )
+    for step in range(52):
+        assert float(ours(step)) == pytest.approx(float(theirs(step)), rel=1e-5, abs=1e-10)
 
 
 def test_digits_without_labels_are_refused(thousand_digits: Digits, tmp_path: Path) -> None:
