@@ -8,6 +8,7 @@ the preset's own line is that of the first members.
 """
 
 import argparse
+import hashlib
 import json
 import statistics
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
+from kit.config import make_config
 from kit.training.backend import choose_backend
 
 KIT = Path(sys.executable).with_name("kit")
@@ -28,9 +30,9 @@ HEAD = (
 
 
 def rehearse(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
-    """Rehearse once, or read what an earlier rehearsal gave."""
+    """Rehearse once, or read what an earlier rehearsal with the same settings gave."""
     committee = ["--members", str(members)] if members > 1 else []
-    record = work / f"{'-'.join([preset, *committee[1:]])}-{seed}.json"
+    record = work / f"{preset}-{settings_digest(preset)}-{members}-{seed}.json"
     if not record.exists():
         ended = subprocess.run(
             [KIT, "rehearse", "--preset", preset, *committee, "--seed", str(seed), "--json"],
@@ -41,6 +43,12 @@ def rehearse(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]
         record.write_bytes(ended.stdout)
     figures: dict[str, Any] = json.loads(record.read_text())
     return {**figures, "seed": seed}
+
+
+def settings_digest(preset: str) -> str:
+    """Name a preset's settings: what was measured of others is no figure of it."""
+    settings = make_config({"preset": preset}).model_dump_json()
+    return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
 def spread(values: list[float]) -> str:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.standard_split best --members 3 --seed 31
 
-No row is held out, so nothing is chosen here: one look at the test images. An interrupted command
-goes on where `--work` is the same folder.
+No row is held out, so nothing is chosen here: one look at the test images. What was trained in the
+same `--work` with the same settings is not trained again.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.rehearsals import spread
+from benchmarks.rehearsals import settings_digest, spread
 from kit.training.backend import choose_backend
 
 KIT = Path(sys.executable).with_name("kit")
@@ -23,8 +23,8 @@ PAGE = Path(__file__).with_name("STANDARD_SPLIT.md")
 
 
 def train(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
-    """Train the committee, or read what an earlier call gave."""
-    record = work / f"standard-{preset}-{members}-{seed}.json"
+    """Train the committee, or read what an earlier call with the same settings gave."""
+    record = work / f"standard-{preset}-{settings_digest(preset)}-{members}-{seed}.json"
     if not record.exists():
         given = ["--preset", preset, "--members", str(members), "--seed", str(seed)]
         command = [KIT, "train", "--source", "keras", "--validation-fraction", "0", *given]
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("preset")
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--seed", type=int, default=31)
-    parser.add_argument("--work", type=Path, help="Where the runs go; keep it to go on later.")
+    parser.add_argument("--work", type=Path, help="Where the runs go; keep it to read them later.")
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="standard-"))
     work.mkdir(parents=True, exist_ok=True)
