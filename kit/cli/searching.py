@@ -33,12 +33,17 @@ class Clock:
 
     def __init__(self, until: float | None) -> None:
         self._began, self._until = time.time(), until
-        self._first: int | None = None
+        self._first = 0
+        self._last: int | None = None
 
     def left(self, done: int, total: int) -> str:
         """Word the time left, as `0:12:30 left`, or nothing before the first trial is done."""
-        if self._first is None:
+        if self._last is None:
             self._first = done
+        elif done < self._last:
+            # Another lot of trials
+            self._began, self._first = time.time(), done
+        self._last = done
         if done == self._first or done >= total:
             return ""
         now = time.time()

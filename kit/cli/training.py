@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import app
-from kit.cli.console import print_json, print_lines, training_bar, with_interval
+from kit.cli.console import note, print_json, print_lines, training_bar, with_interval
 from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
 from kit.cli.searching import Storage
 from kit.cli.telling import figures, members_of, tell
@@ -153,6 +153,10 @@ def train(
 
                 settings = trial_settings(
                     storage or default_storage(submissions), from_study, trial
+                )
+                note(
+                    "The rows held out chose these settings among the study's trials, so that this "
+                    "run's validation accuracy flatters it a little."
                 )
             if source is not None and settings.get("source") != source.value:
                 # The other source's files are not this one's

@@ -102,6 +102,8 @@ def tune(
             # An address may hold a password
             where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
             print_lines([f"Train the best: {shlex.join(command)}{where}"])
+    if show is None and not found.best and found.failures:
+        raise typer.Exit(1)
 
 
 def _figures(found: "Found", pictures: list[Path]) -> dict[str, Any]:

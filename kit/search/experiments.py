@@ -11,6 +11,8 @@ Name = Literal["epochs", "batch-size", "units", "hidden"]
 # What the lab's base program trains; its other epochs are shares of it
 LAB_EPOCHS = 100
 FIRST_SEED = 42
+# Of epochs, rows a batch or units: more is a slip of the hand
+LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def make_plan(
     they are a half, three quarters, all and five quarters of it, at least 1.
 
     Raises:
-        UsageError: there is no such experiment, or a value is below 1.
+        UsageError: there is no such experiment, or a value is not in [1, 1,000,000].
     """
     experiment = EXPERIMENTS.get(name)
     if experiment is None:
@@ -100,10 +102,12 @@ def make_plan(
         # A half is rounded down, so that 3 epochs still give four different values
         wanted = tuple(max(1, -(-(2 * v * base.epochs - LAB_EPOCHS) // (2 * LAB_EPOCHS)))
                        for v in wanted)  # fmt: skip
-    if min(wanted) < 1:
-        raise UsageError(
-            f"--values: {min(wanted)} is no number of {experiment.changes}.", "Give 1 or more."
-        )
+    for value in wanted:
+        if not 1 <= value <= LARGEST:
+            raise UsageError(
+                f"--values: {value} is no number of {experiment.changes}.",
+                f"Give 1 to {LARGEST:,}.",
+            )
     return Plan(
         experiment, base, tuple(sorted(set(wanted))), tuple(FIRST_SEED + i for i in range(seeds))
     )

@@ -22,6 +22,7 @@ from kit.search.trainings import (
     Trainings,
     TrainTrial,
     needs,
+    this_machine,
     training_key,
 )
 from kit.search.workers import Job, run_workers, threads_each
@@ -119,7 +120,11 @@ class Laboratory:
             study=self._trainings.study,
             tables=[make_table(plan, self._trainings) for plan in plans],
             failures=_failures(tickets),
-            setups=compare_setups(done.values()),
+            setups=compare_setups(
+                (what, training)
+                for what, training in done.values()
+                if training.machine == this_machine()
+            ),
             trained=trained,
             seconds=time.monotonic() - began,
         )

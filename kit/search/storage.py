@@ -127,7 +127,7 @@ class PatientStorage(RDBStorage):
             NetworkError: the database did not come back in time.
             OSError: the lock beside an SQLite file cannot be written.
         """
-        return _locked(self.engine, lambda: self.wait_out(self.engine.connect), name)
+        return _locked(self.engine, lambda: self.wait_out(_advisory_lock, self.engine, name))
 
 
 def _retrying(seconds: float) -> Retrying:
@@ -251,7 +251,7 @@ def _connect(
 ) -> PatientStorage:
     first = sqlalchemy.create_engine(url, **options)
     # Two that make the tables at once get in each other's way
-    with _locked(first, first.connect, "tables"), warnings.catch_warnings():
+    with _locked(first, lambda: _advisory_lock(first, "tables")), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         storage = PatientStorage(
             # Optuna fills templates in it
@@ -281,23 +281,32 @@ def _lock_early(engine: sqlalchemy.Engine) -> None:
 
 
 @contextlib.contextmanager
-def _locked(
-    engine: sqlalchemy.Engine, connect: Callable[[], sqlalchemy.Connection], name: str
-) -> Iterator[None]:
+def _locked(engine: sqlalchemy.Engine, lock: Callable[[], sqlalchemy.Connection]) -> Iterator[None]:
     if engine.dialect.name == "sqlite":
         with FileLock(f"{engine.url.database}.lock"):
             yield
         return
-    connection = connect()
+    connection = lock()
     try:
-        connection.execute(
-            sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
-        )
         yield
     finally:
         # The lock ends with its transaction; a lost connection has ended that already
         with contextlib.suppress(DBAPIError):
             connection.close()
+
+
+def _advisory_lock(engine: sqlalchemy.Engine, name: str) -> sqlalchemy.Connection:
+    """Wait for PostgreSQL's lock of that name, which is held as long as the connection is open."""
+    connection = engine.connect()
+    try:
+        connection.execute(
+            sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name}
+        )
+    except BaseException:
+        with contextlib.suppress(DBAPIError):
+            connection.close()
+        raise
+    return connection
 
 
 def _unreachable(label: str, error: BaseException) -> NetworkError:

@@ -3,7 +3,7 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.search.experiments import Plan
 from kit.search.training import Reading
@@ -126,7 +126,8 @@ def make_table(plan: Plan, trainings: Trainings) -> Table:
         if not done:
             missing.append(value)
             continue
-        longest = [training for _, training in done]
+        # A training may have gone on for another table
+        longest = [replace(training, history=training.history[:epoch]) for epoch, training in done]
         read = [training.readings[epoch] for epoch, training in done]
         rows.append(Row.of(value, read, done[0][1].parameters))
     return Table(plan, rows, missing, longest)

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Training:
         rows: training rows.
         workers: how many trained on the machine at once.
         threads: of each of those.
+        machine: the one it was trained on, and the backend.
         history: its epochs.
         readings: what it had come to, by epoch.
     """
@@ -53,6 +55,7 @@ class Training:
     rows: int
     workers: int
     threads: int
+    machine: str
     history: list[Epoch]
     readings: dict[int, Reading]
 
@@ -66,6 +69,11 @@ def training_key(config: TrainConfig) -> str:
     """
     settings = config.model_dump(mode="json", exclude=_ASIDE)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def this_machine() -> str:
+    """Name the machine and the backend: times of others say nothing of them."""
+    return f"{socket.gethostname()}, {choose_backend()}"
 
 
 def needs(plan: Plan) -> Iterator[Need]:
@@ -194,6 +202,7 @@ class TrainTrial:
             "rows": rows,
             "workers": self.workers,
             "threads": self.threads,
+            "machine": this_machine(),
             **trained.plain(),
         }
         trial.set_user_attr(RESULT, result)
@@ -229,6 +238,7 @@ def _training(trial: FrozenTrial) -> Training:
         rows=result["rows"],
         workers=result["workers"],
         threads=result["threads"],
+        machine=result.get("machine", ""),
         history=[Epoch(**epoch) for epoch in result["history"]],
         readings={reading["epoch"]: Reading(**reading) for reading in result["readings"]},
     )

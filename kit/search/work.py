@@ -38,7 +38,7 @@ def work(
 
     Raises:
         NetworkError: the database is away, and did not come back in time.
-        StorageError: its file cannot be read or written.
+        StorageError: its file, or one that the objective needs, cannot be read or written.
     """
     while not is_over():
         tickets.restock()
@@ -64,11 +64,15 @@ def _try(tickets: Tickets, trial: Trial, objective: Objective) -> None:
         except KeyboardInterrupt:
             # A second one must not keep the trial from being handed back
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            with contextlib.suppress(UpdateFinishedTrialError):
-                trial.set_user_attr(INTERRUPTED, trial.number)
-            _tell(tickets.study, trial, TrialState.FAIL, None)
-            tickets.restock()
+            _hand_back(tickets, trial)
             raise
+        except OSError as error:
+            # A full disk would fail one trial after the other, and is no trial's fault
+            _hand_back(tickets, trial)
+            raise StorageError(
+                f"{error.filename or 'A file'}: {error.strerror or error}.",
+                "Mend that, and repeat the command: it goes on.",
+            ) from error
         except (NetworkError, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this trial alone
@@ -77,6 +81,13 @@ def _try(tickets: Tickets, trial: Trial, objective: Objective) -> None:
         with contextlib.suppress(UpdateFinishedTrialError):
             trial.set_user_attr(REASON, reason)
     _tell(tickets.study, trial, state, value if state == TrialState.COMPLETE else None)
+
+
+def _hand_back(tickets: Tickets, trial: Trial) -> None:
+    with contextlib.suppress(UpdateFinishedTrialError):
+        trial.set_user_attr(INTERRUPTED, trial.number)
+    _tell(tickets.study, trial, TrialState.FAIL, None)
+    tickets.restock()
 
 
 def _tell(study: optuna.Study, trial: Trial, state: TrialState, value: float | None) -> None:

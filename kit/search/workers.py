@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
 MOST_WORKERS = 4
-# A worker that dies is replaced so often
+# A worker that dies is replaced so often without a trial being done in between
 REPLACEMENTS = 5
 GOODBYE_SECONDS = 10.0
 
@@ -117,6 +117,9 @@ def share_cores(number: int, workers: int) -> None:
             os.sched_setaffinity(0, mine[first : first + threads])
         for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             os.environ[variable] = str(threads)
+        # Else the first would take an accelerator's whole memory
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def run_worker(job: Job, number: int, errors: "SimpleQueue[Failure]") -> None:
@@ -168,7 +171,8 @@ def run_workers(job: Job) -> Iterator[None]:
             process.start()
             running[number] = process
 
-    replaced = 0
+    replaced = closed = 0
+    tickets: Tickets | None = None
     try:
         for number in range(job.workers):
             start(number)
@@ -184,10 +188,12 @@ def run_workers(job: Job) -> Iterator[None]:
                 del running[number]
                 if process.exitcode == 0:
                     continue
-                replaced += 1
+                tickets = tickets or job.tickets()
+                before, closed = closed, len(tickets.closed())
+                replaced = 1 if closed > before else replaced + 1
                 if replaced > REPLACEMENTS:
                     raise KitError(
-                        f"Workers died {replaced} times, the last with exit code "
+                        f"Workers died {replaced} times in a row, the last with exit code "
                         f"{process.exitcode} (-9 is what a machine short of memory gives).",
                         "Try fewer --workers; what was finished is kept, and the command goes on.",
                     )

@@ -125,6 +125,7 @@ def test_ctrl_c_reaches_workers_that_are_still_starting_and_leaves_no_traceback(
         (("experiment", "all", "--values", "1"), "--values: all has four kinds of them."),
         (("experiment", "units", "--values", "1,x"), "--values: '1,x' is no list of whole numbers"),
         (("experiment", "units", "--values", "0"), "--values: 0 is no number of units"),
+        (("experiment", "units", "--values", "5000000000"), "--values: 5000000000 is no number"),
         (("experiment", "units", "--storage", "x"), "x: not a database the kit knows."),
         (("experiment", "units", "--epochs", "0"), "epochs: Input should be greater than 0"),
         (("tune", "--show", "tune"), "submissions/studies.db: no studies there yet."),

@@ -14,6 +14,16 @@ def test_time_left_follows_from_what_was_done_since_the_start() -> None:
     assert clock.left(10, 10) == ""
 
 
+def test_time_left_of_another_lot_hangs_on_that_lot_alone() -> None:
+    clock = Clock(until=None)
+    clock.left(3, 12)
+    clock._began = time.time() - 3_600
+    clock.left(12, 12)
+    assert clock.left(0, 2) == ""
+    clock._began -= 60
+    assert clock.left(1, 2) == "0:01:00 left"
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(30, "0:00:30 left"), (-5, "0:00:00 left")])
 def test_time_left_ends_with_the_time_allowed(seconds: float, words: str) -> None:
     clock = Clock(until=time.time() + seconds)

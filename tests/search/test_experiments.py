@@ -1,4 +1,5 @@
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ from kit.errors import UsageError
 from kit.search.comparison import compare
 from kit.search.experiments import base_program, make_plan
 from kit.search.storage import open_storage
-from kit.search.tables import compare_setups, standstill
-from kit.search.training import pack, train_network, unpack
+from kit.search.tables import compare_setups, make_table, standstill
+from kit.search.training import Reading, pack, train_network, unpack
 from kit.search.trainings import Training, Trainings, needs, training_key
 from kit.training.material import Material
 from kit.training.progress import Epoch
@@ -89,8 +90,8 @@ def epochs(seconds: list[float], accuracies: list[float]) -> list[Epoch]:
 
 
 def test_setups_are_compared_by_what_all_workers_do_together() -> None:
-    alone = Training(0, 1_000_000, 10, 1, 2, epochs([9, 2, 2], [0.5, 0.7, 0.6]), {})
-    shared = Training(1, 500_000, 10, 2, 1, epochs([9, 1, 1], [0.5, 0.6, 0.7]), {})
+    alone = Training(0, 1_000_000, 10, 1, 2, "here", epochs([9, 2, 2], [0.5, 0.7, 0.6]), {})
+    shared = Training(1, 500_000, 10, 2, 1, "here", epochs([9, 1, 1], [0.5, 0.6, 0.7]), {})
     setups = compare_setups([("base", alone), ("base", shared), ("other", shared)])
     assert [(setup.workers, setup.threads, setup.speed) for setup in setups] == [
         (2, 1, 10.0), (1, 2, 5.0),
@@ -140,6 +141,26 @@ def test_what_was_read_needs_no_training_for_what_only_might_be_asked(tmp_path: 
     assert trainings.plan([(base, {1, 2, 3, 4})]).only == frozenset()
     longer = base.model_copy(update={"epochs": 4})
     assert len(trainings.plan([(base, {3}), (longer, {4})]).only or ()) == 1
+
+
+def test_a_curve_ends_where_its_table_does(tmp_path: Path) -> None:
+    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
+    trainings = Trainings(storage, "keras", "0123456789")
+    plan = make_plan("epochs", base_program({"epochs": 4}), 1, [1, 2])
+    tickets = trainings.plan([(plan.base, {1, 2, 4})])
+    trial = tickets.claim()
+    assert trial is not None
+    epochs = [asdict(Epoch(i, 0.5, 0.5, 0.5, i / 10, 0.01, 1.0)) for i in (1, 2, 3, 4)]
+    readings = [asdict(Reading(i, i / 10, i / 10, float(i), "")) for i in (1, 2, 4)]
+    trial.set_user_attr(
+        "result",
+        {"rows": 9, "workers": 1, "threads": 1, "parameters": 9, "history": epochs,
+         "readings": readings},
+    )  # fmt: skip
+    tickets.study.tell(trial, 0.4)
+    (history,) = make_table(plan, trainings).histories
+    assert [epoch.epoch for epoch in history.history] == [1, 2]
+    assert standstill(history) == 2
 
 
 def test_the_longest_trainings_begin_first(tmp_path: Path) -> None:

