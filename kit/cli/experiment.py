@@ -130,6 +130,7 @@ def _figures(outcome: "Outcome", best: "Best | None", pictures: list[Path]) -> d
                 "epochs": table.plan.base.epochs,
                 "rows": [asdict(row) for row in table.rows],
                 "missing": table.missing,
+                "times_compare": table.times_compare,
                 "best_by_validation": _value(table.best_by_validation),
                 "best_by_test": _value(table.best_by_test),
                 "no_longer_rises_after": standstill(table.histories[0])
@@ -212,6 +213,8 @@ def _tell_table(table: "Table") -> None:
             for row in table.rows
         ],
     )  # fmt: skip
+    if not table.times_compare:
+        print_lines(["Its seconds are of different machines, backends or numbers of workers."])
     if table.missing:
         print_lines([f"No training came through for: {', '.join(map(str, table.missing))}"])
 

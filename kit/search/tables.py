@@ -79,12 +79,14 @@ class Table:
         rows: by value, ascending; values whose trainings all failed are missing.
         missing: the values without a row.
         histories: one a seed, of the longest value, for the learning curve.
+        times_compare: whether all were trained on one machine and backend with as many workers.
     """
 
     plan: Plan
     rows: list[Row]
     missing: list[int]
     histories: list[Training]
+    times_compare: bool
 
     @property
     def best_by_validation(self) -> Row | None:
@@ -119,6 +121,7 @@ def make_table(plan: Plan, trainings: Trainings) -> Table:
     """Gather what an experiment's trainings gave."""
     rows, missing = [], []
     longest: list[Training] = []
+    circumstances = set()
     for value in plan.values:
         found = [(plan.config(value, seed), trainings.find(plan.config(value, seed)))
                  for seed in plan.seeds]  # fmt: skip
@@ -128,9 +131,10 @@ def make_table(plan: Plan, trainings: Trainings) -> Table:
             continue
         # A training may have gone on for another table
         longest = [replace(training, history=training.history[:epoch]) for epoch, training in done]
+        circumstances |= {(each.machine, each.workers, each.threads) for each in longest}
         read = [training.readings[epoch] for epoch, training in done]
         rows.append(Row.of(value, read, done[0][1].parameters))
-    return Table(plan, rows, missing, longest)
+    return Table(plan, rows, missing, longest, times_compare=len(circumstances) < 2)
 
 
 def standstill(training: Training) -> int:

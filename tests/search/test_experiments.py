@@ -158,7 +158,9 @@ def test_a_curve_ends_where_its_table_does(tmp_path: Path) -> None:
          "readings": readings},
     )  # fmt: skip
     tickets.study.tell(trial, 0.4)
-    (history,) = make_table(plan, trainings).histories
+    table = make_table(plan, trainings)
+    assert table.times_compare
+    (history,) = table.histories
     assert [epoch.epoch for epoch in history.history] == [1, 2]
     assert standstill(history) == 2
 
