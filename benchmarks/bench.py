@@ -37,12 +37,10 @@ SPRINT = 'baseline:2:hidden=[256]:optimizer="adam":learning_rate=0.005:schedule=
 LADDER = (
     "baseline:120",
     SPRINT,
-    "quick:1",
     "quick:2",
     "quick:4",
     "quick:8",
     "quick",
-    "tuned:8",
     "tuned:16",
 )
 QUICK_LADDER = ("baseline:2", "quick:1")
