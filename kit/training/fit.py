@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig
-from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.data.digits import CLASSES, Digits
 from kit.errors import UsageError
-from kit.training.augmentation import NOISE, Warp, draw_noise
-from kit.training.learner import Learner
+from kit.training.augmentation import draw_noise
+from kit.training.learner import make_learner
 from kit.training.progress import Epoch, Progress, load_progress, save_progress
-from kit.training.schedule import OneCycle
 
 # A longer training saves its state this often; a kill costs at most so much of it, and an epoch
 STATE_SECONDS = 5.0
@@ -28,30 +27,6 @@ _REPORTS = range(4, 25)
 
 
 Report = Callable[[int, float, dict[str, float]], None]
-
-
-class DigitStore(keras.layers.Layer):
-    """All digits as uint8 on the device: row numbers in, normalised images out."""
-
-    def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        super().__init__(name="digit_store")
-        self.pixels = self.add_weight(
-            name="pixels",
-            shape=pixels.shape,
-            dtype="uint8",
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-        )
-        self.pixels.assign(pixels)
-
-    def call(self, rows: Any) -> Any:
-        """Take int32 (n,) row numbers; give float32 (n, 784) in [0, 1]."""
-        return keras.ops.cast(keras.ops.take(self.pixels, rows, axis=0), "float32") / 255.0
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Give the shape of the images for that of the row numbers."""
-        return (input_shape[0], PIXELS)
 
 
 def fit(
@@ -84,7 +59,8 @@ def fit(
     training, validation = rows
     answers = np.eye(CLASSES, dtype=np.float32)[digits.labels]
     parts = _parts(len(training), config.batch_size)
-    learner, judge = _compile(network, digits, config, steps=sum(len(part) for part in parts))
+    steps = sum(len(part) for part in parts)
+    learner, judge = make_learner(network, digits, config, steps)
     kept = [*network.variables, *learner.optimizer.variables]
 
     progress = load_progress(state) or Progress()
@@ -129,50 +105,6 @@ def fit(
         for variable, value in zip(network.variables, progress.best, strict=True):
             variable.assign(value)
     return progress.history
-
-
-def _compile(
-    network: keras.Sequential, digits: Digits, config: TrainConfig, steps: int
-) -> tuple[keras.Model, keras.Model]:
-    """Make of one network a model that learns from warped digits and one that judges plain ones."""
-    rows = keras.Input((), dtype="int32", name="rows")
-    images = DigitStore(digits.pixels)(rows)
-    judge = keras.Model({"rows": rows}, network(images))
-    if config.augmentation is None:
-        learner = Learner({"rows": rows}, network(images))
-    else:
-        noise = keras.Input((NOISE,), name="noise")
-        warped = Warp(config.augmentation)(images, noise)
-        learner = Learner({"rows": rows, "noise": noise}, network(warped))
-    optimizer = _optimizer(config, steps)
-    backend = keras.backend.backend()
-    for model in (learner, judge):
-        learns = model is learner
-        model.compile(
-            optimizer=optimizer if learns else None,
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=config.label_smoothing
-            ),
-            metrics=["accuracy"],
-            # TensorFlow's "auto" leaves a CPU without XLA, which learns twice as fast there; but
-            # compiling takes longer than judging. PyTorch's compiler wants a C++ compiler
-            jit_compile=backend == "jax" or (learns and backend == "tensorflow"),
-        )
-    learner.build_all()
-    return learner, judge
-
-
-def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
-    rate: float | OneCycle = config.learning_rate
-    if config.schedule == "one_cycle":
-        rate = OneCycle(config.learning_rate, steps * config.epochs)
-    optimizer = keras.optimizers.get(
-        {"class_name": config.optimizer, "config": {"learning_rate": rate}}
-    )
-    # Any of them can decay weights; AdamW alone would do so unasked
-    optimizer.weight_decay = config.weight_decay or None
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
 
 
 def _refuse_divergence(epoch: Epoch) -> None:
