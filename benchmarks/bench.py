@@ -35,6 +35,7 @@ SECTIONS = (
 # The base program's network with a third of the units, and a faster way to learn
 SPRINT = 'baseline:2:hidden=[256]:optimizer="adam":learning_rate=0.005:schedule="one_cycle"'
 LADDER = (
+    "plain:120",
     "baseline:120",
     SPRINT,
     "quick:2",
