@@ -33,16 +33,19 @@ def rehearse(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]
     """Rehearse once, or read what an earlier rehearsal with the same settings gave."""
     committee = ["--members", str(members)] if members > 1 else []
     record = work / f"{preset}-{settings_digest(preset)}-{members}-{seed}.json"
+    command = ["rehearse", "--preset", preset, *committee, "--seed", str(seed)]
+    return {**recorded(record, command), "seed": seed}
+
+
+def recorded(record: Path, command: list[str]) -> dict[str, Any]:
+    """Run a command of the kit beside its record, unless it was recorded, and read what it said."""
     if not record.exists():
         ended = subprocess.run(
-            [KIT, "rehearse", "--preset", preset, *committee, "--seed", str(seed), "--json"],
-            cwd=work,
-            stdout=subprocess.PIPE,
-            check=True,
+            [KIT, *command, "--json"], cwd=record.parent, stdout=subprocess.PIPE, check=True
         )
         record.write_bytes(ended.stdout)
     figures: dict[str, Any] = json.loads(record.read_text())
-    return {**figures, "seed": seed}
+    return figures
 
 
 def settings_digest(preset: str) -> str:
@@ -90,14 +93,12 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     rows = known_rows()
     for preset in given.presets:
-        single, runs = (
-            f"`{preset}`",
-            [rehearse(preset, given.members, seed, work) for seed in given.seeds],
-        )
+        runs = [rehearse(preset, given.members, seed, work) for seed in given.seeds]
+        name = f"`{preset}`"
         if given.members > 1:
             # The first member is what the preset is on its own with that seed
-            rows[single] = row(single, [run["members"][0] for run in runs])
-        name = single if given.members == 1 else f"{given.members} × {single}"
+            rows[name] = row(name, [run["members"][0] for run in runs])
+            name = f"{given.members} × {name}"
         rows[name] = row(name, runs)
     TABLE.write_text(
         "# Rehearsals\n\n"

@@ -7,38 +7,24 @@ same `--work` with the same settings is not trained again.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
-from benchmarks.rehearsals import settings_digest, spread
+from benchmarks.rehearsals import recorded, settings_digest, spread
+from kit.cli.telling import word_normalization
 from kit.training.backend import choose_backend
 
-KIT = Path(sys.executable).with_name("kit")
 PAGE = Path(__file__).with_name("STANDARD_SPLIT.md")
 
 
 def train(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
     """Train the committee, or read what an earlier call with the same settings gave."""
     record = work / f"standard-{preset}-{settings_digest(preset)}-{members}-{seed}.json"
-    if not record.exists():
-        given = ["--preset", preset, "--members", str(members), "--seed", str(seed)]
-        command = [KIT, "train", "--source", "keras", "--validation-fraction", "0", *given]
-        ended = subprocess.run([*command, "--json"], cwd=work, stdout=subprocess.PIPE, check=True)
-        record.write_bytes(ended.stdout)
-    figures: dict[str, Any] = json.loads(record.read_text())
-    return figures
-
-
-def way(normalization: dict[str, Any] | None) -> str:
-    """Word how a member's digits are normalised."""
-    settings = normalization or {}
-    words = [f"width {settings['width']}"] if settings.get("width") else []
-    return ", ".join([*words, "slant"] if settings.get("slant") else words) or "as they are"
+    given = ["--preset", preset, "--members", str(members), "--seed", str(seed)]
+    return recorded(record, ["train", "--source", "keras", "--validation-fraction", "0", *given])
 
 
 def main() -> None:
@@ -53,7 +39,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     found = train(given.preset, given.members, given.seed, work)
     rows = [
-        f"| seed {member['seed']}, {way(member['normalization'])} "
+        f"| seed {member['seed']}, {word_normalization(member['normalization'])} "
         f"| {member['judged']['accuracy']:.2%} | {member['seconds']['fit'] / 60:.1f} |"
         for member in found["members"]
     ]

@@ -58,7 +58,7 @@ def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy]
             member["run"],
             member["preset"],
             str(member["seed"]),
-            _normalization(member["normalization"]),
+            word_normalization(member["normalization"]),
             # there is no judgement where MNIST was not at hand
             *(_percent((member[kind] or {}).get("accuracy")) for kind in ("validation", "judged")),
         ]
@@ -70,7 +70,8 @@ def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy]
     print_table("Members", columns, rows)
 
 
-def _normalization(settings: dict[str, Any] | None) -> str:
+def word_normalization(settings: dict[str, Any] | None) -> str:
+    """Word the setting `normalization`, as JSON has it: `width 20, slant`, or a dash for none."""
     width, slant = (settings or {}).get("width"), (settings or {}).get("slant")
     ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
     return ", ".join(ways) or "–"

@@ -116,14 +116,13 @@ class Laboratory:
         done = {training.trial: (training_key(config.model_copy(update={"seed": 0})), training)
                 for config, _ in wanted
                 if (training := self._trainings.find(config)) is not None}  # fmt: skip
+        here = this_machine()
         return Outcome(
             study=self._trainings.study,
             tables=[make_table(plan, self._trainings) for plan in plans],
             failures=_failures(tickets),
             setups=compare_setups(
-                (what, training)
-                for what, training in done.values()
-                if training.machine == this_machine()
+                (what, training) for what, training in done.values() if training.machine == here
             ),
             trained=trained,
             seconds=time.monotonic() - began,

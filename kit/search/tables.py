@@ -120,7 +120,7 @@ class Setup:
 def make_table(plan: Plan, trainings: Trainings) -> Table:
     """Gather what an experiment's trainings gave."""
     rows, missing = [], []
-    longest: list[Training] = []
+    longest: list[tuple[int, Training]] = []
     circumstances = set()
     for value in plan.values:
         found = [(plan.config(value, seed), trainings.find(plan.config(value, seed)))
@@ -129,12 +129,13 @@ def make_table(plan: Plan, trainings: Trainings) -> Table:
         if not done:
             missing.append(value)
             continue
-        # A training may have gone on for another table
-        longest = [replace(training, history=training.history[:epoch]) for epoch, training in done]
-        circumstances |= {(each.machine, each.workers, each.threads) for each in longest}
+        longest = done
+        circumstances |= {(each.machine, each.workers, each.threads) for _, each in done}
         read = [training.readings[epoch] for epoch, training in done]
         rows.append(Row.of(value, read, done[0][1].parameters))
-    return Table(plan, rows, missing, longest, times_compare=len(circumstances) < 2)
+    # A training may have gone on for another table
+    histories = [replace(training, history=training.history[:epoch]) for epoch, training in longest]
+    return Table(plan, rows, missing, histories, times_compare=len(circumstances) < 2)
 
 
 def standstill(training: Training) -> int:

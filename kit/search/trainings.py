@@ -64,8 +64,8 @@ def training_key(config: TrainConfig) -> str:
     """Name what a training does, however many epochs it goes on.
 
     With a constant rate and no warps, the first 50 epochs of a training are the same whether it
-    ends there or goes on, since the order of rows hangs on seed and epoch
-    alone.
+    ends there or goes on, since the order of rows hangs on seed and
+    epoch alone.
     """
     settings = config.model_dump(mode="json", exclude=_ASIDE)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
