@@ -81,6 +81,8 @@ def fit(
         fitted = _learn(
             learner, inputs, answers[order], parts, functools.partial(report, epoch + 1)
         )
+        if epoch + 1 == config.epochs:
+            _take_average(learner, network)
         judged = _evaluate(judge, validation, answers)
         last = Epoch(
             epoch=epoch + 1,
@@ -105,6 +107,14 @@ def fit(
         for variable, value in zip(network.variables, progress.best, strict=True):
             variable.assign(value)
     return progress.history
+
+
+def _take_average(learner: keras.Model, network: keras.Sequential) -> None:
+    """Set the weights to their average, if the optimizer keeps one."""
+    learner.optimizer.finalize_variable_values(network.trainable_variables)
+    for variable in network.trainable_variables:
+        # JAX lets weight and average share their memory, and gives it away with the weight's
+        variable.assign(keras.ops.copy(variable.value))
 
 
 def _refuse_divergence(epoch: Epoch) -> None:
