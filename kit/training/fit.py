@@ -71,15 +71,9 @@ def fit(
         if _is_stale(progress.history, config.patience):
             break
         began = time.monotonic()
-        # Order and warps hang on seed and epoch alone, so an epoch can be repeated
-        rng = np.random.default_rng((config.seed, epoch))
-        order = rng.permutation(training)
-        inputs: dict[str, NDArray[Any]] = {"rows": order.astype(np.int32)}
-        if config.augmentation is not None:
-            strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
-            inputs["noise"] = draw_noise(len(order), rng) * strength
+        inputs = _inputs(training, config, epoch)
         fitted = _learn(
-            learner, inputs, answers[order], parts, functools.partial(report, epoch + 1)
+            learner, inputs, answers[inputs["rows"]], parts, functools.partial(report, epoch + 1)
         )
         if epoch + 1 == config.epochs:
             _take_average(learner, network)
@@ -123,6 +117,18 @@ def _refuse_divergence(epoch: Epoch) -> None:
             f"epoch {epoch.epoch}: the loss is {epoch.loss}: this training has diverged.",
             "Train with a smaller --learning-rate.",
         )
+
+
+def _inputs(
+    training: NDArray[np.int64], config: TrainConfig, epoch: int
+) -> dict[str, NDArray[Any]]:
+    """Order rows and draw warps, from seed and epoch alone, so that an epoch can be repeated."""
+    rng = np.random.default_rng((config.seed, epoch))
+    inputs: dict[str, NDArray[Any]] = {"rows": rng.permutation(training).astype(np.int32)}
+    if config.augmentation is not None:
+        strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
+        inputs["noise"] = draw_noise(len(training), rng) * strength
+    return inputs
 
 
 def _strength(final: float, epoch: int, epochs: int) -> np.float32:

@@ -236,9 +236,13 @@ def test_averaged_weights_are_the_moving_average_of_each_step_s(
     for ours, theirs in zip(weights(network), average, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     # Far from the last weights, and what the last epoch was judged with
-    assert max(
-        np.abs(last - kept).max() for last, kept in zip(weights(one_by_one), average, strict=True)
-    ) > 1e-3
+    assert (
+        max(
+            np.abs(last - kept).max()
+            for last, kept in zip(weights(one_by_one), average, strict=True)
+        )
+        > 1e-3
+    )
     judged = predict(with_probabilities(network), thousand_digits.take(np.arange(800, 1000)))
     assert history[-1].val_loss == pytest.approx(cross_entropy(judged, y[800:]), rel=1e-5)
 
