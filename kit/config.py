@@ -102,8 +102,6 @@ class TrainConfig(BaseModel):
         learning_rate: the constant rate, or the highest one of `one_cycle`.
         schedule: `one_cycle` rises over the first tenth of the steps, then falls to 0 on a cosine.
         weight_decay: of kernels alone, decoupled from the gradient as in AdamW.
-        weight_averaging: the share of all steps, in [0, 1), over which the weights' exponential
-            moving average reaches back, which the last epoch ends with; 0 keeps the last weights.
         validation: the rows held out are `stratified` by label, or the `last`, as in the lab.
         validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
         patience: epochs without a better validation accuracy until training stops, and the best
@@ -133,7 +131,6 @@ class TrainConfig(BaseModel):
     learning_rate: PositiveFloat
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    weight_averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation: Literal["stratified", "last"] = "stratified"
     validation_fraction: Annotated[float, Field(ge=0, lt=1)]
     patience: PositiveInt | None = None
@@ -145,8 +142,6 @@ class TrainConfig(BaseModel):
     def _fits_together(self) -> Self:
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError("patience needs validation rows: give a validation_fraction above 0")
-        if self.patience is not None and self.weight_averaging:
-            raise ValueError("patience keeps one epoch's weights: give a weight_averaging of 0")
         return self
 
 

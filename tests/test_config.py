@@ -21,8 +21,8 @@ from kit.errors import UsageError
 REMEDY = (
     "Settings are source, data, preset, name, epochs, batch_size, hidden, kernel_initializer, "
     "batch_normalization, dropout, normalization, augmentation, label_smoothing, optimizer, "
-    "learning_rate, schedule, weight_decay, weight_averaging, validation, validation_fraction, "
-    "patience, seed, split_seed, views; presets: baseline, quick, tuned, best."
+    "learning_rate, schedule, weight_decay, validation, validation_fraction, patience, seed, "
+    "split_seed, views; presets: baseline, quick, tuned, best."
 )
 WRONG_NAME = "takes letters, digits, '.', '_' and '-', and does not begin with '.'"
 WRONG_INTEGER = "Input should be a valid integer"
@@ -55,7 +55,6 @@ def test_baseline_is_the_labs_base_program() -> None:
         learning_rate=0.01,
         schedule="constant",
         weight_decay=0.0,
-        weight_averaging=0.0,
         validation="last",
         validation_fraction=0.2,
         patience=None,
@@ -125,7 +124,6 @@ def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
         ("learning_rate", math.nan, "Input should be a finite number"),
         ("learning_rate", math.inf, "Input should be a finite number"),
         ("weight_decay", math.inf, "Input should be a finite number"),
-        ("weight_averaging", 1, "Input should be less than 1"),
         ("schedule", "step", "Input should be 'constant' or 'one_cycle'"),
         ("validation", "first", "Input should be 'stratified' or 'last'"),
         ("validation_fraction", 1, "Input should be less than 1"),
@@ -187,13 +185,6 @@ def test_wrong_layer_is_named() -> None:
 def test_patience_without_validation_rows_is_refused() -> None:
     assert fault({"validation_fraction": 0, "patience": 3}) == (
         "patience needs validation rows: give a validation_fraction above 0.",
-        REMEDY,
-    )
-
-
-def test_patience_with_weight_averaging_is_refused() -> None:
-    assert fault({"weight_averaging": 0.1, "patience": 3}) == (
-        "patience keeps one epoch's weights: give a weight_averaging of 0.",
         REMEDY,
     )
 

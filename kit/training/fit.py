@@ -71,12 +71,16 @@ def fit(
         if _is_stale(progress.history, config.patience):
             break
         began = time.monotonic()
-        inputs = _inputs(training, config, epoch)
+        # Order and warps hang on seed and epoch alone, so an epoch can be repeated
+        rng = np.random.default_rng((config.seed, epoch))
+        order = rng.permutation(training)
+        inputs: dict[str, NDArray[Any]] = {"rows": order.astype(np.int32)}
+        if config.augmentation is not None:
+            strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
+            inputs["noise"] = draw_noise(len(order), rng) * strength
         fitted = _learn(
-            learner, inputs, answers[inputs["rows"]], parts, functools.partial(report, epoch + 1)
+            learner, inputs, answers[order], parts, functools.partial(report, epoch + 1)
         )
-        if epoch + 1 == config.epochs:
-            _take_average(learner, network)
         judged = _evaluate(judge, validation, answers)
         last = Epoch(
             epoch=epoch + 1,
@@ -103,32 +107,12 @@ def fit(
     return progress.history
 
 
-def _take_average(learner: keras.Model, network: keras.Sequential) -> None:
-    """Set the weights to their average, if the optimizer keeps one."""
-    learner.optimizer.finalize_variable_values(network.trainable_variables)
-    for variable in network.trainable_variables:
-        # JAX lets weight and average share their memory, and gives it away with the weight's
-        variable.assign(keras.ops.copy(variable.value))
-
-
 def _refuse_divergence(epoch: Epoch) -> None:
     if not math.isfinite(epoch.loss):
         raise UsageError(
             f"epoch {epoch.epoch}: the loss is {epoch.loss}: this training has diverged.",
             "Train with a smaller --learning-rate.",
         )
-
-
-def _inputs(
-    training: NDArray[np.int64], config: TrainConfig, epoch: int
-) -> dict[str, NDArray[Any]]:
-    """Order rows and draw warps, from seed and epoch alone, so that an epoch can be repeated."""
-    rng = np.random.default_rng((config.seed, epoch))
-    inputs: dict[str, NDArray[Any]] = {"rows": rng.permutation(training).astype(np.int32)}
-    if config.augmentation is not None:
-        strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
-        inputs["noise"] = draw_noise(len(training), rng) * strength
-    return inputs
 
 
 def _strength(final: float, epoch: int, epochs: int) -> np.float32:

@@ -116,12 +116,9 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     rate: float | OneCycle = config.learning_rate
     if config.schedule == "one_cycle":
         rate = OneCycle(config.learning_rate, steps * config.epochs)
-    given: dict[str, Any] = {"learning_rate": rate}
-    if config.weight_averaging:
-        # A momentum of m reaches back over 1 / (1 - m) steps
-        reach = max(config.weight_averaging * steps * config.epochs, 1.0)
-        given |= {"use_ema": True, "ema_momentum": 1 - 1 / reach}
-    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": given})
+    optimizer = keras.optimizers.get(
+        {"class_name": config.optimizer, "config": {"learning_rate": rate}}
+    )
     # Any of them can decay weights; AdamW alone would do so unasked
     optimizer.weight_decay = config.weight_decay or None
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

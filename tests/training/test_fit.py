@@ -30,7 +30,6 @@ TUNED = {
     "epochs": 4,
     "batch_size": 64,
     "dropout": 0.1,
-    "weight_averaging": 0.2,
     "validation_fraction": 0.2,
     "seed": 3,
 }
@@ -209,42 +208,6 @@ def test_baseline_learns_as_plain_keras_does(thousand_digits: Digits, tmp_path: 
         assert getattr(epoch, name) == pytest.approx(told[name][0], abs=1e-4)
     for ours, theirs in zip(weights(network), plain.variables, strict=True):
         np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(theirs.value), atol=1e-5)
-
-
-def test_averaged_weights_are_the_moving_average_of_each_step_s(
-    thousand_digits: Digits, tmp_path: Path
-) -> None:
-    config = make_config({**BASELINE, "epochs": 2, "weight_averaging": 0.25})
-    network, history = train(config, thousand_digits, tmp_path / "state.npz")
-    assert thousand_digits.labels is not None
-    x, y = thousand_digits.images, np.eye(10)[thousand_digits.labels]
-    one_by_one = build_network(config)
-    one_by_one.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
-    # 2 epochs of 13 steps: a quarter of them is 6.5
-    momentum = 1 - 1 / 6.5
-    average: Weights = []
-    for epoch in range(2):
-        order = np.random.default_rng((3, epoch)).permutation(np.arange(800))
-        for first in range(0, 800, 64):
-            rows = order[first : first + 64]
-            one_by_one.train_on_batch(x[rows], y[rows])
-            after = weights(one_by_one)
-            average = [
-                momentum * kept + (1 - momentum) * value
-                for kept, value in zip(average or after, after, strict=True)
-            ]
-    for ours, theirs in zip(weights(network), average, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    # Far from the last weights, and what the last epoch was judged with
-    assert (
-        max(
-            np.abs(last - kept).max()
-            for last, kept in zip(weights(one_by_one), average, strict=True)
-        )
-        > 1e-3
-    )
-    judged = predict(with_probabilities(network), thousand_digits.take(np.arange(800, 1000)))
-    assert history[-1].val_loss == pytest.approx(cross_entropy(judged, y[800:]), rel=1e-5)
 
 
 @pytest.mark.parametrize(("batch_size", "rows"), [(7, 100), (99, 100), (101, 100)])
