@@ -2,8 +2,8 @@
 
     python -m benchmarks.standard_split best --members 3 --seed 31
 
-No row is held out, so nothing is chosen here: one look at the test images. What was trained in the
-same `--work` with the same settings is not trained again.
+No row is held out, and nothing is chosen here. What was trained in the same `--work` with the same
+settings is not trained again.
 """
 
 import argparse
@@ -49,7 +49,8 @@ def main() -> None:
     PAGE.write_text(
         "# The standard split\n\n"
         f"Trained on MNIST's {found['rows']['train']:,} training images, none held out, and "
-        f"judged once on its {together['n']:,} test images. {describe(choose_backend())}\n"
+        f"judged on its {together['n']:,} test images, which chose nothing; what was judged on "
+        f"them before stands in [RECIPE.md](RECIPE.md). {describe(choose_backend())}\n"
         f"Written by `python -m benchmarks.standard_split {given.preset} --members {given.members} "
         f"--seed {given.seed}`.\n\n"
         "| member | test accuracy | minutes of training |\n| --- | --- | --- |\n"

@@ -145,7 +145,7 @@ class TrainConfig(BaseModel):
         return self
 
 
-# What `quick`, `tuned` and `best` have in common, but for what `quick` does for its haste.
+# What `quick`, `tuned` and `best` have in common, but for what they say otherwise.
 _RECIPE: dict[str, Any] = {
     # Divides the rows trained on, 37,800 of Kaggle's and 54,000 of MNIST's: a last, shorter batch
     # would be compiled on its own
@@ -189,8 +189,8 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "hidden": (2048, 1024, 512),
         "views": 9,
     },
-    # As long as it likes: what the members of a committee are worth waiting for. What is held out is
-    # no more than enough to tell that nothing went wrong.
+    # As long as it likes: what the members of a committee are worth waiting for. It holds out just
+    # enough to tell whether something went wrong
     "best": {
         **_RECIPE,
         "epochs": 120,
