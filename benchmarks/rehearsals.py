@@ -106,7 +106,8 @@ def main() -> None:
         "Mean ± sd over seeds, in %. Minutes are of training alone, median. "
         f"{describe(choose_backend())}\n"
         "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, a "
-        f"committee's with `--members N`.\n\n{HEAD}\n| --- | --- | --- | --- | --- | --- |\n"
+        "committee's with `--members N`. Of `best` it is the second look at the hidden labels of its "
+        f"deals, after the settings of before: see [RECIPE.md](RECIPE.md).\n\n{HEAD}\n| --- | --- | --- | --- | --- | --- |\n"
         + "\n".join(rows.values())
         + "\n"
     )
