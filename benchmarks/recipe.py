@@ -8,20 +8,18 @@ Each seed deals 42,000 of MNIST's 70,000 images, of which 28,000 train and 14,00
 import argparse
 import json
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
 from kit.data.mnist import load_keras
+from kit.data.rehearsal import TRAIN_ROWS
 from kit.metrics import log_loss
 from kit.training.backend import choose_backend, load_backend
 from kit.training.normalization import normalise_digits
 from kit.training.split import split_digits
 
-ROWS = 42_000
 # Whatever somebody changes it is changed of this; batches of 500 divide the 28,000
 BASE = {"preset": "tuned", "epochs": 70, "batch_size": 500, "views": 17}
 
@@ -31,7 +29,7 @@ def deal(seed: int) -> Digits:
     source = load_keras()
     if source.train.labels is None or source.test.labels is None:
         raise ValueError("a study needs labels")
-    chosen = np.random.default_rng((7, seed)).permutation(70_000)[:ROWS]
+    chosen = np.random.default_rng((7, seed)).permutation(70_000)[:TRAIN_ROWS]
     pixels = np.concatenate([source.train.pixels, source.test.pixels])[chosen]
     labels = np.concatenate([source.train.labels, source.test.labels])[chosen]
     return Digits(pixels, labels, f"deal {seed}")
@@ -39,17 +37,13 @@ def deal(seed: int) -> Digits:
 
 def judge(config: TrainConfig, digits: Digits) -> tuple[int, float]:
     """Train on two thirds; give the mistakes on the others, and their log-loss in nats."""
-    from kit.training.fit import fit
-    from kit.training.networks import build_network, with_probabilities
+    from benchmarks.trainings import train_with_kit
+    from kit.training.networks import with_probabilities
     from kit.training.prediction import predict
 
     rows = split_digits(digits, config)
-    learned = normalise_digits(digits, config.normalization)
-    network = build_network(config)
-    with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder) / "state.npz"
-        fit(network, learned, rows, config, state, lambda *_: None)
-    held_out = learned.take(rows[1])
+    network = train_with_kit(digits, rows, config, lambda _: None)
+    held_out = normalise_digits(digits.take(rows[1]), config.normalization)
     probabilities = predict(with_probabilities(network), held_out, config.views)
     if held_out.labels is None:
         raise ValueError("judging needs labels")

@@ -106,8 +106,8 @@ def main() -> None:
         "Mean ± sd over seeds, in %. Minutes are of training alone, median. "
         f"{describe(choose_backend())}\n"
         "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, a "
-        "committee's with `--members N`. Of `best` it is the second look at the hidden labels of "
-        "its deals, after the settings of before: see [RECIPE.md](RECIPE.md).\n\n"
+        "committee's with `--members N`. Lines of the same seeds look at the same hidden labels; "
+        "what that means for `best` stands in [RECIPE.md](RECIPE.md).\n\n"
         f"{HEAD}\n| --- | --- | --- | --- | --- | --- |\n" + "\n".join(rows.values()) + "\n"
     )
     sys.stdout.write(TABLE.read_text())

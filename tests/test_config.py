@@ -253,13 +253,3 @@ def test_text_without_settings_is_named(text: str, what: str) -> None:
         parse_settings(text, "c.json")
     remedy = "Name the config.json of one of its members." if "committee" in text else REMEDY
     assert (caught.value.what, caught.value.remedy) == (what, remedy)
-
-
-@pytest.mark.parametrize("preset", ["quick", "tuned", "best"])
-@pytest.mark.parametrize("rows", [42_000, 60_000])
-def test_batches_divide_the_rows_that_are_trained_on(preset: str, rows: int) -> None:
-    # A last, shorter one would be compiled on its own
-    config = make_config({"preset": preset})
-    held_out = round(rows * config.validation_fraction)
-    assert held_out > 0
-    assert (rows - held_out) % config.batch_size == 0

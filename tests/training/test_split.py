@@ -103,3 +103,13 @@ def test_a_split_that_leaves_nothing_is_refused(
         f"validation_fraction: {fraction} of {n} rows leaves "
         f"{left[0]} to train on and {left[1]} to validate on."
     )
+
+
+@pytest.mark.parametrize("preset", ["quick", "tuned", "best"])
+@pytest.mark.parametrize("rows", [42_000, 60_000])
+def test_batches_divide_the_rows_that_are_trained_on(preset: str, rows: int) -> None:
+    # A last, shorter one would be compiled on its own
+    given_preset = make_config({"preset": preset})
+    training, validation = split_rows(np.arange(rows) % 10, given_preset)
+    assert len(validation) > 0
+    assert len(training) % given_preset.batch_size == 0
