@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.competition.local_kaggle import LocalKaggle
 from kit.data.mnist import load_keras
 from kit.data.rehearsal import make_rehearsal
+from kit.local_kaggle import LocalKaggle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

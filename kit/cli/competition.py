@@ -15,10 +15,10 @@ from kit.cli.waiting import judging_clock, note_retry, transfer_bar
 from kit.errors import KitError
 
 if TYPE_CHECKING:
-    from kit.competition.answers import Limits
-    from kit.competition.client import Kaggle
-    from kit.competition.entry import Entry
-    from kit.competition.receipt import Receipt
+    from kit.kaggle.answers import Limits
+    from kit.kaggle.client import Kaggle
+    from kit.kaggle.entry import Entry
+    from kit.kaggle.receipt import Receipt
 
 
 @app.command(
@@ -41,9 +41,9 @@ def download(
     They are train.csv, test.csv and sample_submission.csv. A transfer that broke off is gone on
     with. Files that are there and whole are not fetched again.
     """
-    from kit.competition.client import Kaggle
-    from kit.competition.download import download as download_files
-    from kit.competition.download import find_files
+    from kit.kaggle.client import Kaggle
+    from kit.kaggle.download import download as download_files
+    from kit.kaggle.download import find_files
 
     files = None if force else find_files(data)
     fetched = files is None
@@ -99,9 +99,9 @@ def submit(
 
     The file is checked first. However often it is interrupted and repeated, it submits once.
     """
-    from kit.competition.client import Kaggle
-    from kit.competition.entry import prepare_entry
-    from kit.competition.submit import submit as submit_entry
+    from kit.kaggle.client import Kaggle
+    from kit.kaggle.entry import prepare_entry
+    from kit.kaggle.submit import submit as submit_entry
 
     entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
     kaggle = Kaggle(on_retry=note_retry)
@@ -133,7 +133,7 @@ def submit(
             raise
     _print_receipt(entry, receipt, json=json)
     if receipt.status == "ERROR":
-        from kit.competition.submit import rejection
+        from kit.kaggle.submit import rejection
 
         raise rejection(entry, receipt)
 
@@ -148,7 +148,7 @@ def _agreed() -> bool:
 
 
 def _wait(kaggle: "Kaggle", entry: "Entry", receipt: "Receipt", timeout: float) -> "Receipt":
-    from kit.competition.submit import wait_for_score
+    from kit.kaggle.submit import wait_for_score
 
     try:
         with judging_clock(receipt.ref):
@@ -167,7 +167,7 @@ def _same_command(entry: "Entry") -> str:
 
 
 def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:
-    from kit.competition.submit import compare
+    from kit.kaggle.submit import compare
 
     foretold = compare(entry, receipt)
     if json:

@@ -30,7 +30,7 @@ def doctor(
     Beside each thing that is wrong stands its remedy. Ends with the exit code that a command would
     end with because of it, 0 if all is well.
     """
-    from kit.competition.doctor import diagnose
+    from kit.kaggle.doctor import diagnose
 
     checks = diagnose(data)
     code = next((check.exit_code for check in checks if check.exit_code), 0)

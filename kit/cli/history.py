@@ -13,7 +13,7 @@ from kit.cli.waiting import note_retry
 from kit.errors import DataError, KitError
 
 if TYPE_CHECKING:
-    from kit.competition.history import HistoryRow
+    from kit.kaggle.history import HistoryRow
 
 _CHART_WIDTH = 48
 
@@ -36,12 +36,12 @@ def history(
     Submissions made from elsewhere are listed too. Where Kaggle cannot be asked, that is said, and
     what is known without it is shown.
     """
-    from kit.competition.history import read_history
+    from kit.kaggle.history import read_history
 
     failure: KitError | None = None
     rows: list[HistoryRow] = []
     if not offline:
-        from kit.competition.client import Kaggle
+        from kit.kaggle.client import Kaggle
 
         try:
             rows = read_history(submissions, Kaggle(on_retry=note_retry))

@@ -95,7 +95,7 @@ def check(
     json: Json = False,
 ) -> None:
     """List every fault of a submission file."""
-    from kit.competition.submission_file import check_submission
+    from kit.submission import check_submission
 
     checked = check_submission(file, rows)
     if json:

@@ -21,7 +21,7 @@ def serve_rehearsal(rehearsal: "Rehearsal", port: int, *, json: bool) -> None:
     Raises:
         UsageError: the port is taken.
     """
-    from kit.competition.local_kaggle import LocalKaggle
+    from kit.local_kaggle import LocalKaggle
 
     state = rehearsal.folder / _STATE
     try:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from kit.competition.submission_file import read_submission
 from kit.errors import DataError
 from kit.metrics import Accuracy
+from kit.submission import read_submission
 
 
 def score_submission(path: Path, solution: Path) -> Accuracy:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.competition.submission_file import write_submission
 from kit.data.digits import CLASSES, Digits
 from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 from kit.files import whole_file
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run
+from kit.submission import write_submission
 from kit.training.material import Material
 from kit.training.split import Rows
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command_line import KIT, Ended, Kit
 
-from kit.competition.submission_file import read_submission
+from kit.submission import read_submission
 
 # Compiling these small networks takes longer than training them
 JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from command_line import Kit
 
-from kit.competition.submission_file import read_submission
+from kit.submission import read_submission
 
 SMALL = ("--hidden", "32", "--batch-size", "100")
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit.competition.submission_file import write_submission
 from kit.errors import DataError
 from kit.evaluation.scoring import score_submission
 from kit.metrics import Accuracy
+from kit.submission import write_submission
 
 LABELS = np.array([7, 2, 1, 0, 4, 1, 4, 9])
 

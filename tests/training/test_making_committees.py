@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kit.competition.submission_file import read_submission
 from kit.config import make_config
 from kit.data.digits import Digits, Source
 from kit.data.kaggle_csv import load_kaggle
@@ -16,6 +15,7 @@ from kit.errors import DataError, KitError, UsageError
 from kit.evaluation.validation import validate
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run, begin_run
+from kit.submission import read_submission
 from kit.training.committee import make_committee
 from kit.training.material import Material
 from kit.training.outcome import Outcome, Prediction, judge_outcome, save_outcome

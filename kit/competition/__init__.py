@@ -1,1 +1,0 @@
-"""The submission file, and Kaggle."""

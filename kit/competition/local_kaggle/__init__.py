@@ -1,5 +1,0 @@
-"""Kaggle on this machine: the competition's side of the wire, to rehearse and to test against."""
-
-from kit.competition.local_kaggle.server import LocalKaggle
-
-__all__ = ["LocalKaggle"]

@@ -1,0 +1,1 @@
+"""Kaggle: credentials, client, download, submit, history, doctor."""

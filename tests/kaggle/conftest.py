@@ -1,0 +1,82 @@
+"""A small competition, served by a local Kaggle over real sockets."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
+
+from kit.local_kaggle import LocalKaggle
+
+
+@pytest.fixture(scope="session")
+def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The competition's three files and its solution, a few rows each."""
+    return write_competition(tmp_path_factory.mktemp("competition"), TRAIN_ROWS, LABELS)
+
+
+@pytest.fixture(scope="session")
+def full_competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with as many rows as Kaggle's, though short ones."""
+    folder = tmp_path_factory.mktemp("full competition")
+    return write_competition(folder, 42_000, FULL_LABELS)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without credentials, and an environment without any of Kaggle's variables."""
+    for name in list(os.environ):
+        if name.startswith(("KAGGLE_", "KIT_")) or name.lower() in ("http_proxy", "no_proxy"):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    return folder
+
+
+@pytest.fixture
+def local(competition_files: Path) -> Iterator[LocalKaggle]:
+    """A local Kaggle that judges at once."""
+    with LocalKaggle(competition_files, competition_files / "solution.csv") as running:
+        running.state.judging_seconds = 0.0
+        yield running
+
+
+@pytest.fixture
+def full_local(full_competition_files: Path) -> Iterator[LocalKaggle]:
+    """The same with as many rows as Kaggle's."""
+    solution = full_competition_files / "solution.csv"
+    with LocalKaggle(full_competition_files, solution) as running:
+        running.state.judging_seconds = 0.0
+        yield running
+
+
+@pytest.fixture
+def at_local(local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch) -> LocalKaggle:
+    """The environment turned to the local Kaggle, with a token that works."""
+    turn_to(local, monkeypatch)
+    return local
+
+
+@pytest.fixture
+def at_full_local(
+    full_local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> LocalKaggle:
+    """The same with as many rows as Kaggle's."""
+    turn_to(full_local, monkeypatch)
+    return full_local
+
+
+def turn_to(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {"ATTEMPTS": "3", "WAIT": "0.01", "LONGEST_WAIT": "0.05", "SETTLE": "0.1"}
+    variables = {f"KIT_KAGGLE_{name}": value for name, value in quick.items()}
+    for name, value in {**variables, **local.environment()}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def little_patience(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For servers that stall: give up on them at once."""
+    monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", "0.2")

@@ -1,0 +1,226 @@
+"""Where credentials are found, in whose order, and what is said of those that cannot be used."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kit.errors import CredentialsError
+from kit.kaggle.client import Kaggle
+from kit.kaggle.credentials import choose_credential, config_folder, find_credentials
+from kit.local_kaggle import LocalKaggle
+
+
+def save(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def login(home: Path, expires: datetime, access_token: str = "gone") -> Path:
+    content = {
+        "refresh_token": "local-refresh-token",
+        "access_token": access_token,
+        "access_token_expiration": expires.isoformat(),
+        "username": "rehearser",
+        "scopes": [],
+    }
+    return save(home / ".kaggle/credentials.json", content)
+
+
+def test_all_are_found_in_the_clients_order(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_1")
+    token_file = save(home / ".kaggle/access_token", "KGAT_2\n")
+    text_file = save(home / ".kaggle/access_token.txt", "KGAT_3")
+    key_file = save(home / ".kaggle/kaggle.json", {"username": "me", "key": "k"})
+    oauth_file = login(home, datetime.now(UTC))
+    found = find_credentials()
+    assert [(credential.kind, credential.place) for credential in found] == [
+        ("token", "KAGGLE_API_TOKEN"),
+        ("token", str(token_file)),
+        ("token", str(text_file)),
+        ("key", str(key_file)),
+        ("oauth", str(oauth_file)),
+    ]
+    assert choose_credential(found) is found[0]
+    assert "KGAT" not in repr(found)
+
+
+def test_a_token_may_be_a_path(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "token", " KGAT_1 \n")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", str(path))
+    (found,) = find_credentials()
+    assert (found.secret, found.path) == ("KGAT_1", path)
+
+
+def test_a_long_token_is_no_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "x" * 5000)
+    (found,) = find_credentials()
+    assert found.problem is None
+
+
+def test_a_notebooks_token_comes_first(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_1")
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    monkeypatch.setenv("KAGGLE_DATA_PROXY_URL", "https://example.org")
+    monkeypatch.setenv("KAGGLE_API_V1_TOKEN", str(save(tmp_path / "token", "KGAT_0")))
+    assert [found.secret for found in find_credentials()] == ["KGAT_0", "KGAT_1"]
+
+
+def test_variables_win_over_the_file_one_by_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(home / ".kaggle/kaggle.json", {"username": "me", "key": "old"})
+    monkeypatch.setenv("KAGGLE_KEY", "new")
+    (found,) = find_credentials()
+    assert (found.username, found.secret) == ("me", "new")
+    assert found.place == f"{path} and KAGGLE_KEY"
+
+
+def test_the_configuration_folder_is_the_clients(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert config_folder() == home / ".config/kaggle"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert config_folder() == tmp_path / "kaggle"
+    (home / ".kaggle").mkdir()
+    assert config_folder() == home / ".kaggle"
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "mine"))
+    assert config_folder() == tmp_path / "mine"
+    assert not (tmp_path / "mine").exists()
+
+
+BROKEN: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
+    "nothing": (lambda home, env: None, "No Kaggle credentials were found"),
+    "empty token file": (lambda home, env: save(home / ".kaggle/access_token", ""), "it is empty"),
+    "token with a space": (
+        lambda home, env: env.setenv("KAGGLE_API_TOKEN", "se cret"),
+        "characters that no token has",
+    ),
+    "token beyond ASCII": (
+        lambda home, env: env.setenv("KAGGLE_API_TOKEN", "sécret"),
+        "characters that no token has",
+    ),
+    "path that leads nowhere": (
+        lambda home, env: env.setenv("KAGGLE_API_TOKEN", "~/.kaggle/token"),
+        "a file that is not there",
+    ),
+    "token is a folder": (
+        lambda home, env: (home / ".kaggle/access_token").mkdir(parents=True),
+        "cannot be read (Is a directory)",
+    ),
+    "key file is not JSON": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", '{"key": "secret'),
+        "it is not JSON",
+    ),
+    "key file is a list": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", ["secret"]),
+        "no JSON object",
+    ),
+    "key without a name": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", {"key": "secret"}),
+        "no username",
+    ),
+    "name without a key": (lambda home, env: env.setenv("KAGGLE_USERNAME", "me"), "no key"),
+    "empty key": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", {"username": "me", "key": ""}),
+        "is empty",
+    ),
+    "key is a number": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", {"username": "me", "key": 12}),
+        "must be text",
+    ),
+    "login without a token": (
+        lambda home, env: save(home / ".kaggle/credentials.json", {"access_token": "secret"}),
+        "no refresh token",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_cannot_be_used_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    arrange, expected = BROKEN[case]
+    arrange(home, monkeypatch)
+    with pytest.raises(CredentialsError) as missing:
+        Kaggle()
+    assert expected in missing.value.what
+    assert "secret" not in missing.value.what
+    assert "https://www.kaggle.com/settings" in missing.value.remedy
+
+
+@pytest.fixture
+def without_token(at_local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> LocalKaggle:
+    monkeypatch.delenv("KAGGLE_API_TOKEN")
+    return at_local
+
+
+def test_a_legacy_key_works(without_token: LocalKaggle, home: Path) -> None:
+    save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "local-key"})
+    assert Kaggle().whoami() == "rehearser"
+
+
+def test_a_stale_token_over_a_good_key_is_told(
+    at_local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "local-key"})
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "stale")
+    kaggle = Kaggle()
+    for refused in (kaggle.whoami, kaggle.limits):
+        with pytest.raises(CredentialsError) as told:
+            refused()
+        assert "the access token in KAGGLE_API_TOKEN" in told.value.what
+        assert f"it shadows the legacy API key in {path}" in told.value.what
+        assert "or unset KAGGLE_API_TOKEN" in told.value.remedy
+
+
+def test_a_wrong_key_is_refused(without_token: LocalKaggle, home: Path) -> None:
+    save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "wrong"})
+    with pytest.raises(CredentialsError, match="legacy API key"):
+        Kaggle().whoami()
+
+
+def test_a_login_gets_its_access_token(without_token: LocalKaggle, home: Path) -> None:
+    path = login(home, datetime.now(UTC) - timedelta(hours=2))
+    assert Kaggle().whoami() == "rehearser"
+    assert json.loads(path.read_text())["access_token"].startswith("local-oauth-token")
+
+
+def test_a_login_whose_token_has_just_expired_is_renewed(
+    without_token: LocalKaggle, home: Path
+) -> None:
+    login(home, datetime.now(UTC) - timedelta(minutes=5), access_token="stale")
+    kaggle = Kaggle()
+    assert kaggle.limits().left == 5
+    assert kaggle.whoami() == "rehearser"
+    assert without_token.calls.count("GenerateAccessToken") == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_revoked_login_is_refused(without_token: LocalKaggle, home: Path, status: int) -> None:
+    login(home, datetime.now(UTC) - timedelta(hours=2))
+    without_token.fail("GenerateAccessToken", status)
+    with pytest.raises(CredentialsError) as refused:
+        Kaggle().limits()
+    assert refused.value.remedy == "Log in anew with: kaggle auth login"
+
+
+def test_a_damaged_login_is_told(without_token: LocalKaggle, home: Path) -> None:
+    content = {"refresh_token": "r", "access_token_expiration": "yesterday"}
+    save(home / ".kaggle/credentials.json", content)
+    with pytest.raises(CredentialsError, match="damaged"):
+        Kaggle().limits()
+
+
+def test_finding_them_makes_no_folder_and_loads_no_client(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert find_credentials() == []
+    assert list(home.iterdir()) == []
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""

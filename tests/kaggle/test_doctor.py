@@ -1,0 +1,89 @@
+"""The doctor: what it finds, and the remedy beside each thing that is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kit.kaggle import doctor
+from kit.kaggle.doctor import Check, diagnose
+from kit.local_kaggle import LocalKaggle
+
+
+def by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def test_all_is_well_but_the_data(at_local: LocalKaggle, tmp_path: Path) -> None:
+    checks = by_name(diagnose(tmp_path))
+    assert [name for name, check in checks.items() if not check.ok] == ["data"]
+    assert checks["data"].remedy == "Fetch them with: kit download"
+    assert checks["account"].found == "Kaggle knows you as rehearser"
+    assert checks["submissions"].found == "5 left today, 0 made so far"
+    assert checks["keras"].found.startswith("Keras 3")
+    assert "cpu" in checks["keras"].found.lower()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave Keras out, which takes seconds to load."""
+    monkeypatch.setattr(doctor, "_keras", lambda: Check("keras", True, "left out"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stale_token_over_good_keys(
+    at_local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home / ".kaggle/kaggle.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"username": "rehearser", "key": "local-key"}))
+    path.chmod(0o600)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "stale-secret")
+    checks = diagnose(home)
+    assert [(check.name, check.ok) for check in checks[:3]] == [
+        ("credentials", True),
+        ("credentials", None),
+        ("account", False),
+    ]
+    assert f"legacy API key in {path} is shadowed" in checks[1].found
+    assert "https://www.kaggle.com/settings" in (checks[2].remedy or "")
+    assert checks[2].exit_code == 4
+    assert "stale-secret" not in str(checks)
+    assert "local-key" not in str(checks)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_key_that_others_can_read(at_local: LocalKaggle, home: Path) -> None:
+    path = home / ".kaggle/access_token"
+    path.parent.mkdir()
+    path.write_text("local-token")
+    path.chmod(0o644)
+    (check,) = [check for check in diagnose(home) if check.remedy == f"chmod 600 {path}"]
+    assert check.found == f"others can read {path}"
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_set_up_yet(home: Path) -> None:
+    checks = by_name(diagnose(home))
+    assert checks["credentials"].found == "none were found"
+    assert checks["credentials"].exit_code == 4
+    assert checks["account"].ok is None
+
+
+@pytest.mark.usefixtures("quick")
+def test_rules_entry_and_limit(at_local: LocalKaggle, home: Path) -> None:
+    at_local.state.account.rules_accepted = False
+    checks = by_name(diagnose(home))
+    assert not checks["rules"].ok
+    assert "https://www.kaggle.com/competitions/digit-recognizer/rules" in str(
+        checks["rules"].remedy
+    )
+    at_local.state.account.entered = False
+    assert by_name(diagnose(home))["competition"].found == "you have not entered it"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_network_that_fails(at_local: LocalKaggle, home: Path) -> None:
+    at_local.fail("*", 503, times=100)
+    account = by_name(diagnose(home))["account"]
+    assert (account.ok, account.exit_code) == (False, 6)
