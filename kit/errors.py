@@ -2,15 +2,15 @@
 
 
 class KitError(Exception):
-    """An expected failure: one line of what and where, one line of remedy, an exit code.
+    """An expected failure. Only its subclasses are raised; each has an exit code of its own.
 
     Attributes:
         what: what is wrong and where, in one line.
         remedy: what the user can do about it, in one line.
-        exit_code: the status with which a command ends.
+        exit_code: the exit code of a command that fails with this error.
     """
 
-    exit_code = 1
+    exit_code: int
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -18,41 +18,51 @@ class KitError(Exception):
         self.remedy = remedy
 
 
-class UsageError(KitError, ValueError):
-    """Options that do not fit together, or a run that is not there."""
+class UsageError(KitError):
+    """Options that do not fit together, a run that does not exist, or a missing extra."""
 
     exit_code = 2
 
 
-class DataError(KitError, ValueError):
+class DataError(KitError):
     """Bad data or a bad file."""
 
     exit_code = 3
 
 
-class StorageError(DataError):
-    """The studies' file is no database, or cannot be written."""
-
-
-class CredentialsError(KitError, PermissionError):
+class CredentialsError(KitError):
     """Kaggle credentials that are missing, malformed or refused."""
 
     exit_code = 4
 
 
-class CompetitionError(KitError, RuntimeError):
+class CompetitionError(KitError):
     """Kaggle refused a request or rejected a submission."""
 
     exit_code = 5
 
 
-class NetworkError(KitError, ConnectionError):
+class NetworkError(KitError):
     """The network failed, or an answer did not come in time."""
 
     exit_code = 6
 
 
-class OverlapError(KitError, RuntimeError):
-    """A run would be judged on, or submitted for, images that it trained on."""
+class OverlapError(KitError):
+    """A run would be submitted for images that it trained on."""
 
     exit_code = 7
+
+
+class TrainingError(KitError):
+    """A training or a search failed: it diverged, ran out of memory, or its workers died."""
+
+    exit_code = 8
+
+
+def missing_extra(extra: str, package: str) -> UsageError:
+    """The error for a package that is not installed because it belongs to an extra."""
+    return UsageError(
+        f"{package} is not installed; it belongs to the extra `{extra}`.",
+        f"Install it with: pip install 'digit-kit[{extra}]'",
+    )

@@ -103,7 +103,7 @@ def experiment(
     else:
         _tell(outcome, best, pictures)
     if outcome.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(8)
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -103,7 +103,7 @@ def tune(
             where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
             print_lines([f"Train the best: {shlex.join(command)}{where}"])
     if show is None and not found.best and found.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(8)
 
 
 def _figures(found: "Found", pictures: list[Path]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from kit.config import TrainConfig
-from kit.errors import KitError
+from kit.errors import TrainingError
 from kit.search.comparison import Comparison, compare
 from kit.search.experiments import EXPERIMENTS, Plan
 from kit.search.storage import open_storage
@@ -108,7 +108,7 @@ class Laboratory:
         """Train what the plans need and is not there yet, and gather it in tables.
 
         Raises:
-            KitError: workers died again and again, or lost the database for good.
+            TrainingError: workers died again and again, or lost the database for good.
         """
         began = time.monotonic()
         wanted = [need for plan in plans for need in needs(plan)]
@@ -136,14 +136,14 @@ class Laboratory:
             watch: told of the progress.
 
         Raises:
-            KitError: an experiment has no row, or the network could not be trained.
+            TrainingError: an experiment has no row, or the network could not be trained.
         """
         began = time.monotonic()
         chosen: dict[str, int] = {}
         for table in outcome.tables:
             row = table.best_by_validation
             if row is None:
-                raise KitError(
+                raise TrainingError(
                     f"{table.plan.experiment.name}: each of its trainings failed.",
                     "kit experiment all --json lists why.",
                 )
@@ -167,7 +167,7 @@ class Laboratory:
         first, second = ([training for training in of if training is not None] for of in found)
         if len(first) != len(seeds) or len(second) != len(seeds):
             reasons = "; ".join(failure.reason for failure in _failures(tickets))
-            raise KitError(f"A training failed: {reasons}.", "Run the command again.")
+            raise TrainingError(f"A training failed: {reasons}.", "Run the command again.")
         answers = [np.stack([unpack(training.readings[config.epochs].correct) for training in of])
                    for config, of in ((best, first), (base, second))]  # fmt: skip
         return Best(

@@ -18,7 +18,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from kit.errors import NetworkError, StorageError, UsageError
+from kit.errors import DataError, NetworkError, UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +59,7 @@ def _is_lost(error: BaseException) -> bool:
     )
 
 
-def _file_error(label: str, error: BaseException) -> StorageError | None:
+def _file_error(label: str, error: BaseException) -> DataError | None:
     """Word what SQLite says of its file or the disk, which waiting does not mend."""
     original = getattr(_cause(error), "orig", None)
     # Errors of statements have classes of their own
@@ -69,7 +69,7 @@ def _file_error(label: str, error: BaseException) -> StorageError | None:
         is_of_file = type(original) is sqlite3.DatabaseError
     if not is_of_file:
         return None
-    return StorageError(
+    return DataError(
         f"{label}: {original}.",
         "Check the disk's space and the file's permissions, or name another with --storage.",
     )
@@ -102,7 +102,7 @@ class PatientStorage(RDBStorage):
 
         Raises:
             NetworkError: the database did not come back in time.
-            StorageError: its file cannot be read or written.
+            DataError: its file cannot be read or written.
         """
         try:
             return call(*given, **named)
@@ -173,7 +173,7 @@ def existing_storage(address: str) -> PatientStorage:
     Raises:
         UsageError: the address is no database's, or of a file that does not exist.
         NetworkError: the database does not answer.
-        StorageError: its file cannot be read or written.
+        DataError: its file cannot be read or written.
     """
     url = _parse(address)
     if url.drivername == "sqlite" and not Path(url.database or "").is_file():
@@ -202,7 +202,7 @@ def open_storage(
     Raises:
         UsageError: the address is no such database's, or the tables are another Optuna's.
         NetworkError: the database does not answer.
-        StorageError: its file cannot be read or written.
+        DataError: its file cannot be read or written.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = _parse(address)

@@ -11,7 +11,7 @@ import optuna
 from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from kit.errors import NetworkError, StorageError
+from kit.errors import DataError, NetworkError
 from kit.search.tickets import INTERRUPTED, REASON, Tickets
 
 Objective = Callable[[Trial], float]
@@ -38,7 +38,7 @@ def work(
 
     Raises:
         NetworkError: the database is away, and did not come back in time.
-        StorageError: its file, or one that the objective needs, cannot be read or written.
+        DataError: its file, or one that the objective needs, cannot be read or written.
     """
     while not is_over():
         tickets.restock()
@@ -69,11 +69,11 @@ def _try(tickets: Tickets, trial: Trial, objective: Objective) -> None:
         except OSError as error:
             # A full disk would fail one trial after the other, and is no trial's fault
             _hand_back(tickets, trial)
-            raise StorageError(
+            raise DataError(
                 f"{error.filename or 'A file'}: {error.strerror or error}.",
                 "Mend that, and repeat the command: it goes on.",
             ) from error
-        except (NetworkError, StorageError):
+        except (NetworkError, DataError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this trial alone
             state, reason = TrialState.FAIL, _one_line(error)
@@ -104,7 +104,7 @@ def _heartbeat(tickets: Tickets, trial: Trial) -> Iterator[None]:
 
     def beat() -> None:
         # A database that stays away is the worker's to report
-        with contextlib.suppress(NetworkError, StorageError):
+        with contextlib.suppress(NetworkError, DataError):
             while not stopped.wait(storage.heartbeat_interval):
                 storage.record_heartbeat(trial_id)
         storage.remove_session()

