@@ -1,6 +1,5 @@
-"""What a run was asked to do: one frozen model, and the presets that fill it."""
+"""What a training is asked to do: one frozen model, and the presets that fill it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -29,16 +28,16 @@ def _check_name(name: str) -> str:
 
 
 class Augmentation(BaseModel):
-    """How far digits are warped, afresh for each image of each epoch, at full strength.
+    """How far digits are warped while training: each image in each epoch by a new random warp.
 
     Attributes:
-        rotation: at most so many degrees to either side.
-        scale: height and width change by at most this share, each on its own.
-        shear: x shifts by at most this many pixels for each pixel of y.
-        shift: at most so many pixels up or down, and left or right.
+        rotation: the largest rotation to either side, in degrees.
+        scale: the largest change of height and of width, as a share.
+        shear: the largest shift of x for each pixel of y, in pixels.
+        shift: the largest shift up or down, and left or right, in pixels.
         displacement: root mean square of the elastic displacement of each axis, in pixels.
-        smoothness: sd of the Gaussian that displacement is smoothed with, in pixels.
-        final_strength: what the strength, 1 in the first epoch, has fallen to in the last.
+        smoothness: sd of the Gaussian that smooths the displacement, in pixels.
+        final_strength: the strength of the last epoch; it is 1 in the first and falls linearly.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -48,7 +47,7 @@ class Augmentation(BaseModel):
     shear: Annotated[float, Field(ge=0, le=1)] = 0.1
     shift: Annotated[float, Field(ge=0, le=28)] = 1.2
     displacement: Annotated[float, Field(ge=0, le=28)] = 1.2
-    # Far below it, the few knots that displacement is drawn at leave pixels between them untouched
+    # Displacement is drawn at a few knots. Below 1, the pixels between them would not move
     smoothness: Annotated[float, Field(ge=1, le=28)] = 5.0
     final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
 
@@ -58,7 +57,7 @@ class Normalization(BaseModel):
 
     Attributes:
         width: the width that the ink is stretched to, in pixels, or None to leave it.
-        slant: take out the slant.
+        slant: whether to take out the slant.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,8 +66,8 @@ class Normalization(BaseModel):
     slant: bool = False
 
 
-# Those of a committee's members, one after the other, then from the start again. Networks err the
-# less alike the less alike their digits look, so that small committees, too, mix widths and slants.
+# The normalisations of a committee's members, in this order, then from the start again. Members
+# whose digits look different make different mistakes, so small committees mix both, too.
 MEMBER_NORMALIZATIONS: tuple[Normalization | None, ...] = (
     Normalization(width=20, slant=True),
     Normalization(slant=True),
@@ -84,32 +83,34 @@ MEMBER_NORMALIZATIONS: tuple[Normalization | None, ...] = (
 class TrainConfig(BaseModel):
     """Everything that decides what a training makes, on a given machine.
 
+    Settings that are not given are filled from the preset: `TrainConfig(preset="quick", epochs=3)`.
+
     Attributes:
         source: where the digits come from.
         data: the folder or file to read them from, or None to look in the usual places.
-        preset: what the values that nobody gave were taken from.
-        name: the last part of the run's name.
+        preset: where the settings that are not given come from.
+        name: the last part of the run's name; the preset's name if not given.
         epochs: how often training passes over all its rows.
-        batch_size: rows a gradient step.
+        batch_size: training rows in a gradient step.
         hidden: units of each hidden layer, first to last.
-        kernel_initializer: Keras's name of it, for every layer.
-        batch_normalization: normalise each hidden layer before its ReLU.
+        kernel_initializer: Keras's name of the initializer, for every layer.
+        batch_normalization: whether to normalise each hidden layer before its ReLU.
         dropout: share of units dropped after each hidden layer, in [0, 1).
         normalization: what digits are brought to before anything else, or None to leave them.
-        augmentation: how digits are warped while training, or None to take them as they are.
+        augmentation: how digits are warped while training, or None to leave them.
         label_smoothing: share of each label that is spread over all ten digits, in [0, 1).
-        optimizer: Keras's name of it.
+        optimizer: Keras's name of the optimizer.
         learning_rate: the constant rate, or the highest one of `one_cycle`.
         schedule: `one_cycle` rises over the first tenth of the steps, then falls to 0 on a cosine.
         weight_decay: of kernels alone, decoupled from the gradient as in AdamW.
-        validation: the rows held out are `stratified` by label, or the `last`, as in the lab.
+        split: whether the rows held out are `stratified` by label, or the `last`, as in the lab.
         validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
-        patience: epochs without a better validation accuracy until training stops, and the best
-            epoch's weights are kept; None never stops early and keeps the last epoch's.
-        seed: decides initial weights, order of rows, dropout, and warps.
-        split_seed: decides which rows are held out; None leaves that to the seed.
-        views: how many slightly different views of each digit predictions are averaged over: the
-            digit as it is (1), and moved, turned and bent a little.
+        patience: training stops after this many epochs without a better validation accuracy, and
+            keeps the weights of the best epoch. None never stops early, and keeps the last epoch's.
+        seed: seed of all random numbers: initial weights, order of rows, dropout, warps.
+        split_seed: seed of the choice of the rows held out; None uses `seed`.
+        views: over how many views of each digit predictions are averaged: 1 is the digit as it is,
+            the others are moved, turned and bent a little.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -131,12 +132,21 @@ class TrainConfig(BaseModel):
     learning_rate: PositiveFloat
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    validation: Literal["stratified", "last"] = "stratified"
+    split: Literal["stratified", "last"] = "stratified"
     validation_fraction: Annotated[float, Field(ge=0, lt=1)]
     patience: PositiveInt | None = None
     seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
     split_seed: Annotated[NonNegativeInt, Field(lt=2**32)] | None = None
     views: Annotated[int, Field(ge=1, le=99)] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        preset = given.get("preset", cls.model_fields["preset"].default)
+        filled = next((values for name, values in PRESETS.items() if name == preset), {})
+        return {"name": preset, **filled, **given}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -145,10 +155,10 @@ class TrainConfig(BaseModel):
         return self
 
 
-# What `quick`, `tuned` and `best` have in common, but for what they say otherwise.
+# What `quick`, `tuned` and `best` have in common
 _RECIPE: dict[str, Any] = {
-    # Divides the rows trained on, 37,800 of Kaggle's and 54,000 of MNIST's: a last, shorter batch
-    # would be compiled on its own
+    # Divides the training rows, 37,800 of Kaggle's and 54,000 of MNIST's, because a shorter last
+    # batch would be compiled on its own
     "batch_size": 450,
     "batch_normalization": True,
     "normalization": Normalization(width=20, slant=True),
@@ -172,7 +182,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "kernel_initializer": "random_normal",
         "optimizer": "sgd",
         "learning_rate": 0.01,
-        "validation": "last",
+        "split": "last",
         "validation_fraction": 0.2,
     },
     # How these were chosen, and what was set by hand: benchmarks/RECIPE.md
@@ -189,8 +199,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "hidden": (2048, 1024, 512),
         "views": 9,
     },
-    # As long as it likes: what the members of a committee are worth waiting for. It holds out just
-    # enough to tell whether something went wrong
+    # Fewer mistakes, however long it takes. It holds out just enough rows to notice a failure
     "best": {
         **_RECIPE,
         "epochs": 120,
@@ -205,20 +214,17 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     },
 }
 
-
 SETTINGS = f"Settings are {', '.join(TrainConfig.model_fields)}; presets: {', '.join(PRESETS)}."
 
 
 def make_config(given: dict[str, Any]) -> TrainConfig:
-    """Complete the settings somebody gave: theirs win over their preset's, those over the defaults.
+    """Complete the settings that somebody gave, from their preset and then from the defaults.
 
     Raises:
-        UsageError: a setting is unknown, out of range, or at odds with another.
+        UsageError: a setting is unknown, out of range, or does not fit another.
     """
-    preset = given.get("preset", TrainConfig.model_fields["preset"].default)
-    values = PRESETS[preset] if preset in tuple(PRESETS) else {}
     try:
-        return TrainConfig.model_validate({"name": preset, **values, **given})
+        return TrainConfig.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -228,28 +234,3 @@ def make_config(given: dict[str, Any]) -> TrainConfig:
             f"{field + ': ' if field else ''}{message}{found}.",
             SETTINGS,
         ) from error
-
-
-def parse_settings(text: str | bytes, origin: str) -> dict[str, Any]:
-    """Take settings out of JSON text: an object of them, or a run's config.json.
-
-    Args:
-        text: the JSON.
-        origin: what to call it in an error.
-
-    Raises:
-        UsageError: the text is no JSON object, or a committee's.
-    """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{origin}: not JSON ({error}).", SETTINGS) from error
-    if isinstance(content, dict) and "committee" in content:
-        raise UsageError(
-            f"{origin}: a committee's, which has no settings of its own.",
-            "Name the config.json of one of its members.",
-        )
-    settings = content.get("settings", content) if isinstance(content, dict) else None
-    if not isinstance(settings, dict):
-        raise UsageError(f"{origin}: expected a JSON object of settings.", SETTINGS)
-    return settings

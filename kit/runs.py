@@ -15,13 +15,18 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from kit.config import SETTINGS, TrainConfig
 from kit.errors import DataError, UsageError
 from kit.files import write_whole
 
 NAME = re.compile(r"\d{8}-\d{6}-.+")
 _STAMP = re.compile(r"^\d{8}-\d{6}-")
 _MEND = "Put the file back, or move the run's folder away and train again."
-CONFIG, METRICS, STATE, LOCK = "config.json", "metrics.json", "state.npz", "lock"
+CONFIG, METRICS, MODEL, STATE, LOCK = (
+    "config.json", "metrics.json", "model.keras", "state.npz", "lock",
+)  # fmt: skip
+# What a `config.json` is written in. Records without a number are of the first form
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,26 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """What `config.json` holds: settings, versions, git commit, data fingerprints, rows."""
-        return _read_json(self.folder / CONFIG)
+        return translate_record(_read_json(self.folder / CONFIG))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was trained with; a committee has none.
+
+        Raises:
+            DataError: `config.json` has no settings.
+        """
+        return _settings(self.folder, self.config)
+
+    @property
+    def format(self) -> int:
+        """The form in which the run was written: 1, or `FORMAT`."""
+        return int(self.config.get("format", 1))
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap."""
-        return _read_json(self.folder / METRICS)
+        return translate_record(_read_json(self.folder / METRICS))
 
 
 class Draft:
@@ -83,7 +102,16 @@ class Draft:
     @property
     def config(self) -> dict[str, Any]:
         """What `config.json` holds."""
-        return _read_json(self.folder / CONFIG)
+        return translate_record(_read_json(self.folder / CONFIG))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run is trained with.
+
+        Raises:
+            DataError: `config.json` has no settings.
+        """
+        return _settings(self.folder, self.config)
 
     @property
     def state(self) -> Path:
@@ -149,7 +177,7 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
         return draft
 
 
-def resume_run(submissions: Path, run: str) -> Draft | Run:
+def find_draft(submissions: Path, run: str) -> Draft | Run:
     """Find an interrupted run by its name or folder: its draft, or the run if it is complete.
 
     Raises:
@@ -198,6 +226,56 @@ def find_run(submissions: Path, run: str | None = None) -> Run:
     raise UsageError(f"{run}: no such run in {submissions}.", f"Newest runs: {known or 'none'}.")
 
 
+def members_of(committee: Run) -> list[Run]:
+    """Find the runs that a committee was made of, beside it; none for another run.
+
+    Raises:
+        DataError: a member is not there.
+    """
+    members = []
+    for name in committee.config.get("committee", []):
+        member = Run(committee.folder.parent / str(name))
+        if not _is_run(member.folder):
+            raise DataError(
+                f"{committee.name}: its member {name} is not in {committee.folder.parent}.",
+                "Put the member's folder back beside the committee's.",
+            )
+        members.append(member)
+    return members
+
+
+def translate_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a `config.json` or `metrics.json` of any form says, in today's words.
+
+    The first form called the setting `split` `validation`, and the figure `keras_test` `judged`.
+    A setting that is newer than the record gets its default, whatever its preset says today.
+    """
+    new = dict(record)
+    if isinstance(settings := new.get("settings"), dict):
+        new["settings"] = _translate_settings(settings)
+    if isinstance(plan := new.get("plan"), list):
+        new["plan"] = [_translate_settings(each) for each in plan if isinstance(each, dict)]
+    if "judged" in new:
+        new["keras_test"] = new.pop("judged")
+    if isinstance(members := new.get("members"), list):
+        new["members"] = [translate_record(member) for member in members]
+    return new
+
+
+def _translate_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    fields = TrainConfig.model_fields
+    defaults = {name: field.default for name, field in fields.items() if not field.is_required()}
+    given = {"split" if name == "validation" else name: v for name, v in settings.items()}
+    return {**defaults, **given}
+
+
+def _settings(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    settings = config.get("settings")
+    if not isinstance(settings, dict):
+        raise DataError(f"{folder / CONFIG}: has no settings.", _MEND)
+    return settings
+
+
 def _committee_of(member: Run, runs: list[Run]) -> Run | None:
     # Its name is that of the members without their number; only those are looked into
     name = _STAMP.sub("", member.name).rpartition("-")[0]
@@ -233,3 +311,26 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f"{path}: expected a JSON object.", _MEND)
     return content
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read settings from a JSON file: an object of settings, or a run's `config.json`.
+
+    Raises:
+        UsageError: the file is not a JSON object, or is a committee's record.
+        OSError: the file cannot be read.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not JSON ({error}).", SETTINGS) from error
+    if isinstance(content, dict) and "committee" in content:
+        raise UsageError(
+            f"{path}: the record of a committee, which has no settings of its own.",
+            "Name the config.json of one of its members.",
+        )
+    record = translate_record(content) if isinstance(content, dict) else {}
+    settings = record.get("settings", record)
+    if not isinstance(content, dict) or not isinstance(settings, dict):
+        raise UsageError(f"{path}: expected a JSON object of settings.", SETTINGS)
+    return settings

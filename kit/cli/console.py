@@ -8,8 +8,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.training.callback import Callback
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from kit.training.callback import Epoch
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -97,8 +101,8 @@ class CtrlC:
         raise KeyboardInterrupt
 
 
-class TrainingBar:
-    """A training's progress on stderr: a bar for a person, a line an epoch for a log."""
+class TrainingBar(Callback):
+    """Shows a training's progress on stderr: a bar for a person, a line for each epoch in a log."""
 
     def __init__(self, bar: "Progress | None", resume: str, ctrl_c: CtrlC) -> None:
         self._bar = bar
@@ -110,8 +114,8 @@ class TrainingBar:
         self._members = 0
         self._member = ""
 
-    def stage(self, name: str) -> None:
-        """Say that something without a measured length begins."""
+    def on_stage(self, name: str) -> None:
+        """Say that work without a measured length begins."""
         self._ctrl_c.raise_again()
         shown = f"{self._member}{name}"
         if self._bar is None:
@@ -121,16 +125,16 @@ class TrainingBar:
         else:
             self._bar.update(self._task, description=shown, figures="")
 
-    def begin_committee(self, run: str, members: int) -> None:
+    def on_committee_begin(self, run: str, members: int) -> None:
         """Say the committee's name, by which it can be resumed."""
         self.run, self._members = run, members
         note(f"Committee {run} of {members}; if it is interrupted: {self._resume} {run}")
 
-    def begin_member(self, number: int) -> None:
+    def on_member_begin(self, number: int) -> None:
         """Say which member is trained."""
         self._member = f"Member {number}/{self._members}: "
 
-    def begin(self, run: str, epochs: int) -> None:
+    def on_run_begin(self, run: str, epochs: int) -> None:
         """Say the run's name, by which it can be resumed."""
         self._epochs = epochs
         if self._members:
@@ -138,23 +142,35 @@ class TrainingBar:
         else:
             self.run = run
             note(f"Run {run}; if it is interrupted: {self._resume} {run}")
-        self.stage("Loading Keras")
+        self.on_stage("Loading Keras")
         if self._bar is not None and self._task is not None:
             self._bar.reset(self._task, total=epochs)
 
-    def progress(self, epoch: int, share: float, logs: dict[str, float]) -> None:
-        """Say how far an epoch is, with its figures."""
+    def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
+        """Move the bar within an epoch."""
         self._ctrl_c.raise_again()
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        self._move(epoch, epoch - 1 + share, _figures(logs))
+
+    def on_epoch_end(self, epoch: "Epoch", state: object) -> None:  # noqa: ARG002
+        """Move the bar, or print a line."""
+        self._ctrl_c.raise_again()
+        logs = {"loss": epoch.loss, "accuracy": epoch.accuracy}
+        if epoch.val_accuracy is not None:
+            logs["val_accuracy"] = epoch.val_accuracy
+        self._move(epoch.epoch, epoch.epoch, _figures(logs))
+        if self._bar is None:
+            note(f"{self._member}Epoch {epoch.epoch}/{self._epochs}: {_figures(logs)}")
+
+    def _move(self, epoch: int, completed: float, figures: str) -> None:
         if self._bar is not None and self._task is not None:
+            description = f"{self._member}Epoch {epoch}/{self._epochs}"
             self._bar.update(
-                self._task,
-                description=f"{self._member}Epoch {epoch}/{self._epochs}",
-                completed=epoch - 1 + share,
-                figures=figures,
+                self._task, description=description, completed=completed, figures=figures
             )
-        elif share == 1:
-            note(f"{self._member}Epoch {epoch}/{self._epochs}: {figures}")
+
+
+def _figures(logs: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def history(
         return
     print_table(
         "Runs and submissions, newest first (UTC)",
-        ["run", "time", "source", "preset", "validation", "judged", "score", "ref", "status"],
+        ["run", "time", "source", "preset", "validation", "keras_test", "score", "ref", "status"],
         [_cells(row) for row in rows],
     )
     _print_chart(rows)
@@ -80,7 +80,7 @@ def _cells(row: "HistoryRow") -> list[str]:
         row.preset or "–",
         *(
             "–" if figures is None or figures.accuracy is None else f"{figures.accuracy:.2%}"
-            for figures in (row.validation, row.judged)
+            for figures in (row.validation, row.keras_test)
         ),
         row.public_score or "–",
         "–" if row.ref is None else str(row.ref),

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def members_of(run: "Run") -> "list[Run]":
     """The runs that a committee was trained as, none for another run; they stand beside it."""
-    from kit.runs import find_run
+    from kit.runs import members_of as find_members
 
-    return [find_run(run.folder.parent, name) for name in run.config.get("committee", [])]
+    return find_members(run)
 
 
 def figures(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def tell(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> None:
 
 
 def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy] | None") -> None:
-    columns = ["member", "preset", "seed", "normalization", "validation, %", "judged, %"]
+    columns = ["member", "preset", "seed", "normalization", "validation, %", "keras_test, %"]
     rows = [
         [
             member["run"],
@@ -60,7 +60,10 @@ def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy]
             str(member["seed"]),
             word_normalization(member["normalization"]),
             # there is no judgement where MNIST was not at hand
-            *(_percent((member[kind] or {}).get("accuracy")) for kind in ("validation", "judged")),
+            *(
+                _percent((member[kind] or {}).get("accuracy"))
+                for kind in ("validation", "keras_test")
+            ),
         ]
         for member in members
     ]
@@ -86,7 +89,7 @@ def _told(run: "Run") -> list[str]:
     overlap, members = metrics["overlap"].get("test"), metrics.get("members")
     what, by_all = ("committee", " by all members") if members else ("run", "")
     lines = [_made(run)]
-    for kind, name in (("validation", "Validation"), ("judged", "Judged")):
+    for kind, name in (("validation", "Validation"), ("keras_test", "Keras test")):
         # a single run is judged by kit validate
         if metrics[kind] and metrics[kind]["n"] and (members or kind == "validation"):
             shown = {key: metrics[kind][key] for key in ("accuracy", "n", "interval")}

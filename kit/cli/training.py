@@ -139,14 +139,14 @@ def train(
             "Leave --preset out; other options win over the study's.",
         )
 
-    from kit.config import parse_settings
-    from kit.training.members import resume as resume_training
+    from kit.runs import read_settings
+    from kit.training.committee import resume as resume_training
 
     with training_bar(_resuming(submissions)) as bar:
         if resume is not None:
             run = resume_training(resume, submissions, bar)
         else:
-            settings = parse_settings(config.read_bytes(), str(config)) if config else {}
+            settings = read_settings(config) if config else {}
             if from_study is not None:
                 from kit.search.results import trial_settings
                 from kit.search.storage import default_storage
@@ -214,7 +214,7 @@ def rehearse(
     given = {"preset": preset, "epochs": epochs, "views": views}
     given = {setting: value for setting, value in given.items() if value is not None}
     with training_bar(_resuming(submissions)) as bar:
-        bar.stage("Dealing the rehearsal")
+        bar.on_stage("Dealing the rehearsal")
         settings = {
             "source": "kaggle",
             "data": data / f"rehearsal-{seed}",
@@ -242,7 +242,7 @@ def _train(
     given: dict[str, Any], members: int | None, submissions: Path, bar: "TrainingBar"
 ) -> "Run":
     from kit.config import make_config
-    from kit.training.members import train_committee
+    from kit.training.committee import train_committee
     from kit.training.train import train as train_run
 
     if members is None:

@@ -23,7 +23,7 @@ class HistoryRow:
         source: what the run trained on.
         preset: the run's.
         validation: its accuracy on held-out rows, or None.
-        judged: its accuracy on the Keras test split without overlap, or None.
+        keras_test: its accuracy on the Keras test split without overlap, or None.
         ref: of the submission, or None where there is none or it is open whether it has arrived.
         status: of the submission: SENDING, PENDING, COMPLETE or ERROR; None where there is none.
         public_score: as Kaggle words it, or None.
@@ -36,7 +36,7 @@ class HistoryRow:
     source: str | None = None
     preset: str | None = None
     validation: Accuracy | None = None
-    judged: Accuracy | None = None
+    keras_test: Accuracy | None = None
     ref: int | None = None
     status: str | None = None
     public_score: str | None = None
@@ -99,7 +99,7 @@ def _row(run: Run, attempt: Attempt | None) -> HistoryRow:
         "source": metrics.get("source"),
         "preset": metrics.get("preset"),
         "validation": _accuracy(metrics.get("validation")),
-        "judged": _accuracy(metrics.get("judged")),
+        "keras_test": _accuracy(metrics.get("keras_test")),
     }
     if attempt is not None:
         facts |= {

@@ -26,7 +26,7 @@ from kit.search.trainings import (
     training_key,
 )
 from kit.search.workers import Job, run_workers, threads_each
-from kit.training.material import load_material
+from kit.training.dataset import load_dataset
 
 # Told how many trainings are done, of how many
 Watch = Callable[[int, int], None]
@@ -100,7 +100,7 @@ class Laboratory:
 
     def __init__(self, address: str, base: TrainConfig, workers: int) -> None:
         self._address, self._base, self._workers = address, base, workers
-        self._fingerprint = load_material(base).train.fingerprint
+        self._fingerprint = load_dataset(base).train.fingerprint
         self._storage = open_storage(address)
         self._trainings = Trainings(self._storage, base.source, self._fingerprint)
 

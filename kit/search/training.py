@@ -1,10 +1,8 @@
 """One training of a search: no run is written, and only the figures stay."""
 
 import base64
-import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +13,9 @@ from kit.data.digits import Digits
 from kit.data.overlap import seen_in_training
 from kit.errors import DataError
 from kit.training.backend import load_backend
-from kit.training.material import Material, load_material
-from kit.training.normalization import normalise_digits
-from kit.training.progress import Epoch
+from kit.training.callback import Callback, Epoch
+from kit.training.dataset import Dataset, load_dataset
 from kit.training.split import split_rows
-
-# A trial that dies begins anew, on whatever machine
-NEVER = float("inf")
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class Trained:
 
 def train_network(
     config: TrainConfig,
-    material: Material,
+    material: Dataset,
     read_at: Collection[int] = (),
     after_epoch: Callable[[int, float], None] = lambda _epoch, _val_accuracy: None,
 ) -> Trained:
@@ -84,37 +78,25 @@ def train_network(
     if labels is None:
         raise ValueError("training needs labels")
     load_backend()
-    import keras
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
 
-    from kit.training.fit import fit
-    from kit.training.networks import build_network, with_probabilities
-    from kit.training.prediction import predict
-
-    # What earlier trainings of this process compiled would stay in memory
-    keras.utils.clear_session()
+    predictor = Predictor.build(config)
     rows = split_rows(labels, config)
-    network = build_network(config)
-    model = with_probabilities(network)
-    train = normalise_digits(material.train, config.normalization)
     test = _unseen_test(material) if read_at else None
-    if test is not None:
-        test = normalise_digits(test, config.normalization)
     accuracies: dict[int, float] = {}
     correct: dict[int, NDArray[np.bool_]] = {}
 
-    def report(epoch: int, share: float, figures: dict[str, float]) -> None:
-        if share < 1:
-            return
-        accuracies[epoch] = figures["val_accuracy"]
-        if test is not None and epoch in read_at:
-            correct[epoch] = predict(model, test).argmax(axis=1) == test.labels
-        after_epoch(epoch, figures["val_accuracy"])
+    class _Read(Callback):
+        def on_epoch_end(self, epoch: Epoch, state: object) -> None:  # noqa: ARG002
+            accuracies[epoch.epoch] = epoch.val_accuracy or 0.0
+            if test is not None and epoch.epoch in read_at:
+                correct[epoch.epoch] = predictor.predict(test, 1).argmax(axis=1) == test.labels
+            after_epoch(epoch.epoch, accuracies[epoch.epoch])
 
-    with tempfile.TemporaryDirectory(prefix="kit-") as folder:
-        state = Path(folder) / "state.npz"
-        history = fit(network, train, rows, config, state, report, state_seconds=NEVER)
+    history = fit(predictor, material.train, rows, config, _Read())
     return Trained(
-        parameters=int(sum(np.prod(weight.shape) for weight in network.trainable_weights)),
+        parameters=predictor.n_parameters,
         history=history,
         readings=[
             Reading(
@@ -129,13 +111,13 @@ def train_network(
     )
 
 
-def load_same(config: TrainConfig, fingerprint: str) -> Material:
+def load_same(config: TrainConfig, fingerprint: str) -> Dataset:
     """Load the digits that a configuration names, if they are those of a study.
 
     Raises:
         DataError: the files are missing or wrong, or have another fingerprint.
     """
-    material = load_material(config)
+    material = load_dataset(config)
     if material.train.fingerprint != fingerprint:
         raise DataError(
             f"{material.train.origin}: not the digits that the study is of.",
@@ -156,7 +138,7 @@ def unpack(text: str) -> NDArray[np.bool_]:
     return np.unpackbits(bits, count=int(n)).astype(np.bool_)
 
 
-def _unseen_test(material: Material) -> Digits | None:
+def _unseen_test(material: Dataset) -> Digits | None:
     if material.keras_test is None:
         return None
     seen = seen_in_training(material.keras_test, material.train)

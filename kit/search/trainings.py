@@ -22,8 +22,8 @@ from kit.search.tickets import TICKET, Point, Tickets
 from kit.search.training import Reading, load_same, train_network
 from kit.search.work import Objective
 from kit.training.backend import choose_backend, load_backend
-from kit.training.material import Material
-from kit.training.progress import Epoch
+from kit.training.callback import Epoch
+from kit.training.dataset import Dataset
 from kit.training.split import split_rows
 
 SETTINGS, TRAINING, READ_AT, RESULT = "settings", "training", "read_at", "result"
@@ -193,7 +193,7 @@ class TrainTrial:
 
         return objective
 
-    def _train(self, trial: Trial, material: Material) -> float:
+    def _train(self, trial: Trial, material: Dataset) -> float:
         config = make_config(trial.user_attrs[SETTINGS])
         trained = train_network(config, material, set(trial.user_attrs[READ_AT]))
         labels = material.train.labels

@@ -19,7 +19,7 @@ from kit.search.trainings import SETTINGS
 from kit.search.work import Objective
 from kit.search.workers import Job, run_workers
 from kit.training.backend import choose_backend, load_backend
-from kit.training.material import load_material
+from kit.training.dataset import load_dataset
 
 Pruner = Literal["median", "halving", "hyperband", "none"]
 PRUNERS: tuple[str, ...] = get_args(Pruner)
@@ -142,7 +142,7 @@ def tune(address: str, order: Order, watch: Watch) -> None:
             "validation_fraction: a study is judged by rows held out, and there are none.",
             "Give it a fraction above 0.",
         )
-    fingerprint = load_material(order.base).train.fingerprint
+    fingerprint = load_dataset(order.base).train.fingerprint
     storage = open_storage(address)
     study = optuna.create_study(
         study_name=order.study, storage=storage, direction="maximize", load_if_exists=True

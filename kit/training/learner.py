@@ -1,5 +1,6 @@
-"""The models that a network learns and is judged in, with no Python between a learner's batches."""
+"""The compiled models in which a network learns and is validated, and their optimizer."""
 
+import math
 from typing import Any
 
 import keras
@@ -7,45 +8,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig
-from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.data.digits import CLASSES, PIXELS
 from kit.training.augmentation import NOISE, Warp
-from kit.training.schedule import OneCycle
+
+# The share of the steps in which `one_cycle` rises, and the share of the highest rate it begins at
+WARM_UP = 0.1
+FIRST_SHARE = 1 / 25
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
 
 
-class DigitStore(keras.layers.Layer):
-    """All digits as uint8 on the device: row numbers in, normalised images out."""
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises linearly over the first tenth of the steps, then falls to 0 on a cosine.
 
-    def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        super().__init__(name="digit_store")
-        self.pixels = self.add_weight(
-            name="pixels",
-            shape=pixels.shape,
-            dtype="uint8",
+    Keras's `CosineDecay` with a warm-up is the same, but it chooses between the two with `cond`.
+    JAX compiles that anew, and keeps it, each time the rate is read.
+    """
+
+    def __init__(self, highest: float, steps: int) -> None:
+        self.highest, self.steps = highest, steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the rate after `step` steps: a float32 scalar."""
+        done = keras.ops.cast(step, "float32")
+        warm_up = round(self.steps * WARM_UP)
+        rising = FIRST_SHARE + (1 - FIRST_SHARE) * done / max(warm_up, 1)
+        share = keras.ops.minimum((done - warm_up) / max(self.steps - warm_up, 1), 1.0)
+        falling = (1 + keras.ops.cos(math.pi * share)) / 2
+        return self.highest * keras.ops.where(done < warm_up, rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments it was made with."""
+        return {"highest": self.highest, "steps": self.steps}
+
+
+class ImageStore(keras.layers.Layer):
+    """Holds all images on the device: row numbers in, images out."""
+
+    def __init__(self, images: Images) -> None:
+        super().__init__(name="image_store")
+        self.images = self.add_weight(
+            name="images",
+            shape=images.shape,
+            dtype=images.dtype.name,
             initializer="zeros",
             trainable=False,
             autocast=False,
         )
-        self.pixels.assign(pixels)
+        self.images.assign(images)
 
     def call(self, rows: Any) -> Any:
-        """Take int32 (n,) row numbers; give float32 (n, 784) in [0, 1]."""
-        return keras.ops.cast(keras.ops.take(self.pixels, rows, axis=0), "float32") / 255.0
+        """Take int32 (n,) row numbers; return float32 (n, 784) images in [0, 1]."""
+        images = keras.ops.take(self.images, rows, axis=0)
+        if self.images.dtype == "uint8":
+            return keras.ops.cast(images, "float32") / 255.0
+        return images
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Give the shape of the images for that of the row numbers."""
+        """Return the shape of the images for the shape of the row numbers."""
         return (input_shape[0], PIXELS)
 
 
 class Learner(keras.Model):
-    """Takes batches where Keras takes rows, and makes a gradient step of each.
+    """Takes many batches in one call, and makes a gradient step with each.
 
-    What `fit` calls a step is a loop here, inside what the compiler makes of it: Keras's own work
-    between two steps takes as long as the arithmetic of a small batch. Inputs and answers have one
-    more axis in front, that of the batches.
+    The loop over the batches is compiled. With a small network, Keras's own work between two steps
+    takes as long as the step. Inputs and answers have one more axis in front, for the batches.
     """
 
     def build_all(self) -> None:
-        """Build the optimizer, the loss and the metrics, as nothing can be built in a loop."""
+        """Build the optimizer, the loss and the metrics, because a loop cannot build them."""
         self.optimizer.build(self.trainable_variables)
         logits = keras.ops.zeros((1, CLASSES))
         self.compute_loss(y=logits, y_pred=logits)
@@ -53,11 +85,11 @@ class Learner(keras.Model):
         self.reset_metrics()
 
     def train_step(self, *given: Any) -> Any:
-        """Learn from each batch in turn; give what Keras's `train_step` gives after the last."""
+        """Learn from each batch in turn; return the logs of the last one."""
         *state, batches = given
         inputs, answers, _ = keras.utils.unpack_x_y_sample_weight(batches)
         learn = super().train_step
-        if state:  # JAX hands the variables in, and wants them back
+        if state:  # JAX passes the variables in, and wants them back
 
             def step(before: Any, batch: Any) -> Any:
                 logs, after = learn(before, batch)
@@ -75,24 +107,24 @@ class Learner(keras.Model):
 
 
 def make_learner(
-    network: keras.Sequential, digits: Digits, config: TrainConfig, steps: int
+    network: keras.Model, images: Images, config: TrainConfig, steps: int
 ) -> tuple[keras.Model, keras.Model]:
-    """Make of one network a model that learns from warped digits and one that judges plain ones.
+    """Make two models around one network: one learns from warped images, one judges plain ones.
 
     Args:
-        network: images to logits, as `build_network` gives it.
-        digits: what row numbers stand for.
+        network: images to logits, as `build_network` returns it.
+        images: uint8 or float32 (n, 784), what the row numbers stand for.
         config: how to train.
-        steps: gradient steps an epoch.
+        steps: gradient steps in an epoch.
     """
     rows = keras.Input((), dtype="int32", name="rows")
-    images = DigitStore(digits.pixels)(rows)
-    judge = keras.Model({"rows": rows}, network(images))
+    plain = ImageStore(images)(rows)
+    judge = keras.Model({"rows": rows}, network(plain))
     if config.augmentation is None:
-        learner = Learner({"rows": rows}, network(images))
+        learner = Learner({"rows": rows}, network(plain))
     else:
         noise = keras.Input((NOISE,), name="noise")
-        warped = Warp(config.augmentation)(images, noise)
+        warped = Warp(config.augmentation)(plain, noise)
         learner = Learner({"rows": rows, "noise": noise}, network(warped))
     optimizer = _optimizer(config, steps)
     backend = keras.backend.backend()
@@ -104,8 +136,8 @@ def make_learner(
                 from_logits=True, label_smoothing=config.label_smoothing
             ),
             metrics=["accuracy"],
-            # TensorFlow's "auto" leaves a CPU without XLA, which learns twice as fast there; but
-            # compiling takes longer than judging. PyTorch's compiler wants a C++ compiler
+            # On a CPU, TensorFlow's "auto" does without XLA, which makes learning twice as fast.
+            # For the judge, compiling takes longer than judging. PyTorch needs a C++ compiler.
             jit_compile=backend == "jax" or (learns and backend == "tensorflow"),
         )
     learner.build_all()
@@ -119,7 +151,7 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.get(
         {"class_name": config.optimizer, "config": {"learning_rate": rate}}
     )
-    # Any of them can decay weights; AdamW alone would do so unasked
+    # Each of them can decay weights; without this line AdamW alone would do it by default
     optimizer.weight_decay = config.weight_decay or None
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -1,4 +1,4 @@
-"""The multilayer perceptrons that a configuration describes."""
+"""The networks that a configuration describes. Nothing outside this file knows their layers."""
 
 import keras
 
@@ -9,12 +9,12 @@ from kit.data.digits import CLASSES, PIXELS
 def build_network(config: TrainConfig) -> keras.Sequential:
     """Build the untrained network: float32 (n, 784) in [0, 1] to float32 (n, 10) logits.
 
-    The initial weights are the seed's.
+    The seed decides the initial weights.
     """
     keras.utils.set_random_seed(config.seed)
     layers: list[keras.layers.Layer] = [keras.Input((PIXELS,), name="images")]
     for units in config.hidden:
-        # A batch normalisation adds a bias of its own
+        # Batch normalisation adds a bias of its own
         layers.append(
             keras.layers.Dense(
                 units,
@@ -31,17 +31,3 @@ def build_network(config: TrainConfig) -> keras.Sequential:
         keras.layers.Dense(CLASSES, kernel_initializer=config.kernel_initializer, name="logits")
     )
     return keras.Sequential(layers, name="network")
-
-
-def with_probabilities(network: keras.Sequential) -> keras.Sequential:
-    """Put a softmax behind a network's logits: what a run saves and predicts with."""
-    model = keras.Sequential(
-        [
-            keras.Input((PIXELS,), name="images"),
-            *network.layers,
-            keras.layers.Softmax(name="probabilities"),
-        ]
-    )
-    # As in training: TensorFlow's own choice takes twice as long on a CPU
-    model.jit_compile = keras.backend.backend() != "torch"
-    return model

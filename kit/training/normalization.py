@@ -1,91 +1,98 @@
-"""Digits brought to one slant and one width, so that the network need not learn that they vary.
+"""A Keras layer that brings digits to one slant and one width, so networks need not learn those.
 
 Widths as in D. C. Cireşan, U. Meier, L. M. Gambardella and J. Schmidhuber, "Convolutional neural
-network committees for handwritten character classification" (ICDAR 2011), where they make the
-members of a committee err differently.
+network committees for handwritten character classification" (ICDAR 2011): there, members of a
+committee that see different widths make different mistakes.
+
+To load a saved `model.keras` outside of the kit, import this module first: it registers the layer.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
-from kit.config import Normalization
-from kit.data.digits import PIXELS, SIDE, Digits
+import keras
 
-# A thin stroke is not blown up to a blob, nor a broad digit squeezed to a line
+from kit.data.digits import PIXELS, SIDE
+
+# A thin stroke is not stretched into a blob, and a broad digit is not squeezed into a line
 LARGEST_STRETCH = 2.0
-# Beyond it lie not slanted digits but flat ones
+# A larger value means a flat digit, not a slanted one
 LARGEST_SLANT = 1.0
-_BLOCK = 2_000
+# A pixel counts as ink above this value, in [0, 1]
 _INK = 0.1
+# The sums below are at least one step of a stored pixel, so that a blank image stays blank
+_LEAST = 1 / 255
+# An offset from a row's axis that no pixel has
+_FAR = 10.0 * SIDE
+_PADDED = SIDE + 2
 
 
-def normalise_digits(digits: Digits, how: Normalization | None) -> Digits:
-    """Bring digits to what `how` says, or leave them where it is None."""
-    if how is None:
-        return digits
-    return Digits(normalise(digits.pixels, how), digits.labels, digits.origin)
+@keras.saving.register_keras_serializable(package="kit")
+class Normalize(keras.layers.Layer):
+    """Shift each row of a digit until the digit stands upright, and stretch it to one width.
 
+    Pixels move only within their row, with linear interpolation between neighbours. A blank image
+    stays blank.
 
-def normalise(pixels: NDArray[np.uint8], how: Normalization) -> NDArray[np.uint8]:
-    """Bring uint8 (n, 784) digits to one slant and one width, into the same shape.
-
-    Each image is moved by whole rows: a row's ink shifts sideways until the image's axis stands
-    upright, and is stretched about the middle until it is `how.width` pixels wide, with linear
-    interpolation between neighbours. Nothing moves up or down, and blank images stay blank.
+    Args:
+        width: the width of the ink after stretching, in pixels, or None to leave it.
+        slant: whether to take out the slant.
     """
-    blocks = [_normalise(pixels[start : start + _BLOCK], how)
-              for start in range(0, len(pixels), _BLOCK)]  # fmt: skip
-    return np.concatenate(blocks) if blocks else pixels
+
+    def __init__(self, width: int | None = None, slant: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.width, self.slant = width, slant
+
+    def call(self, images: Any) -> Any:
+        """Normalise float32 (n, 784) images in [0, 1] to the same shape."""
+        ops = keras.ops
+        ink = ops.reshape(images, (-1, SIDE, SIDE))
+        x = ops.arange(SIDE, dtype="float32")
+        y = ops.reshape(x, (1, SIDE, 1))
+        total = ops.maximum(ops.sum(ink, axis=(1, 2), keepdims=True), _LEAST)
+        middle_y = ops.sum(ink * y, axis=(1, 2), keepdims=True) / total
+        middle_x = ops.sum(ink * x, axis=(1, 2), keepdims=True) / total
+        # The x of the digit's axis in each row: (n, 28, 1)
+        axis = middle_x + ops.zeros_like(y)
+        if self.slant:
+            from_y = y - middle_y
+            across = ops.sum(ink * from_y * (x - middle_x), axis=(1, 2), keepdims=True)
+            down = ops.sum(ink * from_y * from_y, axis=(1, 2), keepdims=True)
+            slant = across / ops.maximum(down, _LEAST)
+            axis = axis + ops.clip(slant, -LARGEST_SLANT, LARGEST_SLANT) * from_y
+        if self.width is None:
+            origins = axis + x - middle_x
+        else:
+            low, high = _extent(ink, x - axis)
+            stretch = ops.clip((high - low + 1) / self.width, 1 / LARGEST_STRETCH, LARGEST_STRETCH)
+            origins = axis + (low + high) / 2 + stretch * (x - (SIDE - 1) / 2)
+        return ops.reshape(_resample(ink, origins), (-1, PIXELS))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the images, which stays."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments it was made with."""
+        return {**super().get_config(), "width": self.width, "slant": self.slant}
 
 
-def _normalise(pixels: NDArray[np.uint8], how: Normalization) -> NDArray[np.uint8]:
-    n = len(pixels)
-    images = pixels.reshape(n, SIDE, SIDE).astype(np.float32)
-    y = x = np.arange(SIDE, dtype=np.float32)
-    total = np.maximum(images.sum(axis=(1, 2)), 1)
-    middle_y = (images.sum(axis=2) @ y) / total
-    middle_x = (images.sum(axis=1) @ x) / total
-    slant = np.zeros(n, np.float32)
-    if how.slant:
-        from_y = y - middle_y[:, None]
-        from_x = x - middle_x[:, None]
-        across = np.einsum("nyx,ny,nx->n", images, from_y, from_x, optimize=True)
-        down = np.einsum("nyx,ny->n", images, from_y**2, optimize=True)
-        slant = np.clip(across / np.maximum(down, 1), -LARGEST_SLANT, LARGEST_SLANT)
-    # Where each row's upright x = 0 lies
-    axis = middle_x[:, None] + slant[:, None] * (y - middle_y[:, None])
-    if how.width is None:
-        # Upright, the ink stays where it was on the whole
-        stretch: NDArray[np.floating] = np.ones(n, np.float32)
-        centre = middle_x
-    else:
-        low, high = _extent(images, axis)
-        stretch = (high - low + 1) / how.width
-        stretch = np.clip(stretch, 1 / LARGEST_STRETCH, LARGEST_STRETCH)
-        axis = axis + ((low + high) / 2)[:, None]
-        centre = np.full(n, (SIDE - 1) / 2, np.float32)
-    origins = axis[:, :, None] + stretch[:, None, None] * (x - centre[:, None])[:, None, :]
-    return _fetch(images, origins).reshape(n, PIXELS)
+def _extent(ink: Any, offsets: Any) -> tuple[Any, Any]:
+    """How far ink reaches left and right of each row's axis, in pixels: two of (n, 1, 1)."""
+    ops = keras.ops
+    inked = ink > _INK
+    low = ops.min(ops.where(inked, offsets, _FAR), axis=(1, 2), keepdims=True)
+    high = ops.max(ops.where(inked, offsets, -_FAR), axis=(1, 2), keepdims=True)
+    blank = low == _FAR
+    return ops.where(blank, 0.0, low), ops.where(blank, 0.0, high)
 
 
-def _extent(
-    images: NDArray[np.float32], axis: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How far ink reaches left and right of each row's axis, in pixels."""
-    inked = images > _INK * 255
-    offsets = np.arange(SIDE, dtype=np.float32) - axis[:, :, None]
-    low = np.where(inked, offsets, np.inf).min(axis=(1, 2))
-    high = np.where(inked, offsets, -np.inf).max(axis=(1, 2))
-    blank = ~inked.any(axis=(1, 2))
-    return np.where(blank, 0, low), np.where(blank, 0, high)
-
-
-def _fetch(images: NDArray[np.float32], origins: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Take each pixel from its x in its own row, between the two nearest; beyond is paper."""
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 1)))
-    places = np.clip(origins + 1, 0, SIDE + 0.999)
-    left = places.astype(np.int32)
-    share = places - left
-    taken = np.take_along_axis(padded, left, axis=2)
-    taken += (np.take_along_axis(padded, np.minimum(left + 1, SIDE + 1), axis=2) - taken) * share
-    return np.rint(taken).astype(np.uint8)
+def _resample(ink: Any, origins: Any) -> Any:
+    """Take each pixel from the x `origins` of its own row; outside of the image there is paper."""
+    ops = keras.ops
+    padded = ops.reshape(ops.pad(ink, ((0, 0), (0, 0), (1, 1))), (-1,))
+    places = ops.clip(origins + 1, 0.0, SIDE + 0.999)
+    left = ops.floor(places)
+    rows = ops.reshape(ops.arange(ops.shape(ink)[0] * SIDE, dtype="int32"), (-1, SIDE, 1))
+    first = rows * _PADDED + ops.cast(left, "int32")
+    here, next_ = ops.take(padded, first), ops.take(padded, first + 1)
+    return here + (next_ - here) * (places - left)

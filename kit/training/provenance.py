@@ -1,4 +1,4 @@
-"""What a run was made from: settings, versions, commit, data."""
+"""What a run is made from: settings, versions, commit, data."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -7,32 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from kit.config import TrainConfig
+from kit.runs import FORMAT
 from kit.training.backend import choose_backend
-from kit.training.material import Material
+from kit.training.dataset import Dataset
 from kit.training.split import Rows
 
 
-def describe(config: TrainConfig, material: Material, rows: tuple[Rows, Rows]) -> dict[str, Any]:
-    """Describe what makes a run: settings, versions, commit, and its data's fingerprints."""
+def describe(config: TrainConfig, dataset: Dataset, rows: tuple[Rows, Rows]) -> dict[str, Any]:
+    """Return a run's `config.json`: settings, versions, commit, fingerprints of the data."""
     backend = choose_backend()
     packages = ["digit-kit", "keras", "numpy", "tensorflow"]
     packages += [backend] * (backend not in packages)
     return {
         "settings": plain_settings(config),
         "backend": backend,
-        **_circumstances(packages, material, rows),
+        **_circumstances(packages, dataset, rows),
     }
 
 
 def describe_committee(
-    members: list[str], material: Material, rows: tuple[Rows, Rows]
+    members: list[str], dataset: Dataset, rows: tuple[Rows, Rows]
 ) -> dict[str, Any]:
-    """Describe what makes a committee: its members' names, and what `describe` tells of any run."""
-    return {"committee": members, **_circumstances(["digit-kit", "numpy"], material, rows)}
+    """Return a committee's `config.json`: its members' names, versions, commit, fingerprints."""
+    return {"committee": members, **_circumstances(["digit-kit", "numpy"], dataset, rows)}
 
 
 def plain_settings(config: TrainConfig) -> dict[str, Any]:
-    """A configuration's settings as JSON can hold them, good in whatever folder they are read."""
+    """Return settings for JSON, with an absolute path so that they are good in any folder."""
     settings = config.model_dump(mode="json")
     if config.data is not None:
         settings["data"] = str(config.data.resolve())
@@ -40,23 +41,24 @@ def plain_settings(config: TrainConfig) -> dict[str, Any]:
 
 
 def _circumstances(
-    packages: list[str], material: Material, rows: tuple[Rows, Rows]
+    packages: list[str], dataset: Dataset, rows: tuple[Rows, Rows]
 ) -> dict[str, Any]:
     return {
+        "format": FORMAT,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in packages},
         "git_commit": _git_commit(),
-        "data": material.describe(),
+        "data": dataset.describe(),
         "rows": {
             "train": len(rows[0]),
             "validation": len(rows[1]),
-            "test": 0 if material.kaggle_test is None else len(material.kaggle_test),
+            "test": 0 if dataset.test is None else len(dataset.test),
         },
     }
 
 
 def _git_commit() -> str | None:
-    """Name the commit of the kit's own checkout, with `-dirty` if it was changed since."""
+    """The commit of the kit's own checkout, with `-dirty` if files have changed since."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None

@@ -17,7 +17,7 @@ def split_rows(labels: NDArray[np.int64], config: TrainConfig) -> tuple[Rows, Ro
     digit the share of the validation rows that it has of all rows, give or take one row.
     """
     n = len(labels)
-    if config.validation == "last":
+    if config.split == "last":
         kept = int(n * (1 - config.validation_fraction))
         return np.arange(kept), np.arange(kept, n)
     # Rows in an order that goes through the digits one after the other, shuffled within each:

@@ -1,142 +1,130 @@
 """From a configuration to a complete run."""
 
+import io
+import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
+from kit.data.mnist import BROKEN_NPZ
 from kit.data.overlap import seen_in_training
 from kit.errors import DataError
-from kit.files import naming, write_whole
-from kit.runs import Draft, Run, begin_run, resume_run
+from kit.files import whole_file, write_whole
+from kit.runs import CONFIG, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend
-from kit.training.material import Material, load_material
-from kit.training.normalization import normalise_digits
-from kit.training.outcome import Outcome, Prediction, judge_outcome, save_outcome
-from kit.training.progress import Epoch
+from kit.training.callback import Callback, CallbackList, Epoch, FitState
+from kit.training.dataset import Dataset, load_dataset
+from kit.training.predictions import Prediction, Predictions, judge, save_predictions
 from kit.training.provenance import describe
-from kit.training.report import Reporter
 from kit.training.split import Rows, split_digits
+
+# A kill costs an epoch and at most this much of a training
+STATE_SECONDS = 5.0
 
 
 def train(
     config: TrainConfig,
-    submissions: Path,
-    reporter: Reporter,
-    begun: Callable[[str], None] = lambda _run: None,
+    submissions: Path = Path("submissions"),
+    callback: Callback | None = None,
 ) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
 
     Args:
-        config: what to train.
+        config: what to train, such as `TrainConfig(preset="quick", source="keras")`.
         submissions: the folder of the runs.
-        reporter: told how far it is.
-        begun: told the run's name as soon as it can be resumed.
+        callback: told about the progress.
 
     Raises:
         DataError: the source's files are missing or wrong.
-        NetworkError: the Keras source is not at hand and cannot be downloaded.
+        NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
         UsageError: no row is left to train on, or none to validate on.
+        TrainingError: the training has diverged.
         OSError: the run cannot be written.
     """
     began = time.monotonic()
     choose_backend()
-    reporter.stage("Reading digits")
-    material = load_material(config)
-    rows = split_digits(material.train, config)
-    draft = begin_run(submissions, config.name, describe(config, material, rows))
-    begun(draft.name)
-    return _complete(draft, config, material, rows, reporter, began)
+    callback = callback or Callback()
+    callback.on_stage("Reading digits")
+    dataset = load_dataset(config)
+    rows = split_digits(dataset.train, config)
+    draft = begin_run(submissions, config.name, describe(config, dataset, rows))
+    return _complete(draft, config, dataset, rows, callback, began)
 
 
-def resume(run: str, submissions: Path, reporter: Reporter) -> Run:
-    """Go on with an interrupted run, to the same result as if it had not been interrupted.
-
-    Raises:
-        DataError: the source's files are missing or wrong, or are not what the run began with.
-        UsageError: there is no such run, or another process is at it.
-        OSError: the run cannot be written.
-    """
-    draft = resume_run(submissions, run)
-    return draft if isinstance(draft, Run) else go_on(draft, reporter)
-
-
-def go_on(draft: Draft, reporter: Reporter) -> Run:
-    """Do what `resume` does, with a draft that is already held.
+def complete_run(draft: Draft, callback: Callback) -> Run:
+    """Complete an interrupted run, to the same result as if it had not been interrupted.
 
     Raises:
         DataError: the source's files are missing or wrong, or are not what the run began with.
+        TrainingError: the training has diverged.
         OSError: the run cannot be written.
     """
     began = time.monotonic()
     choose_backend()
-    reporter.stage("Reading digits")
-    if not isinstance(draft.config.get("settings"), dict) or "data" not in draft.config:
+    callback.on_stage("Reading digits")
+    before = draft.config
+    if "data" not in before:
         raise DataError(
-            f"{draft.folder / 'config.json'}: not as the kit writes it.",
-            f"Delete {draft.folder} and train anew.",
+            f"{draft.folder / CONFIG}: not as the kit writes it.",
+            f"Delete {draft.folder} and train again.",
         )
-    config = make_config(draft.config["settings"])
-    material = load_material(config)
-    rows = split_digits(material.train, config)
-    material.check_same(draft.config["data"], draft.name)
-    # what was not at hand before may be now, and is then part of the run
-    described = describe(config, material, rows)
-    kept = {name: described[name] for name in ("data", "rows")}
-    draft.write_json("config.json", {**draft.config, **kept})
-    return _complete(draft, config, material, rows, reporter, began)
+    config = make_config(draft.settings)
+    dataset = load_dataset(config)
+    rows = split_digits(dataset.train, config)
+    dataset.check_same(before["data"], draft.name)
+    # A part of the dataset that was missing before may be there now. Then the run has it too
+    now = describe(config, dataset, rows)
+    draft.write_json(CONFIG, {**before, **{key: now[key] for key in ("format", "data", "rows")}})
+    return _complete(draft, config, dataset, rows, callback, began)
 
 
 def _complete(
     draft: Draft,
     config: TrainConfig,
-    material: Material,
+    dataset: Dataset,
     rows: tuple[Rows, Rows],
-    reporter: Reporter,
+    callback: Callback,
     began: float,
 ) -> Run:
     loaded = time.monotonic()
-    reporter.begin(draft.name, config.epochs)
-    # Keras takes seconds to load: only now is it sure to be needed
+    callback.on_run_begin(draft.name, config.epochs)
+    # Keras takes seconds to load, so it is loaded only when it is sure to be needed
     load_backend()
-    import keras
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
 
-    from kit.training.fit import fit
-    from kit.training.networks import build_network, with_probabilities
-    from kit.training.prediction import predict
-
-    def normalised(digits: Digits) -> Digits:
-        return normalise_digits(digits, config.normalization)
-
-    # What an earlier training of this process compiled would stay in memory
-    keras.utils.clear_session()
-    network = build_network(config)
-    learned = normalised(material.train)
+    predictor = Predictor.build(config)
     fit_began = time.monotonic()
-    history = fit(network, learned, rows, config, draft.state, reporter.progress)
+    callbacks = CallbackList([callback, _StateKeeper(draft.state)])
+    history = fit(predictor, dataset.train, rows, config, callbacks, load_state(draft.state))
     fit_ended = time.monotonic()
 
-    reporter.stage("Predicting")
-    model = with_probabilities(network)
+    callback.on_stage("Predicting")
 
-    def prediction(judged: Digits | None) -> Prediction | None:
-        if judged is None:
+    def predict(digits: Digits | None) -> Prediction | None:
+        if digits is None:
             return None
-        seen = seen_in_training(judged, material.train)
-        return Prediction(predict(model, normalised(judged), config.views), seen)
+        return Prediction(predictor.predict(digits), seen_in_training(digits, dataset.train))
 
-    outcome = Outcome(
+    predictions = Predictions(
         validation_rows=rows[1],
-        validation=predict(model, learned.take(rows[1]), config.views),
-        keras_test=prediction(material.keras_test),
-        test=prediction(material.kaggle_test),
+        validation=predictor.predict(dataset.train.take(rows[1])),
+        keras_test=predict(dataset.keras_test),
+        test=predict(dataset.test),
     )
-    _write_history(draft.folder / "history.csv", history)
-    save_outcome(draft.folder, outcome)
-    with naming(draft.folder / "model.keras") as path:
-        model.save(path)
-    # Epochs from before an interruption count as well
+    table = pd.DataFrame([asdict(epoch) for epoch in history])
+    write_whole(draft.folder / "history.csv", table.to_csv(index=False, float_format="%.6g"))
+    save_predictions(draft.folder, predictions)
+    predictor.save(draft.folder / MODEL)
+    # Epochs from before an interruption count too
     trained = sum(epoch.seconds for epoch in history)
     seconds = {
         "load": loaded - began,
@@ -151,15 +139,61 @@ def _complete(
             "seed": config.seed,
             "rows": draft.config["rows"],
             "epochs": len(history),
-            **judge_outcome(outcome, material),
+            **judge(predictions, dataset),
             "seconds": seconds,
         }
     )
 
 
-def _write_history(path: Path, history: list[Epoch]) -> None:
-    lines = ["epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds"]
-    for epoch in history:
-        values = vars(epoch).values()
-        lines.append(",".join("" if value is None else f"{value:.6g}" for value in values))
-    write_whole(path, "\n".join(lines) + "\n")
+class _StateKeeper(Callback):
+    """Keeps the state of a training in a file that is never much older than STATE_SECONDS."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._saved = path, time.monotonic()
+
+    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:  # noqa: ARG002
+        if time.monotonic() - self._saved >= STATE_SECONDS:
+            save_state(self._path, state())
+            self._saved = time.monotonic()
+
+
+def save_state(path: Path, state: FitState) -> None:
+    """Write the state of a training, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    arrays: dict[str, Any] = {f"variable_{i}": value for i, value in enumerate(state.variables)}
+    arrays |= {f"best_{i}": value for i, value in enumerate(state.best)}
+    arrays["history"] = np.array(json.dumps([asdict(epoch) for epoch in state.history]))
+    with whole_file(path) as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+
+
+def load_state(path: Path) -> FitState | None:
+    """Read the state of a training, or return None if none was saved.
+
+    Raises:
+        DataError: the file is broken.
+    """
+    try:
+        content = io.BytesIO(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    try:
+        with np.load(content, allow_pickle=False) as file:
+            return FitState(
+                history=[Epoch(**row) for row in json.loads(str(file["history"]))],
+                variables=_numbered(file, "variable_"),
+                best=_numbered(file, "best_"),
+            )
+    except (*BROKEN_NPZ, KeyError) as error:
+        raise DataError(
+            f"{path}: not the state of a training ({error}).",
+            "Remove it, and --resume trains from the first epoch.",
+        ) from error
+
+
+def _numbered(file: Any, prefix: str) -> list[NDArray[Any]]:
+    count = sum(name.startswith(prefix) for name in file.files)
+    return [file[f"{prefix}{i}"] for i in range(count)]

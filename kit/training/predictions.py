@@ -1,5 +1,6 @@
-"""What a run predicts, how good that is, and how it is kept."""
+"""What a run predicts, how it is stored, and how good it is."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from kit.files import whole_file
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run
 from kit.submission import write_submission
-from kit.training.material import Material
+from kit.training.dataset import Dataset
 from kit.training.split import Rows
 
 Probabilities = NDArray[np.float32]
@@ -24,11 +25,11 @@ _MEND = "Put the file back, or train again."
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a run says of images that it is judged on or submits.
+    """What a run predicts for one set of images.
 
     Attributes:
         probabilities: float32 (n, 10), rows that sum to 1.
-        seen: bool (n,), whether the image stood in the run's training or validation rows.
+        seen: bool (n,), whether the image is among the run's training or validation rows.
     """
 
     probabilities: Probabilities
@@ -36,14 +37,14 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """All that a run predicts.
+class Predictions:
+    """Everything that a run predicts.
 
     Attributes:
         validation_rows: int64 (n,), the training digits that were held out, ascending.
         validation: float32 (n, 10), the probabilities of those.
-        keras_test: of the Keras test split, or None where that was not at hand.
-        test: of Kaggle's test file, or None where that was not at hand.
+        keras_test: for the Keras test split, or None if MNIST was not on this machine.
+        test: for Kaggle's test file, or None if it was not on this machine.
     """
 
     validation_rows: Rows
@@ -52,35 +53,41 @@ class Outcome:
     test: Prediction | None
 
     @property
-    def predictions(self) -> dict[str, Prediction | None]:
-        """Those of whole files, by the names that a run's records give them."""
-        return {"keras_test": self.keras_test, "test": self.test}
+    def by_part(self) -> dict[str, Prediction]:
+        """The predictions of `keras_test` and `test` that there are."""
+        parts = {"keras_test": self.keras_test, "test": self.test}
+        return {part: prediction for part, prediction in parts.items() if prediction is not None}
 
 
-def save_outcome(folder: Path, outcome: Outcome) -> None:
-    """Write `probabilities.npz` and, where there is something to submit, `submission.csv`.
+def mean_probabilities(probabilities: Sequence[Probabilities]) -> Probabilities:
+    """Average float32 (n, 10) probabilities, in float64, to float32 (n, 10)."""
+    mean: Probabilities = np.stack(probabilities).mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def save_predictions(folder: Path, predictions: Predictions) -> None:
+    """Write `probabilities.npz` and, if there is something to submit, `submission.csv`.
 
     Raises:
         OSError: they cannot be written.
     """
     arrays: dict[str, Any] = {
-        "validation_rows": outcome.validation_rows,
-        "validation": outcome.validation,
+        "validation_rows": predictions.validation_rows,
+        "validation": predictions.validation,
     }
-    for role, prediction in outcome.predictions.items():
-        if prediction is not None:
-            arrays |= {role: prediction.probabilities, f"{role}_seen": prediction.seen}
+    for part, prediction in predictions.by_part.items():
+        arrays |= {part: prediction.probabilities, f"{part}_seen": prediction.seen}
     with whole_file(folder / FILE) as stream:
         np.savez(stream, allow_pickle=False, **arrays)
-    if outcome.test is not None:
-        write_submission(folder / "submission.csv", outcome.test.probabilities.argmax(axis=1))
+    if predictions.test is not None:
+        write_submission(folder / "submission.csv", predictions.test.probabilities.argmax(axis=1))
 
 
-def load_outcome(run: Run) -> Outcome:
+def load_predictions(run: Run) -> Predictions:
     """Read what a run has predicted.
 
     Raises:
-        DataError: `probabilities.npz` is missing or broken, or at odds with `config.json`.
+        DataError: `probabilities.npz` is missing or broken, or does not fit `config.json`.
     """
     path = run.folder / FILE
     config = run.config
@@ -91,7 +98,7 @@ def load_outcome(run: Run) -> Outcome:
         rows = _checked(arrays["validation_rows"], np.int64, held_out)
         if not ((rows >= 0) & (rows < data["train"]["rows"])).all():
             raise ValueError("validation_rows beyond the training digits")
-        return Outcome(
+        return Predictions(
             validation_rows=rows,
             validation=_checked(arrays["validation"], np.float32, held_out, CLASSES),
             keras_test=_prediction(arrays, "keras_test", data["keras_test"]),
@@ -103,38 +110,38 @@ def load_outcome(run: Run) -> Outcome:
         raise DataError(f"{path}: not as the kit writes it ({error}).", _MEND) from error
 
 
-def judge_outcome(outcome: Outcome, material: Material) -> dict[str, Any]:
-    """What a run's `metrics.json` says of its predictions; images it has seen judge nothing.
+def judge(predictions: Predictions, dataset: Dataset) -> dict[str, Any]:
+    """Return what `metrics.json` says of predictions. Images that were seen are left out.
 
     Args:
-        outcome: the predictions.
-        material: the digits that they are of.
+        predictions: what the run predicts.
+        dataset: the digits that it predicts.
     """
-    judged = None
-    if outcome.keras_test is not None and material.keras_test is not None:
-        unseen = np.flatnonzero(~outcome.keras_test.seen)
-        digits = material.keras_test.take(unseen)
-        judged = _judge(outcome.keras_test.probabilities[unseen], digits)
+    keras_test = None
+    if predictions.keras_test is not None and dataset.keras_test is not None:
+        unseen = np.flatnonzero(~predictions.keras_test.seen)
+        digits = dataset.keras_test.take(unseen)
+        keras_test = _accuracy(predictions.keras_test.probabilities[unseen], digits)
+    held_out = dataset.train.take(predictions.validation_rows)
     return {
-        "validation": _judge(outcome.validation, material.train.take(outcome.validation_rows)),
-        "judged": judged,
+        "validation": _accuracy(predictions.validation, held_out),
+        "keras_test": keras_test,
         "overlap": {
-            role: {"n": len(prediction.seen), "n_overlap": int(prediction.seen.sum())}
-            for role, prediction in outcome.predictions.items()
-            if prediction is not None
+            part: {"n": len(prediction.seen), "n_overlap": int(prediction.seen.sum())}
+            for part, prediction in predictions.by_part.items()
         },
-        "submission": None if outcome.test is None else "submission.csv",
+        "submission": None if predictions.test is None else "submission.csv",
     }
 
 
 def _prediction(
-    arrays: dict[str, NDArray[Any]], role: str, recorded: dict[str, Any] | None
+    arrays: dict[str, NDArray[Any]], part: str, recorded: dict[str, Any] | None
 ) -> Prediction | None:
     if recorded is None:
         return None
     n = recorded["rows"]
-    probabilities = _checked(arrays[role], np.float32, n, CLASSES)
-    return Prediction(probabilities, _checked(arrays[f"{role}_seen"], np.bool_, n))
+    probabilities = _checked(arrays[part], np.float32, n, CLASSES)
+    return Prediction(probabilities, _checked(arrays[f"{part}_seen"], np.bool_, n))
 
 
 def _checked(array: NDArray[Any], dtype: type, *shape: int) -> NDArray[Any]:
@@ -146,7 +153,7 @@ def _checked(array: NDArray[Any], dtype: type, *shape: int) -> NDArray[Any]:
     return array
 
 
-def _judge(probabilities: Probabilities, digits: Digits) -> dict[str, Any]:
+def _accuracy(probabilities: Probabilities, digits: Digits) -> dict[str, Any]:
     if digits.labels is None or not len(digits):
         return {**asdict(Accuracy.from_counts(0, 0)), "log_loss": None}
     predicted = probabilities.argmax(axis=1)

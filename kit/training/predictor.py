@@ -1,0 +1,216 @@
+"""A trained network with its normalisation and its views: images in, probabilities out."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.config import Augmentation, Normalization, TrainConfig, make_config
+from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.errors import DataError
+from kit.files import naming
+from kit.runs import MODEL, Run, members_of
+from kit.training.augmentation import Warp, draw_noise
+from kit.training.networks import build_network
+from kit.training.normalization import Normalize
+from kit.training.predictions import Probabilities, mean_probabilities
+
+BATCH_SIZE = 2_000
+# The largest warp of a view
+VIEW_WARP = Augmentation(
+    rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45, smoothness=5.0
+)
+_VIEW_SEED = 0
+_CLASSIFIER = "classifier"
+
+Pixels = NDArray[np.uint8]
+
+
+class Predictor:
+    """Recognises digits, whatever layers its network has.
+
+    Attributes:
+        views: over how many slightly different views of each digit it averages by default.
+        network: images to logits, which `fit` trains; None in a predictor that was loaded.
+    """
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        normalization: Normalization | None,
+        views: int,
+        network: Any = None,
+    ) -> None:
+        """Put a predictor together.
+
+        Args:
+            classifier: normalised float32 (n, 784) images to float32 (n, 10) probabilities.
+            normalization: what images are brought to before the classifier sees them.
+            views: over how many views to average, 1 or more.
+            network: the classifier without its softmax, for training.
+        """
+        self.views, self.network = views, network
+        self._classifier = _compiled(classifier)
+        self._normalize = None
+        if normalization is not None:
+            images = keras.Input((PIXELS,), name="images")
+            layer = Normalize(normalization.width, normalization.slant, name="normalization")
+            self._normalize = _compiled(keras.Model(images, layer(images)))
+
+    @classmethod
+    def build(cls, config: TrainConfig) -> Self:
+        """Build an untrained predictor. The seed decides its initial weights."""
+        # What an earlier training of this process compiled would stay in memory
+        keras.utils.clear_session()
+        network = build_network(config)
+        images = keras.Input((PIXELS,), name="images")
+        probabilities = keras.layers.Softmax(name="probabilities")(network(images))
+        classifier = keras.Model(images, probabilities, name=_CLASSIFIER)
+        return cls(classifier, config.normalization, config.views, network)
+
+    @staticmethod
+    def load(run: Run) -> "Predictor":
+        """Load the predictor of a complete run; of a committee, those of all its members.
+
+        Raises:
+            DataError: a model, a member or a record is missing or broken.
+        """
+        if "committee" in run.config:
+            return CommitteePredictor([Predictor.load(member) for member in members_of(run)])
+        path = run.folder / MODEL
+        if not path.is_file():
+            raise DataError(
+                f"{path}: the run's model is missing.",
+                "Put the file back, or train again with: kit train --config "
+                f"{run.folder / 'config.json'}",
+            )
+        try:
+            model = keras.models.load_model(path, compile=False)
+            # Before format 2, `model.keras` expected images that were normalised already
+            classifier = model if run.format < 2 else model.get_layer(_CLASSIFIER)
+        except Exception as error:
+            # Keras raises all kinds of exceptions for a broken file
+            raise DataError(
+                f"{path}: not a model that the kit can load ({_first_line(error)}).",
+                "Put the file back, or train again.",
+            ) from error
+        config = make_config(run.settings)
+        return Predictor(classifier, config.normalization, config.views)
+
+    def save(self, path: Path) -> None:
+        """Save what predicts one view: raw float32 (n, 784) in [0, 1] to (n, 10) probabilities.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        images = keras.Input((PIXELS,), name="images")
+        normalised = images if self._normalize is None else self._normalize(images)
+        model = keras.Model(images, self._classifier(normalised), name="predictor")
+        with naming(path):
+            model.save(path)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many weights training changes."""
+        weights = self._classifier.trainable_weights
+        return int(sum(np.prod(weight.shape) for weight in weights))
+
+    def normalize(self, pixels: Pixels) -> Pixels | NDArray[np.float32]:
+        """Normalise uint8 (n, 784) to float32 (n, 784) in [0, 1], or do nothing if that is off."""
+        if self._normalize is None or not len(pixels):
+            return pixels
+        return _in_batches(self._normalize, pixels)
+
+    def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
+        """Predict the class probabilities of each digit: float32 (n, 10), rows that sum to 1.
+
+        Args:
+            digits: what to recognise.
+            views: over how many views of each digit to average; the predictor's own if None.
+        """
+        images = self.normalize(digits.pixels)
+        matrices = view_matrices(self.views if views is None else views)
+        probabilities = np.zeros((len(digits), CLASSES), np.float32)
+        if not len(digits):
+            return probabilities
+        if len(matrices) == 1:
+            return _in_batches(self._classifier, images)
+        for matrix in matrices:
+            probabilities += _in_batches(self._view_classifier, images, matrix)
+        return probabilities / np.float32(len(matrices))
+
+    @functools.cached_property
+    def _view_classifier(self) -> keras.Model:
+        images = keras.Input((PIXELS,), name="images")
+        matrix = keras.Input(batch_shape=(PIXELS, PIXELS), name="matrix")
+        view = keras.ops.matmul(images, matrix)
+        return _compiled(keras.Model([images, matrix], self._classifier(view)))
+
+
+class CommitteePredictor(Predictor):
+    """Averages the probabilities of its members, each with its own normalisation and views."""
+
+    def __init__(self, members: Sequence[Predictor]) -> None:
+        """Put a committee together of two or more predictors."""
+        self.members = members
+
+    @property
+    def n_parameters(self) -> int:
+        """How many weights the members have in all."""
+        return sum(member.n_parameters for member in self.members)
+
+    def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
+        """Predict the mean of the members' probabilities: float32 (n, 10), rows that sum to 1."""
+        return mean_probabilities([member.predict(digits, views) for member in self.members])
+
+    def save(self, path: Path) -> None:
+        """Refuse: a committee has no model of its own; save its members."""
+        raise ValueError(f"{path}: a committee has no model of its own")
+
+
+@functools.cache
+def view_matrices(views: int) -> tuple[NDArray[np.float32], ...]:
+    """Matrices, float32 (784, 784), that turn images into their views; the first changes nothing.
+
+    The others are slight warps, always the same and the same for all images. They come in pairs of
+    opposite directions, so that on average a digit stays where it was. A warp is linear in the
+    pixels, so what it does to each single pixel is all of it.
+    """
+    noise = draw_noise(views // 2, np.random.default_rng(_VIEW_SEED))
+    warp, pixels = Warp(VIEW_WARP), np.eye(PIXELS, dtype=np.float32)
+    matrices = [pixels]
+    for row in np.stack([noise, -noise], axis=1).reshape(-1, noise.shape[1])[: views - 1]:
+        warped = warp(pixels, np.tile(row, (PIXELS, 1)))
+        matrices.append(keras.ops.convert_to_numpy(warped))
+    return tuple(matrices)
+
+
+def _compiled(model: keras.Model) -> keras.Model:
+    # As in training: on a CPU, TensorFlow without XLA takes twice as long
+    model.jit_compile = keras.backend.backend() != "torch"
+    return model
+
+
+def _in_batches(
+    model: keras.Model, images: Pixels | NDArray[np.float32], *more: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Call a model on images, (n, 784) with n at least 1, batch by batch."""
+    size = min(BATCH_SIZE, len(images))
+    parts = []
+    for first in range(0, len(images), size):
+        part = images[first : first + size]
+        # Whole batches, because a shorter last one would be compiled on its own
+        batch = np.zeros((size, PIXELS), np.float32)
+        scale = np.float32(255 if part.dtype == np.uint8 else 1)
+        np.divide(part, scale, out=batch[: len(part)])
+        predicted = model.predict_on_batch([batch, *more] if more else batch)
+        parts.append(np.asarray(predicted, np.float32)[: len(part)])
+    return np.concatenate(parts)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
