@@ -1,7 +1,9 @@
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
+from small_kaggle import write_kaggle
 
 from kit.data.digits import Digits, Source
 from kit.data.mnist import load_keras
@@ -27,3 +29,9 @@ def mnist_digits(mnist: Source) -> Digits:
 def thousand_digits(mnist: Source) -> Digits:
     """The first 1,000 digits of MNIST's training split."""
     return mnist.train.take(np.arange(1_000))
+
+
+@pytest.fixture(scope="session")
+def small_kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A competition of 1,500 digits to train on and 300 to predict."""
+    return write_kaggle(tmp_path_factory.mktemp("small") / "kaggle", 1_500, 300)

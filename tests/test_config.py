@@ -1,11 +1,7 @@
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kit.config import (
@@ -14,14 +10,13 @@ from kit.config import (
     Augmentation,
     TrainConfig,
     make_config,
-    parse_settings,
 )
 from kit.errors import UsageError
 
 REMEDY = (
     "Settings are source, data, preset, name, epochs, batch_size, hidden, kernel_initializer, "
     "batch_normalization, dropout, normalization, augmentation, label_smoothing, optimizer, "
-    "learning_rate, schedule, weight_decay, validation, validation_fraction, patience, seed, "
+    "learning_rate, schedule, weight_decay, split, validation_fraction, patience, seed, "
     "split_seed, views; presets: baseline, quick, tuned, best."
 )
 WRONG_NAME = "takes letters, digits, '.', '_' and '-', and does not begin with '.'"
@@ -55,7 +50,7 @@ def test_baseline_is_the_labs_base_program() -> None:
         learning_rate=0.01,
         schedule="constant",
         weight_decay=0.0,
-        validation="last",
+        split="last",
         validation_fraction=0.2,
         patience=None,
         seed=42,
@@ -67,7 +62,7 @@ def test_baseline_is_the_labs_base_program() -> None:
 def test_tuned_is_the_default() -> None:
     assert make_config({}) == make_config({"preset": "tuned"})
     assert make_config({}).name == "tuned"
-    assert make_config({}).validation == "stratified"
+    assert make_config({}).split == "stratified"
 
 
 def test_given_wins_over_preset_and_preset_over_default() -> None:
@@ -75,8 +70,8 @@ def test_given_wins_over_preset_and_preset_over_default() -> None:
     assert config.epochs == 3
     assert config.seed == 7
     assert config.batch_size == 200
-    assert config.validation == "last"
-    assert TrainConfig.model_fields["validation"].default == "stratified"
+    assert config.split == "last"
+    assert TrainConfig.model_fields["split"].default == "stratified"
     assert config.schedule == TrainConfig.model_fields["schedule"].default == "constant"
 
 
@@ -125,7 +120,7 @@ def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
         ("learning_rate", math.inf, "Input should be a finite number"),
         ("weight_decay", math.inf, "Input should be a finite number"),
         ("schedule", "step", "Input should be 'constant' or 'one_cycle'"),
-        ("validation", "first", "Input should be 'stratified' or 'last'"),
+        ("split", "first", "Input should be 'stratified' or 'last'"),
         ("validation_fraction", 1, "Input should be less than 1"),
         ("validation_fraction", -0.1, "Input should be greater than or equal to 0"),
         ("patience", 0, "Input should be greater than 0"),
@@ -201,55 +196,8 @@ def test_configuration_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("wrap", [True, False], ids=["config.json", "settings alone"])
-def test_settings_of_a_run_give_the_same_configuration_again(preset: str, wrap: bool) -> None:
-    config = make_config({"preset": preset, "data": Path("some/where.npz"), "patience": 4})
-    dumped = config.model_dump(mode="json")
-    text = json.dumps({"settings": dumped, "created": "2026-01-31"} if wrap else dumped)
-    assert make_config(parse_settings(text, "config.json")) == config
-
-
-@settings(max_examples=50)
-@given(
-    learning_rate=st.floats(1e-9, 1e3),
-    dropout=st.floats(0, 0.99),
-    hidden=st.lists(st.integers(1, 5000), min_size=1, max_size=4),
-    rotation=st.floats(0, 180),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_any_settings_survive_json_to_the_last_bit(
-    learning_rate: float, dropout: float, hidden: list[int], rotation: float, seed: int
-) -> None:
-    config = make_config(
-        {
-            "learning_rate": learning_rate,
-            "dropout": dropout,
-            "hidden": hidden,
-            "augmentation": {"rotation": rotation},
-            "seed": seed,
-        }
-    )
-    text = json.dumps({"settings": config.model_dump(mode="json")})
-    assert make_config(parse_settings(text, "config.json")) == config
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("", "c.json: not JSON (Expecting value: line 1 column 1 (char 0))."),
-        (
-            '{"epochs": 3',
-            "c.json: not JSON (Expecting ',' delimiter: line 1 column 13 (char 12)).",
-        ),
-        ('{"committee": []}', "c.json: a committee's, which has no settings of its own."),
-        ("[3]", "c.json: expected a JSON object of settings."),
-        ("3", "c.json: expected a JSON object of settings."),
-        ("null", "c.json: expected a JSON object of settings."),
-        ('{"settings": [3]}', "c.json: expected a JSON object of settings."),
-    ],
-)
-def test_text_without_settings_is_named(text: str, what: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_settings(text, "c.json")
-    remedy = "Name the config.json of one of its members." if "committee" in text else REMEDY
-    assert (caught.value.what, caught.value.remedy) == (what, remedy)
+def test_a_configuration_fills_itself_from_its_preset(preset: str) -> None:
+    config = TrainConfig(preset=preset, epochs=3)  # type: ignore[call-arg,arg-type]
+    assert config == make_config({"preset": preset, "epochs": 3})
+    assert (config.name, config.epochs) == (preset, 3)
+    assert config.hidden == PRESETS[preset]["hidden"]  # type: ignore[index]

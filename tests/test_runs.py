@@ -8,11 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from kit.errors import UsageError
-from kit.runs import Draft, Run, begin_run, find_run, list_runs, resume_run
+from kit.config import PRESETS, SETTINGS, make_config
+from kit.errors import DataError, UsageError
+from kit.runs import (
+    Draft,
+    Run,
+    begin_run,
+    find_draft,
+    find_run,
+    list_runs,
+    members_of,
+    read_settings,
+)
 
-CONFIG = {"settings": {"epochs": 3}, "created": "2026-01-31T12:00:00+00:00"}
+CONFIG = {"git_commit": None, "created": "2026-01-31T12:00:00+00:00"}
 
 
 @pytest.fixture
@@ -94,7 +107,7 @@ def test_whole_draft_is_only_renamed(submissions: Path) -> None:
     draft.write_json("metrics.json", {"accuracy": 0.985})
     draft.state.write_bytes(b"state")
     draft.release()
-    run = resume_run(submissions, draft.name)
+    run = find_draft(submissions, draft.name)
     assert run == Run(submissions / draft.name)
     assert isinstance(run, Run)
     assert run.metrics == {"accuracy": 0.985}
@@ -107,7 +120,7 @@ def test_draft_without_metrics_is_resumed(submissions: Path) -> None:
     draft.state.write_bytes(b"state")
     draft.release()
     for name in (draft.name, draft.folder.name, str(draft.folder), str(submissions / draft.name)):
-        again = resume_run(submissions, name)
+        again = find_draft(submissions, name)
         assert isinstance(again, Draft)
         assert again.folder == draft.folder
         assert again.config == CONFIG
@@ -121,7 +134,7 @@ def test_draft_is_resumed_from_within_it(
     draft = begin_run(submissions, "tuned", CONFIG)
     draft.release()
     monkeypatch.chdir(draft.folder)
-    again = resume_run(submissions, ".")
+    again = find_draft(submissions, ".")
     assert isinstance(again, Draft)
     assert again.name == draft.name
     run = again.finish({})
@@ -131,8 +144,8 @@ def test_draft_is_resumed_from_within_it(
 
 def test_complete_run_is_resumed_as_it_is(submissions: Path) -> None:
     run = complete(submissions, "20260131-120000-tuned")
-    assert resume_run(submissions, run.name) == run
-    assert resume_run(submissions, str(run.folder)) == run
+    assert find_draft(submissions, run.name) == run
+    assert find_draft(submissions, str(run.folder)) == run
 
 
 def test_newest_run_comes_first(submissions: Path) -> None:
@@ -264,7 +277,7 @@ def test_unknown_run_in_an_empty_folder(submissions: Path) -> None:
 
 def test_unknown_run_to_resume_is_told_with_those_that_can_be(submissions: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        resume_run(submissions, "x")
+        find_draft(submissions, "x")
     assert caught.value.what == (
         f"x: no such run in {submissions}, neither complete nor interrupted."
     )
@@ -273,7 +286,7 @@ def test_unknown_run_to_resume_is_told_with_those_that_can_be(submissions: Path)
     complete(submissions, "20260101-120000-tuned")
     (submissions / ".cache").mkdir()
     with pytest.raises(UsageError) as caught:
-        resume_run(submissions, "x")
+        find_draft(submissions, "x")
     assert caught.value.remedy == (f"Runs that can be resumed: {drafts[0].name}, {drafts[1].name}.")
 
 
@@ -286,7 +299,7 @@ def test_other_folders_are_not_taken_for_drafts(
     (folder / "config.json").write_text("{}")
     monkeypatch.chdir(folder)
     with pytest.raises(UsageError, match="no such run"):
-        resume_run(submissions, elsewhere)
+        find_draft(submissions, elsewhere)
     assert list(folder.iterdir()) == [folder / "config.json"]
 
 
@@ -298,12 +311,12 @@ def test_draft_that_another_process_builds_is_left_alone(submissions: Path, whol
     draft.release()
     with held_elsewhere(draft.folder):
         with pytest.raises(UsageError) as caught:
-            resume_run(submissions, draft.name)
+            find_draft(submissions, draft.name)
         assert caught.value.what == f"{draft.folder}: another process is building this run."
         assert caught.value.remedy == "Wait until it ends, or stop it first."
         assert draft.folder.is_dir()
     # The other process has ended, and its hold with it
-    assert isinstance(resume_run(submissions, draft.name), Run if whole else Draft)
+    assert isinstance(find_draft(submissions, draft.name), Run if whole else Draft)
 
 
 def test_draft_of_a_killed_process_can_be_resumed(submissions: Path) -> None:
@@ -317,7 +330,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     ended = subprocess.run([sys.executable, "-c", program, str(submissions)], check=False)
     assert ended.returncode == -9
     (left,) = submissions.iterdir()
-    draft = resume_run(submissions, left.name)
+    draft = find_draft(submissions, left.name)
     assert isinstance(draft, Draft)
     assert draft.state.read_bytes() == b"state"
     assert draft.finish({"accuracy": 1.0}).metrics == {"accuracy": 1.0}
@@ -327,3 +340,102 @@ def test_configuration_that_cannot_be_written_leaves_no_draft(submissions: Path)
     with pytest.raises(TypeError):
         begin_run(submissions, "tuned", {"settings": object()})
     assert list(submissions.iterdir()) == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("wrap", [True, False], ids=["config.json", "settings alone"])
+def test_settings_of_a_run_give_the_same_configuration_again(
+    preset: str, wrap: bool, tmp_path: Path
+) -> None:
+    config = make_config({"preset": preset, "data": Path("some/where.npz"), "patience": 4})
+    dumped = config.model_dump(mode="json")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": dumped, "created": "2026-01-31"} if wrap else dumped))
+    assert make_config(read_settings(path)) == config
+
+
+@hypothesis_settings(max_examples=50)
+@given(
+    learning_rate=st.floats(1e-9, 1e3),
+    dropout=st.floats(0, 0.99),
+    hidden=st.lists(st.integers(1, 5000), min_size=1, max_size=4),
+    rotation=st.floats(0, 180),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_settings_survive_json_to_the_last_bit(
+    learning_rate: float,
+    dropout: float,
+    hidden: list[int],
+    rotation: float,
+    seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = make_config(
+        {
+            "learning_rate": learning_rate,
+            "dropout": dropout,
+            "hidden": hidden,
+            "augmentation": {"rotation": rotation},
+            "seed": seed,
+        }
+    )
+    path = tmp_path_factory.getbasetemp() / "config.json"
+    path.write_text(json.dumps({"settings": config.model_dump(mode="json")}))
+    assert make_config(read_settings(path)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "not JSON (Expecting value: line 1 column 1 (char 0))."),
+        (
+            '{"epochs": 3',
+            "not JSON (Expecting ',' delimiter: line 1 column 13 (char 12)).",
+        ),
+        ('{"committee": []}', "the record of a committee, which has no settings of its own."),
+        ("[3]", "expected a JSON object of settings."),
+        ("3", "expected a JSON object of settings."),
+        ("null", "expected a JSON object of settings."),
+        ('{"settings": [3]}', "expected a JSON object of settings."),
+    ],
+)
+def test_a_file_without_settings_is_named(text: str, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_settings(path)
+    remedy = "Name the config.json of one of its members." if "committee" in text else SETTINGS
+    assert caught.value.what == f"{path}: {what}"
+    assert caught.value.remedy == remedy
+
+
+def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -> None:
+    run = complete(submissions, "20260131-120000-old")
+    (run.folder / "config.json").write_text(
+        json.dumps({"settings": {"preset": "tuned", "epochs": 3, "validation": "last"}})
+    )
+    (run.folder / "metrics.json").write_text(
+        json.dumps({"judged": {"n": 7}, "members": [{"run": "a", "judged": None}]})
+    )
+    assert run.settings["split"] == "last"
+    assert "validation" not in run.settings
+    # A setting that is newer than the record has its default, not what the preset says today
+    assert (run.settings["views"], run.settings["normalization"]) == (1, None)
+    assert run.format == 1
+    assert run.metrics == {
+        "keras_test": {"n": 7},
+        "members": [{"run": "a", "keras_test": None}],
+    }
+
+
+def test_a_committees_members_are_found_beside_it_or_named(submissions: Path) -> None:
+    members = [complete(submissions, f"20260131-12000{i}-m") for i in range(2)]
+    committee = complete(submissions, "20260131-120009-c")
+    names = [run.name for run in members]
+    (committee.folder / "config.json").write_text(json.dumps({"committee": names}))
+    assert members_of(committee) == members
+    assert members_of(members[0]) == []
+    (members[1].folder / "metrics.json").unlink()
+    with pytest.raises(DataError, match=names[1]) as raised:
+        members_of(Run(committee.folder))
+    assert raised.value.exit_code == 3

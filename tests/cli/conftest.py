@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import KIT, Ended, Kit, write_kaggle
+from command_line import KIT, Ended, Kit
 
 
 @pytest.fixture
@@ -23,9 +23,3 @@ def kit(tmp_path: Path) -> Kit:
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def small_kaggle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A competition of 1,500 digits to train on and 300 to predict."""
-    return write_kaggle(tmp_path_factory.mktemp("small") / "kaggle", 1_500, 300)

@@ -73,7 +73,7 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
     validated = kit("validate", *here, "--json").json
     assert validated["run"] == folder.name
     assert validated["n"] == 10_000
-    assert validated["accuracy"] == figures["judged"]["accuracy"]
+    assert validated["accuracy"] == figures["keras_test"]["accuracy"]
     history = kit("history", "--offline", *here, "--json").json["history"]
     assert [(row["run"], row["preset"]) for row in history] == [
         (members[1].name, "tuned"),
@@ -89,9 +89,9 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
     )  # fmt: skip
     header, first, second, made, *rest = ended.stdout.splitlines()
     assert header.split("\t") == [
-        "member", "preset", "seed", "normalization", "validation, %", "judged, %",
+        "member", "preset", "seed", "normalization", "validation, %", "keras_test, %",
     ]  # fmt: skip
-    accuracies = [f"{100 * member['judged']['accuracy']:.2f}" for member in figures["members"]]
+    accuracies = [f"{100 * member['keras_test']['accuracy']:.2f}" for member in figures["members"]]
     assert first.split("\t")[::5] == [members[0].name, accuracies[0]]
     assert second.split("\t")[1:4] == ["tuned", "8", "slant"]
     again = Path(made.removeprefix("Committee of 2 runs: "))

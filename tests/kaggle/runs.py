@@ -29,7 +29,7 @@ def make_run(
         "source": "kaggle",
         "preset": "tuned",
         "validation": figures,
-        "judged": figures,
+        "keras_test": figures,
         "overlap": overlap,
         "submission": None if labels is None else "submission.csv",
     }

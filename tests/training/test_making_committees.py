@@ -17,8 +17,8 @@ from kit.metrics import Accuracy, log_loss
 from kit.runs import Run, begin_run
 from kit.submission import read_submission
 from kit.training.committee import make_committee
-from kit.training.material import Material
-from kit.training.outcome import Outcome, Prediction, judge_outcome, save_outcome
+from kit.training.dataset import Dataset
+from kit.training.predictions import Prediction, Predictions, judge, save_predictions
 from kit.training.provenance import describe
 
 Arrays = dict[str, NDArray[Any]]
@@ -58,7 +58,7 @@ def member(tmp_path: Path, kaggle: Path, mnist: Source) -> MakeMember:
     def make(seed: int, more_held_out: list[int] | None = None, **given: Any) -> Run:
         rng = np.random.default_rng(seed)
         keras_test = given.pop("keras_test", mnist.test)
-        material = Material(source.train, keras_test, source.test)
+        dataset = Dataset(source.train, keras_test, source.test)
         config = make_config(
             {"source": "kaggle", "data": kaggle, "seed": seed, "name": f"run-{seed}", **given}
         )
@@ -75,15 +75,15 @@ def member(tmp_path: Path, kaggle: Path, mnist: Source) -> MakeMember:
                 return None
             return Prediction(predict(digits), seen_in_training(digits, source.train))
 
-        outcome = Outcome(
+        predictions = Predictions(
             validation_rows=held_out,
             validation=predict(source.train.take(held_out)),
             keras_test=prediction(keras_test),
             test=prediction(source.test),
         )
         rows = (np.setdiff1d(np.arange(120), held_out), held_out)
-        draft = begin_run(tmp_path / "submissions", config.name, describe(config, material, rows))
-        save_outcome(draft.folder, outcome)
+        draft = begin_run(tmp_path / "submissions", config.name, describe(config, dataset, rows))
+        save_predictions(draft.folder, predictions)
         return draft.finish(
             {
                 "run": draft.name,
@@ -92,7 +92,7 @@ def member(tmp_path: Path, kaggle: Path, mnist: Source) -> MakeMember:
                 "seed": seed,
                 "rows": draft.config["rows"],
                 "epochs": 10 + seed,
-                **judge_outcome(outcome, material),
+                **judge(predictions, dataset),
                 "seconds": {"load": 0.5, "fit": 2.0 * seed, "total": 3.0 * seed},
             }
         )
@@ -162,8 +162,8 @@ def test_a_committee_predicts_the_mean_and_is_judged_on_what_no_member_has_seen(
     assert mnist.test.labels is not None
     unseen = mean["keras_test"].argmax(axis=1)[60:] == mnist.test.labels[60:]
     judged = Accuracy.from_counts(int(unseen.sum()), 9_940)
-    assert metrics["judged"]["accuracy"] == judged.accuracy
-    assert metrics["judged"]["interval"] == list(judged.interval)
+    assert metrics["keras_test"]["accuracy"] == judged.accuracy
+    assert metrics["keras_test"]["interval"] == list(judged.interval)
     assert validate(made, mnist.test).accuracy == judged
     assert metrics["overlap"] == {
         "keras_test": {"n": 10_000, "n_overlap": 60},
@@ -178,7 +178,7 @@ def test_a_committee_predicts_the_mean_and_is_judged_on_what_no_member_has_seen(
     assert [told["run"] for told in metrics["members"]] == made.config["committee"]
     for told, run in zip(metrics["members"], members, strict=True):
         assert told["validation"] == run.metrics["validation"]
-        assert told["judged"] == run.metrics["judged"]
+        assert told["keras_test"] == run.metrics["keras_test"]
     assert set(metrics) == {*members[0].metrics, "members"}
 
 
@@ -212,7 +212,7 @@ def test_members_that_were_judged_on_nothing_make_a_committee_that_is_not(
 ) -> None:
     members = [member(1, keras_test=None), member(2, keras_test=None)]
     made = make_committee(members, tmp_path / "submissions", "committee")
-    assert made.metrics["judged"] is None
+    assert made.metrics["keras_test"] is None
     assert made.config["data"]["keras_test"] is None
     assert set(made.metrics["overlap"]) == {"test"}
 
@@ -314,4 +314,4 @@ def test_digits_that_have_changed_since_are_bad_data(
     (elsewhere / "test.csv").write_bytes((kaggle / "test.csv").read_bytes())
     what, remedy = refusal(members, DataError, tmp_path / "submissions")
     assert what.startswith(f"{kaggle / 'train.csv'}: not the digits that {members[0].name} began")
-    assert remedy == "Put those back, or train a new run."
+    assert remedy == "Put those files back, or train a new run."

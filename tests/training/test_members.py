@@ -2,7 +2,7 @@ import pytest
 
 from kit.config import MEMBER_NORMALIZATIONS, Normalization, make_config
 from kit.errors import UsageError
-from kit.training.members import plan_members
+from kit.training.committee import plan_members
 
 
 def test_members_differ_by_seed_and_normalisation_alone() -> None:

@@ -10,8 +10,8 @@ from kit.errors import UsageError
 from kit.training.split import split_digits, split_rows
 
 
-def config(fraction: float, validation: str = "stratified", seed: int = 42) -> TrainConfig:
-    return make_config({"validation_fraction": fraction, "validation": validation, "seed": seed})
+def config(fraction: float, split: str = "stratified", seed: int = 42) -> TrainConfig:
+    return make_config({"validation_fraction": fraction, "split": split, "seed": seed})
 
 
 def assert_split(training: NDArray[np.int64], validation: NDArray[np.int64], n: int) -> None:

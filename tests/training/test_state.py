@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.training.progress import Epoch, Progress, load_progress, save_progress
+from kit.training.callback import Epoch, FitState
+from kit.training.train import load_state, save_state
 
 
-def test_progress_comes_back_bit_for_bit(tmp_path: Path) -> None:
+def test_a_state_comes_back_bit_for_bit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     variables = [rng.standard_normal((3, i + 1)).astype(np.float32) for i in range(12)]
     odd = [
@@ -18,7 +19,7 @@ def test_progress_comes_back_bit_for_bit(tmp_path: Path) -> None:
         np.array([2**32 - 1, 0], np.uint32),
         np.array([np.nan, np.inf, -0.0, 1e-45], np.float32),
     ]
-    progress = Progress(
+    state = FitState(
         history=[
             Epoch(1, 0.1 + 0.2, 1 / 3, None, None, 0.01, 1.5),
             Epoch(2, math.pi, 0.0, 1e-300, 1.0, 2e-3, 0.0),
@@ -26,11 +27,11 @@ def test_progress_comes_back_bit_for_bit(tmp_path: Path) -> None:
         variables=[*variables, *odd],
         best=[value * 2 for value in variables],
     )
-    save_progress(tmp_path / "state.npz", progress)
-    kept = load_progress(tmp_path / "state.npz")
+    save_state(tmp_path / "state.npz", state)
+    kept = load_state(tmp_path / "state.npz")
     assert kept is not None
-    assert kept.history == progress.history
-    for values, wanted in ((kept.variables, progress.variables), (kept.best, progress.best)):
+    assert kept.history == state.history
+    for values, wanted in ((kept.variables, state.variables), (kept.best, state.best)):
         assert len(values) == len(wanted)
         for value, expected in zip(values, wanted, strict=True):
             assert (value.dtype, value.shape) == (expected.dtype, expected.shape)
@@ -40,8 +41,8 @@ def test_progress_comes_back_bit_for_bit(tmp_path: Path) -> None:
 @given(value=st.floats())
 def test_any_figure_comes_back(value: float, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "figure.npz"
-    save_progress(path, Progress([Epoch(1, value, value, value, None, value, 0.0)]))
-    kept = load_progress(path)
+    save_state(path, FitState([Epoch(1, value, value, value, None, value, 0.0)]))
+    kept = load_state(path)
     assert kept is not None
     np.testing.assert_array_equal(
         np.array([kept.history[0].loss, kept.history[0].val_loss]), np.array([value, value])
@@ -49,16 +50,16 @@ def test_any_figure_comes_back(value: float, tmp_path_factory: pytest.TempPathFa
     assert kept.history[0].val_accuracy is None
 
 
-def test_later_progress_replaces_the_earlier(tmp_path: Path) -> None:
+def test_later_state_replaces_the_earlier(tmp_path: Path) -> None:
     path = tmp_path / "state.npz"
-    save_progress(path, Progress(variables=[np.zeros(3), np.ones(2)], best=[np.ones(1)]))
-    save_progress(path, Progress(variables=[np.full(3, 5.0)]))
-    kept = load_progress(path)
+    save_state(path, FitState(variables=[np.zeros(3), np.ones(2)], best=[np.ones(1)]))
+    save_state(path, FitState(variables=[np.full(3, 5.0)]))
+    kept = load_state(path)
     assert kept is not None
     assert [value.tolist() for value in kept.variables] == [[5.0, 5.0, 5.0]]
     assert (kept.history, kept.best) == ([], [])
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_no_file_is_no_progress(tmp_path: Path) -> None:
-    assert load_progress(tmp_path / "state.npz") is None
+def test_no_file_is_no_state(tmp_path: Path) -> None:
+    assert load_state(tmp_path / "state.npz") is None

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,18 +8,18 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
+from kit.errors import TrainingError
 from kit.training.backend import load_backend
-from kit.training.progress import Epoch, load_progress
+from kit.training.callback import Callback, CallbackList, Epoch, FitState
 from kit.training.split import split_rows
 
 load_backend()
 
 import keras  # noqa: E402
 
-from kit.training.fit import fit  # noqa: E402
-from kit.training.networks import build_network, with_probabilities  # noqa: E402
-from kit.training.prediction import predict  # noqa: E402
-from kit.training.schedule import OneCycle  # noqa: E402
+from kit.training.fitting import fit  # noqa: E402
+from kit.training.learner import OneCycle  # noqa: E402
+from kit.training.predictor import Predictor  # noqa: E402
 
 Weights = list[NDArray[Any]]
 
@@ -36,35 +35,53 @@ TUNED = {
 PATIENT = {**BASELINE, "optimizer": "adam", "learning_rate": 0.05, "epochs": 12, "patience": 2}
 
 
+class Recorder(Callback):
+    """Remembers what it is told, and the state after each epoch."""
+
+    def __init__(self) -> None:
+        self.shares: list[tuple[int, float]] = []
+        self.epochs: list[Epoch] = []
+        self.states: list[FitState] = []
+
+    def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
+        assert set(logs) == {"loss", "accuracy"}
+        self.shares.append((epoch, share))
+
+    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:
+        self.epochs.append(epoch)
+        self.states.append(state())
+
+
+class StopIn(Callback):
+    """Interrupts a training in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
 def train(
     config: TrainConfig,
     digits: Digits,
-    state: Path,
-    report: Callable[[int, float, dict[str, float]], None] = lambda *_: None,
-) -> tuple[keras.Sequential, list[Epoch]]:
-    network = build_network(config)
+    callback: Callback | None = None,
+    state: FitState | None = None,
+) -> tuple[Predictor, list[Epoch]]:
+    predictor = Predictor.build(config)
     assert digits.labels is not None
     rows = split_rows(digits.labels, config)
-    history = fit(network, digits, rows, config, state, report, state_seconds=0)
-    return network, history
+    return predictor, fit(predictor, digits, rows, config, callback or Callback(), state)
 
 
-def weights(network: keras.Sequential) -> Weights:
-    return [keras.ops.convert_to_numpy(variable.value).copy() for variable in network.variables]
+def weights(predictor: Predictor) -> Weights:
+    variables = predictor.network.variables
+    return [keras.ops.convert_to_numpy(variable.value).copy() for variable in variables]
 
 
 def untimed(history: list[Epoch]) -> list[dict[str, Any]]:
     return [{**asdict(epoch), "seconds": 0} for epoch in history]
-
-
-def stop_in(epoch: int) -> Callable[[int, float, dict[str, float]], None]:
-    """Interrupt a training in the middle of that epoch, once the ones before it are kept."""
-
-    def report(current: int, share: float, _figures: dict[str, float]) -> None:
-        if current == epoch and share < 1:
-            raise KeyboardInterrupt
-
-    return report
 
 
 def weights_differ(one: keras.Variable, two: keras.Variable) -> float:
@@ -84,62 +101,62 @@ class Trained:
     config: TrainConfig
     weights: Weights
     history: list[Epoch]
-    reports: list[tuple[int, float, dict[str, float]]]
-    state: Path
+    recorder: Recorder
 
 
 @pytest.fixture(scope="module", params=["baseline", "tuned", "patience"])
-def trained(
-    request: pytest.FixtureRequest,
-    thousand_digits: Digits,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Trained:
+def trained(request: pytest.FixtureRequest, thousand_digits: Digits) -> Trained:
     config = make_config({"baseline": BASELINE, "tuned": TUNED, "patience": PATIENT}[request.param])
-    state = tmp_path_factory.mktemp("state") / "state.npz"
-    reports: list[tuple[int, float, dict[str, float]]] = []
-    network, history = train(config, thousand_digits, state, lambda *told: reports.append(told))
-    return Trained(config, weights(network), history, reports, state)
+    recorder = Recorder()
+    predictor, history = train(config, thousand_digits, recorder)
+    return Trained(config, weights(predictor), history, recorder)
 
 
 def test_resumed_training_ends_as_an_uninterrupted_one(
-    trained: Trained, thousand_digits: Digits, tmp_path: Path
+    trained: Trained, thousand_digits: Digits
 ) -> None:
-    state = tmp_path / "state.npz"
+    recorder = Recorder()
     with pytest.raises(KeyboardInterrupt):
-        train(trained.config, thousand_digits, state, stop_in(3))
-    kept = load_progress(state)
-    assert kept is not None
+        train(trained.config, thousand_digits, CallbackList([recorder, StopIn(3)]))
+    kept = recorder.states[-1]
     assert untimed(kept.history) == untimed(trained.history[:2])
-    network, history = train(trained.config, thousand_digits, state)
+    predictor, history = train(trained.config, thousand_digits, state=kept)
     assert untimed(history) == untimed(trained.history)
-    for value, expected in zip(weights(network), trained.weights, strict=True):
+    for value, expected in zip(weights(predictor), trained.weights, strict=True):
         np.testing.assert_array_equal(value, expected)
 
 
 def test_resuming_a_finished_training_changes_nothing(
     trained: Trained, thousand_digits: Digits
 ) -> None:
-    before = trained.state.read_bytes()
-    network, history = train(trained.config, thousand_digits, trained.state)
+    recorder = Recorder()
+    state = trained.recorder.states[-1]
+    predictor, history = train(trained.config, thousand_digits, recorder, state)
     assert history == trained.history
-    assert trained.state.read_bytes() == before
-    for value, expected in zip(weights(network), trained.weights, strict=True):
+    assert (recorder.shares, recorder.epochs) == ([], [])
+    for value, expected in zip(weights(predictor), trained.weights, strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+def test_a_state_is_a_copy_that_training_does_not_change(trained: Trained) -> None:
+    first, second = trained.recorder.states[:2]
+    assert (len(first.history), len(second.history)) == (1, 2)
+    assert not np.array_equal(first.variables[0], second.variables[0])
 
 
 def test_validation_figures_are_those_of_the_predictions(
     trained: Trained, thousand_digits: Digits
 ) -> None:
     config, history = trained.config, trained.history
-    network = build_network(config)
-    for variable, value in zip(network.variables, trained.weights, strict=True):
+    predictor = Predictor.build(config)
+    for variable, value in zip(predictor.network.variables, trained.weights, strict=True):
         variable.assign(value)
     assert thousand_digits.labels is not None
     _, rows = split_rows(thousand_digits.labels, config)
     assert len(rows) == 200
-    probabilities = predict(with_probabilities(network), thousand_digits.take(rows))
+    probabilities = predictor.predict(thousand_digits.take(rows), 1)
     labels = thousand_digits.labels[rows]
-    # Where patience asks for it the weights are the best epoch's, else the last one's
+    # With patience the weights are those of the best epoch, else of the last one
     judged = history[-1]
     if config.patience:
         judged = max(history, key=lambda epoch: epoch.val_accuracy or 0)
@@ -161,14 +178,13 @@ def test_patience_stops_after_so_many_epochs_without_a_better_one(
     assert accuracies.index(max(accuracies)) == len(history) - 1 - config.patience
 
 
-def test_another_seed_gives_other_weights(thousand_digits: Digits, tmp_path: Path) -> None:
+def test_another_seed_gives_other_weights(thousand_digits: Digits) -> None:
     # That the same seed gives the same ones is what resuming is held to
     first, second = (
         train(
             make_config({**BASELINE, "epochs": 1, "seed": seed, "learning_rate": 1e-30}),
             thousand_digits.take(np.arange(100)),
-            tmp_path / f"{seed}.npz",
-        )[0]
+        )[0].network
         for seed in (3, 4)
     )
     for one, two in zip(first.layers, second.layers, strict=True):
@@ -177,9 +193,9 @@ def test_another_seed_gives_other_weights(thousand_digits: Digits, tmp_path: Pat
             assert differ > 0.99
 
 
-def test_baseline_learns_as_plain_keras_does(thousand_digits: Digits, tmp_path: Path) -> None:
+def test_baseline_learns_as_plain_keras_does(thousand_digits: Digits) -> None:
     config = make_config({**BASELINE, "epochs": 1})
-    network, history = train(config, thousand_digits, tmp_path / "state.npz")
+    predictor, history = train(config, thousand_digits)
     # The lab's program, with the initial weights and the order of rows of the kit's
     plain = keras.Sequential(
         [
@@ -188,7 +204,9 @@ def test_baseline_learns_as_plain_keras_does(thousand_digits: Digits, tmp_path: 
             keras.layers.Dense(10, "softmax", kernel_initializer="random_normal"),
         ]
     )
-    for variable, value in zip(plain.variables, build_network(config).variables, strict=True):
+    for variable, value in zip(
+        plain.variables, Predictor.build(config).network.variables, strict=True
+    ):
         variable.assign(value)
     plain.compile(optimizer="sgd", loss="categorical_crossentropy", metrics=["accuracy"])
     assert thousand_digits.labels is not None
@@ -206,20 +224,20 @@ def test_baseline_learns_as_plain_keras_does(thousand_digits: Digits, tmp_path: 
     (epoch,) = history
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
         assert getattr(epoch, name) == pytest.approx(told[name][0], abs=1e-4)
-    for ours, theirs in zip(weights(network), plain.variables, strict=True):
+    for ours, theirs in zip(weights(predictor), plain.variables, strict=True):
         np.testing.assert_allclose(ours, keras.ops.convert_to_numpy(theirs.value), atol=1e-5)
 
 
 @pytest.mark.parametrize(("batch_size", "rows"), [(7, 100), (99, 100), (101, 100)])
 def test_every_training_row_is_used_once_an_epoch(
-    batch_size: int, rows: int, thousand_digits: Digits, tmp_path: Path
+    batch_size: int, rows: int, thousand_digits: Digits
 ) -> None:
     # At a rate that moves no weight, an epoch's figures are those of the initial network
     given = {**BASELINE, "batch_size": batch_size, "learning_rate": 1e-30, "epochs": 2}
     config = make_config({**given, "validation_fraction": 0})
     digits = thousand_digits.take(np.arange(rows))
-    network, history = train(config, digits, tmp_path / "state.npz")
-    probabilities = predict(with_probabilities(network), digits)
+    predictor, history = train(config, digits)
+    probabilities = predictor.predict(digits)
     assert digits.labels is not None
     for epoch in history:
         assert epoch.accuracy * rows == pytest.approx(
@@ -243,37 +261,26 @@ def test_one_cycle_rises_then_falls_to_nothing(
     assert rates == pytest.approx(falling, rel=1e-4, abs=1e-9)
 
 
-def test_reports_come_in_order_and_end_with_the_epoch(trained: Trained) -> None:
-    told = [(epoch, share) for epoch, share, _ in trained.reports]
-    epochs = [epoch.epoch for epoch in trained.history]
-    assert told == sorted(set(told))
-    assert [epoch for epoch, share in told if share == 1] == epochs
-    assert all(0 < share <= 1 for _, share in told)
-    # Often enough for a bar to move, and not so often as to slow the training
-    assert 6 <= len(told) / len(epochs) <= 10
-    last = trained.history[-1]
-    assert trained.reports[-1][2] == {
-        "loss": last.loss,
-        "accuracy": last.accuracy,
-        "val_accuracy": last.val_accuracy,
-    }
+def test_a_callback_is_told_parts_of_epochs_in_order_and_each_epoch_once(trained: Trained) -> None:
+    recorder = trained.recorder
+    assert recorder.epochs == trained.history
+    assert recorder.shares == sorted(set(recorder.shares))
+    assert all(0 < share < 1 for _, share in recorder.shares)
+    # Often enough for a bar to move, and not so often that it slows the training
+    assert 5 <= len(recorder.shares) / len(recorder.epochs) <= 9
 
 
 @pytest.mark.parametrize(("rows", "parts"), [(800, 8), (590, 9), (310, 11), (30, 3), (9, 1)])
 def test_the_bar_moves_whatever_the_number_of_batches(
-    rows: int, parts: int, thousand_digits: Digits, tmp_path: Path
+    rows: int, parts: int, thousand_digits: Digits
 ) -> None:
     # 80 batches, 8 times 10; 59, a prime: 8 times 7, and 3; 31: 10 times 3, and 1; 3; less than one
     config = make_config({**BASELINE, "epochs": 1, "batch_size": 10, "validation_fraction": 0})
-    told: list[float] = []
-    train(
-        config,
-        thousand_digits.take(np.arange(rows)),
-        tmp_path / "state.npz",
-        lambda _epoch, share, _figures: told.append(share),
-    )
-    assert (len(told), told[-1]) == (parts, 1)
-    assert told == sorted(set(told))
+    recorder = Recorder()
+    train(config, thousand_digits.take(np.arange(rows)), recorder)
+    assert len(recorder.shares) == parts - 1
+    assert recorder.shares == sorted(set(recorder.shares))
+    assert len(recorder.epochs) == 1
 
 
 def test_one_cycle_is_keras_s_cosine_after_a_line() -> None:
@@ -285,9 +292,17 @@ def test_one_cycle_is_keras_s_cosine_after_a_line() -> None:
         assert float(ours(step)) == pytest.approx(float(theirs(step)), rel=1e-5, abs=1e-10)
 
 
-def test_digits_without_labels_are_refused(thousand_digits: Digits, tmp_path: Path) -> None:
+def test_digits_without_labels_are_refused(thousand_digits: Digits) -> None:
     config = make_config(BASELINE)
     unlabelled = Digits(thousand_digits.pixels, None, "a test")
     rows = (np.arange(800), np.arange(800, 1_000))
     with pytest.raises(ValueError, match="labels"):
-        fit(build_network(config), unlabelled, rows, config, tmp_path / "s", lambda *_: None)
+        fit(Predictor.build(config), unlabelled, rows, config, Callback())
+
+
+def test_a_training_that_diverges_fails(thousand_digits: Digits) -> None:
+    recorder = Recorder()
+    with pytest.raises(TrainingError, match="diverged") as raised:
+        train(make_config({**BASELINE, "learning_rate": 1e30}), thousand_digits, recorder)
+    assert raised.value.exit_code == 8
+    assert recorder.epochs == []
