@@ -1,8 +1,10 @@
-"""A CSV of digits, block by block, into arrays.
+"""Parses a CSV of digits block by block into arrays.
 
 The grammar is as narrow as Kaggle's files: decimal whole numbers without sign, space or leading
-zero, quoted or not. General CSV readers take more for a number than that ("0x1F", " 5", "NaN", an
-empty field), and skip blank lines, so that a damaged file would be read as other digits.
+zero, quoted or not. The kit has a parser of its own for two reasons. pandas takes wrong files for
+right ones: it accepts " 5", "NaN" or an empty field as a number and skips blank lines, so a damaged
+file would be read as other digits. And pandas needs four times as long and seven times the memory
+for Kaggle's two files (benchmarks/RESULTS.md, "Reading Kaggle's CSVs").
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,19 +25,19 @@ _LONGEST_LINE = 1 << 16
 def parse_digits(
     blocks: Iterable[bytes], origin: str, *, labelled: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
-    """The pixels, uint8 (n, 784), and the labels, int64 (n,) of 0–9 or None, of a CSV.
+    """Parse a CSV into pixels, uint8 (n, 784), and labels, int64 (n,) of 0–9 or None.
 
-    A byte order mark, CRLF line ends, quoted fields and a last line without a line end are read.
-    Where that last line was cut inside its very last value, nothing in a CSV can show it; MNIST's
-    last pixel is 0 in all images, so that a cut there leaves no value, and is found.
+    A byte order mark, CRLF line ends, quoted fields and a missing last line end are allowed. A cut
+    inside the last value of the last line cannot be seen in a CSV. But MNIST's last pixel is 0 in
+    every image, so there a cut leaves an empty value, and is found.
 
     Args:
         blocks: the file's bytes, in pieces of any length.
-        origin: what to call the file in an error.
+        origin: what errors call the file.
         labelled: whether the first column is `label`.
 
     Raises:
-        DataError: the first fault of the file.
+        DataError: the file has a fault; the first is named.
     """
     columns = len(column_names(labelled=labelled))
     lines = _whole_lines(blocks)
@@ -68,7 +70,7 @@ def parse_digits(
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces that end where a line ends, but for one too long or the last."""
+    """Cut the bytes anew, so that pieces end where lines end (but for a line that is too long)."""
     rest = b""
     for block in blocks:
         text = rest + block
@@ -87,7 +89,7 @@ def _values(text: bytes, columns: int) -> NDArray[np.uint8] | None:
     if not text.endswith(b"\n"):
         text += b"\n"
     if b"\r" in text:
-        # several times faster than replacing each pair, which the other file's thread waits for
+        # Several times faster than replacing each pair, and the other file's thread waits for this
         byte = np.frombuffer(text, np.uint8)
         if not (byte[np.flatnonzero(byte == ord("\r")) + 1] == ord("\n")).all():
             return None
@@ -96,11 +98,11 @@ def _values(text: bytes, columns: int) -> NDArray[np.uint8] | None:
         if not _quotes_pair(text):
             return None
         text = text.replace(b'"', b"")
-    # three line ends in front, so that each byte has three before it
+    # Three line ends in front, so that each byte has three before it
     digit = np.frombuffer(b"\n\n\n" + text, np.uint8) - np.uint8(ord("0"))
     is_digit = digit < 10
     digit *= is_digit
-    # for each byte of the text: is it the last of (at least) one, two, three, four digits in a row?
+    # For each byte: is it the last of at least one, two, three digits in a row?
     one = is_digit[3:]
     two = one & is_digit[2:-1]
     three = two & is_digit[1:-2]
