@@ -102,6 +102,8 @@ def check(
         print_json(asdict(checked))
     elif checked.ok:
         print_lines([f"{file}: a valid submission of {checked.rows:,} rows"])
+        if not checked.in_order:
+            note("Its rows are not in the order of their ids. That is right too: ids are matched.")
     else:
         for fault in checked.faults[:SHOWN_FAULTS]:
             print_lines([f"{file}, {fault}"])

@@ -11,7 +11,7 @@ def score_submission(path: Path, solution: Path) -> Accuracy:
     """The accuracy of a submission file, as Kaggle would score it.
 
     Args:
-        path: the submission, `ImageId,Label`, ids 1 to n.
+        path: the submission, `ImageId,Label`, ids 1 to n in any order.
         solution: the true labels of the same images, in the same format.
 
     Raises:
@@ -21,11 +21,10 @@ def score_submission(path: Path, solution: Path) -> Accuracy:
     predicted = read_submission(path)
     if len(predicted) != len(labels):
         longer = path if len(predicted) > len(labels) else solution
-        # the header is line 1, so the first row without a counterpart is two lines below the last
-        line = min(len(predicted), len(labels)) + 2
+        first = min(len(predicted), len(labels)) + 1
         raise DataError(
             f"{path} has {len(predicted):,} rows and {solution} {len(labels):,}:"
-            f" line {line} of {longer} has no counterpart",
+            f" only {longer} has the ids from {first} on",
             "Score a submission with the solution of the same test file",
         )
     return Accuracy.from_predictions(predicted, labels)

@@ -41,11 +41,18 @@ def test_rows_must_agree(solution: Path, submission: Path, rows: int, longer: st
     write_submission(submission, np.zeros(rows, dtype=np.int64))
     with pytest.raises(DataError) as raised:
         score_submission(submission, solution)
-    line = min(rows, 8) + 2
-    assert raised.value.what == (
-        f"{submission} has {rows} rows and {solution} 8:"
-        f" line {line} of {solution.with_name(f'{longer}.csv')} has no counterpart"
-    )
+    first = min(rows, 8) + 1
+    what = raised.value.what
+    assert f"has {rows} rows" in what
+    assert f"{longer}.csv has the ids from {first} on" in what
+
+
+def test_rows_are_matched_by_id(solution: Path, submission: Path) -> None:
+    submission.write_text("ImageId,Label\n8,9\n2,2\n3,1\n5,4\n4,0\n6,1\n7,3\n1,7\n")
+    assert score_submission(submission, solution).accuracy == 7 / 8
+    header, *rows = solution.read_text().splitlines()
+    solution.write_text("\n".join([header, *reversed(rows), ""]))
+    assert score_submission(submission, solution).accuracy == 7 / 8
 
 
 def test_a_fault_names_the_file_it_is_in(solution: Path, submission: Path) -> None:

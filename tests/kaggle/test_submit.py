@@ -152,6 +152,19 @@ def test_a_file_of_ones_own_has_its_receipt_beside_it(
     assert at_local.submissions[0].file_name == "mine.csv"
 
 
+def test_rows_in_another_order_are_sent_as_they_are(
+    at_local: LocalKaggle, submissions: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "shuffled.csv"
+    content = b"ImageId,Label\n3,1\n1,7\n4,0\n2,9\n"
+    file.write_bytes(content)
+    entry = prepare(submissions, file=file)
+    assert entry.content == content
+    send(submissions, entry)
+    assert at_local.submissions[0].total_bytes == len(content)
+    assert wait_for_score(Kaggle(), entry.receipt_path, timeout=5).public_score == "0.75000"
+
+
 def test_faults_and_missing_files_are_told(submissions: Path, tmp_path: Path) -> None:
     file = write_labels(tmp_path / "short.csv", LABELS[:-1])
     with pytest.raises(DataError, match="too few rows") as faulty:
