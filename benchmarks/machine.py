@@ -1,4 +1,4 @@
-"""The machine and the versions that figures were measured with (Linux)."""
+"""The machine and the versions that figures were measured with (Linux only)."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def processor() -> str:
-    """The processor's model, as it names itself."""
+    """The name of the processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
@@ -22,13 +22,13 @@ def memory_gigabytes() -> float:
 
 
 def versions(backend: str) -> dict[str, str]:
-    """What the measurements depend on, by name; `backend` is what Keras computes with."""
+    """The versions of Python and of the packages that figures depend on, by name."""
     packages = ("keras", backend, "numpy", "pandas")
     return {"Python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def describe(backend: str) -> str:
-    """Word the machine and the versions in one paragraph."""
+    """Describe the machine and the versions in one paragraph."""
     named = ", ".join(f"{name} {number}" for name, number in versions(backend).items())
     return (
         f"{processor()}, {len(os.sched_getaffinity(0))} cores usable (shared with others), "

@@ -7,7 +7,6 @@ Each seed deals 42,000 of MNIST's 70,000 images, of which 28,000 train and 14,00
 
 import argparse
 import json
-import sys
 
 import numpy as np
 
@@ -17,18 +16,24 @@ from kit.data.mnist import load_keras
 from kit.data.rehearsal import TRAIN_ROWS
 from kit.metrics import log_loss
 from kit.training.backend import choose_backend, load_backend
-from kit.training.normalization import normalise_digits
+from kit.training.callback import Callback
 from kit.training.split import split_digits
 
-# Whatever somebody changes it is changed of this; batches of 500 divide the 28,000
-BASE = {"preset": "tuned", "epochs": 70, "batch_size": 500, "views": 17}
+# Each line of RECIPE.md changes something of this. Batches of 500 divide the 28,000
+BASE = {
+    "preset": "tuned",
+    "epochs": 70,
+    "batch_size": 500,
+    "views": 17,
+    "validation_fraction": 1 / 3,
+}
 
 
 def deal(seed: int) -> Digits:
-    """Deal the training rows of a study: other ones than any rehearsal's, of the same images."""
+    """Deal 42,000 labelled digits. No rehearsal has the same ones."""
     source = load_keras()
-    if source.train.labels is None or source.test.labels is None:
-        raise ValueError("a study needs labels")
+    assert source.train.labels is not None
+    assert source.test.labels is not None
     chosen = np.random.default_rng((7, seed)).permutation(70_000)[:TRAIN_ROWS]
     pixels = np.concatenate([source.train.pixels, source.test.pixels])[chosen]
     labels = np.concatenate([source.train.labels, source.test.labels])[chosen]
@@ -36,17 +41,16 @@ def deal(seed: int) -> Digits:
 
 
 def judge(config: TrainConfig, digits: Digits) -> tuple[int, float]:
-    """Train on two thirds; give the mistakes on the others, and their log-loss in nats."""
-    from benchmarks.trainings import train_with_kit
-    from kit.training.networks import with_probabilities
-    from kit.training.prediction import predict
+    """Train; return the mistakes on the rows that are held out, and their log-loss in nats."""
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
 
     rows = split_digits(digits, config)
-    network = train_with_kit(digits, rows, config, lambda _: None)
-    held_out = normalise_digits(digits.take(rows[1]), config.normalization)
-    probabilities = predict(with_probabilities(network), held_out, config.views)
-    if held_out.labels is None:
-        raise ValueError("judging needs labels")
+    predictor = Predictor.build(config)
+    fit(predictor, digits, rows, config, Callback())
+    held_out = digits.take(rows[1])
+    assert held_out.labels is not None
+    probabilities = predictor.predict(held_out)
     mistakes = np.count_nonzero(probabilities.argmax(axis=1) != held_out.labels)
     return int(mistakes), log_loss(probabilities, held_out.labels)
 
@@ -60,9 +64,8 @@ def main() -> None:
     choose_backend()
     load_backend()
     for seed in given.seeds:
-        settings = {**BASE, "seed": seed, "validation_fraction": 1 / 3, **given.changed}
-        mistakes, loss = judge(make_config(settings), deal(seed))
-        sys.stdout.write(f"deal {seed}: {mistakes} mistakes in 14,000, log-loss {loss:.4f}\n")
+        mistakes, loss = judge(make_config({**BASE, "seed": seed, **given.changed}), deal(seed))
+        print(f"deal {seed}: {mistakes} mistakes in 14,000, log-loss {loss:.4f}")
 
 
 if __name__ == "__main__":

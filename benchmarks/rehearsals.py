@@ -2,9 +2,9 @@
 
     python -m benchmarks.rehearsals tuned baseline --seeds 11 12 13 14 15
 
-Each rehearsal is one look at 28,000 hidden labels. Rehearsals that were scored before are not
-trained again: what `kit rehearse` said of them stands in the folder of the runs. With --members,
-the preset's own line is that of the first members.
+Each rehearsal is one look at 28,000 hidden labels. With the same `--work`, a rehearsal that was
+scored before is not trained again. With `--members N`, the preset's own line is that of the first
+members.
 """
 
 import argparse
@@ -18,16 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
+from benchmarks.tables import table
 from kit.config import make_config
 from kit.training.backend import choose_backend
 
 KIT = Path(sys.executable).with_name("kit")
-TABLE = Path(__file__).with_name("REHEARSALS.md")
-HEAD = (
-    "| preset | score on 28,000 hidden labels "
-    "| validation rows: 10% of the 42,000, of `baseline` 20, of `best` 2 "
-    "| unseen part of the Keras test split | minutes | seeds |"
-)
+PAGE = Path(__file__).with_name("REHEARSALS.md")
+HEADERS = ("preset", "score", "validation", "keras_test", "minutes", "seeds")
 
 
 def rehearse(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
@@ -39,51 +36,47 @@ def rehearse(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]
 
 
 def recorded(record: Path, command: list[str]) -> dict[str, Any]:
-    """Run a command of the kit beside its record, unless it was recorded, and read what it said."""
+    """Run a command of the kit and keep its JSON in `record`, or read what is there already."""
     if not record.exists():
         ended = subprocess.run(
             [KIT, *command, "--json"], cwd=record.parent, stdout=subprocess.PIPE, check=True
         )
         record.write_bytes(ended.stdout)
-    figures: dict[str, Any] = json.loads(record.read_text())
+    figures: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
     return figures
 
 
 def settings_digest(preset: str) -> str:
-    """Name a preset's settings: what was measured of others is no figure of it."""
+    """Return a name for a preset's settings, because figures of other settings do not count."""
     settings = make_config({"preset": preset}).model_dump_json()
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
 def spread(values: list[float]) -> str:
-    """Word the mean ± sd of shares, in per cent."""
-    sd = f" ± {statistics.stdev(values):.2%}".replace("%", "") if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2%}".replace("%", "") + sd
+    """Write the mean ± sd of shares, in per cent."""
+    sd = f" ± {100 * statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * statistics.mean(values):.2f}{sd}"
 
 
-def row(name: str, runs: list[dict[str, Any]]) -> str:
-    """Write the line of a preset, or of a committee of its runs."""
+def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
+    """Return the cells of a preset, or of a committee of its runs."""
+    shares = (
+        [run[kind]["accuracy"] for run in runs] for kind in ("score", "validation", "keras_test")
+    )
     minutes = statistics.median(run["seconds"]["fit"] for run in runs) / 60
-    cells = [
-        name,
-        spread([run["score"]["accuracy"] for run in runs]),
-        spread([run["validation"]["accuracy"] for run in runs]),
-        spread([run["judged"]["accuracy"] for run in runs]),
-        f"{minutes:.1f}",
-        ", ".join(str(run["seed"]) for run in runs),
-    ]
-    return f"| {' | '.join(cells)} |"
+    seeds = ", ".join(str(run["seed"]) for run in runs)
+    return [name, *map(spread, shares), f"{minutes:.1f}", seeds]
 
 
-def known_rows() -> dict[str, str]:
-    """Read the lines that stand already, by the first cell's name."""
-    lines = TABLE.read_text().splitlines() if TABLE.exists() else []
-    rows = [line for line in lines if line.startswith("| ") and not line.startswith("| ---")]
-    return {line.split(" | ")[0].removeprefix("| "): line for line in rows[1:]}
+def known_rows() -> dict[str, list[str]]:
+    """Read the cells of the lines that the page has, by their first cell."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.exists() else []
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    return {cells[0]: cells for cells in rows[2:]}
 
 
 def main() -> None:
-    """Rehearse, and write the table."""
+    """Rehearse, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("presets", nargs="+")
     parser.add_argument("--seeds", nargs="+", type=int, required=True)
@@ -97,20 +90,26 @@ def main() -> None:
         runs = [rehearse(preset, given.members, seed, work) for seed in given.seeds]
         name = f"`{preset}`"
         if given.members > 1:
-            # The first member is what the preset is on its own with that seed
+            # The first member is what the preset alone gives with that seed
             rows[name] = row(name, [run["members"][0] for run in runs])
             name = f"{given.members} × {name}"
         rows[name] = row(name, runs)
-    TABLE.write_text(
+    PAGE.write_text(
         "# Rehearsals\n\n"
-        "Mean ± sd over seeds, in %. Minutes are of training alone, median. "
-        f"{describe(choose_backend())}\n"
-        "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, a "
-        "committee's with `--members N`. Lines of the same seeds look at the same hidden labels; "
-        "what that means for `best` stands in [RECIPE.md](RECIPE.md).\n\n"
-        f"{HEAD}\n| --- | --- | --- | --- | --- | --- |\n" + "\n".join(rows.values()) + "\n"
+        f"Mean ± sd over seeds, in %. {describe(choose_backend())}\n\n"
+        "- **score**: accuracy on the 28,000 hidden labels. Each seed has its own deal.\n"
+        "- **validation**: accuracy on the rows held out of the 42,000: 10% of them, 20% for "
+        "`baseline`, 2% for `best`.\n"
+        "- **keras_test**: accuracy on the images of the Keras test split that were not trained "
+        "on.\n"
+        "- **minutes**: of training alone, median.\n\n"
+        "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, that of a "
+        "committee with `--members N`. Lines with the same seeds were scored on the same hidden "
+        "labels. [RECIPE.md](RECIPE.md) says what that means for `best`.\n\n"
+        f"{table(HEADERS, rows.values())}\n",
+        encoding="utf-8",
     )
-    sys.stdout.write(TABLE.read_text())
+    print(PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

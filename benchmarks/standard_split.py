@@ -2,19 +2,18 @@
 
     python -m benchmarks.standard_split best --members 3 --seed 31
 
-No row is held out, and nothing is chosen here. What was trained in the same `--work` with the same
-settings is not trained again.
+No row is held out, and nothing is chosen here. With the same `--work` and settings, nothing is
+trained again.
 """
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.rehearsals import recorded, settings_digest, spread
-from kit.cli.telling import word_normalization
+from benchmarks.tables import table
 from kit.training.backend import choose_backend
 
 PAGE = Path(__file__).with_name("STANDARD_SPLIT.md")
@@ -25,6 +24,16 @@ def train(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
     record = work / f"standard-{preset}-{settings_digest(preset)}-{members}-{seed}.json"
     given = ["--preset", preset, "--members", str(members), "--seed", str(seed)]
     return recorded(record, ["train", "--source", "keras", "--validation-fraction", "0", *given])
+
+
+def row(member: dict[str, Any]) -> list[str]:
+    """Return the cells of a member."""
+    normalization = member["normalization"] or {}
+    width, slant = normalization.get("width"), normalization.get("slant")
+    ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
+    name = ", ".join([f"seed {member['seed']}", *ways])
+    minutes = member["seconds"]["fit"] / 60
+    return [name, f"{member['keras_test']['accuracy']:.2%}", f"{minutes:.1f}"]
 
 
 def main() -> None:
@@ -38,27 +47,23 @@ def main() -> None:
     work = given.work or Path(tempfile.mkdtemp(prefix="standard-"))
     work.mkdir(parents=True, exist_ok=True)
     found = train(given.preset, given.members, given.seed, work)
-    rows = [
-        f"| seed {member['seed']}, {word_normalization(member['normalization'])} "
-        f"| {member['judged']['accuracy']:.2%} | {member['seconds']['fit'] / 60:.1f} |"
-        for member in found["members"]
-    ]
-    alone = spread([member["judged"]["accuracy"] for member in found["members"]])
-    together = found["judged"]
+    alone = spread([member["keras_test"]["accuracy"] for member in found["members"]])
+    together = found["keras_test"]
     low, high = (f"{100 * bound:.2f}" for bound in together["interval"])
     PAGE.write_text(
         "# The standard split\n\n"
-        f"Trained on MNIST's {found['rows']['train']:,} training images, none held out, and "
-        f"judged on its {together['n']:,} test images, which chose nothing; what was judged on "
-        f"them before stands in [RECIPE.md](RECIPE.md). {describe(choose_backend())}\n"
+        f"Trained on MNIST's {found['rows']['train']:,} training images; none is held out. Judged "
+        f"on the {together['n']:,} images of the Keras test split, which chose nothing here. "
+        "[RECIPE.md](RECIPE.md) says what was judged on them before. "
+        f"{describe(choose_backend())}\n"
         f"Written by `python -m benchmarks.standard_split {given.preset} --members {given.members} "
         f"--seed {given.seed}`.\n\n"
-        "| member | test accuracy | minutes of training |\n| --- | --- | --- |\n"
-        + "\n".join(rows)
+        + table(("member", "keras_test", "minutes of training"), map(row, found["members"]))
         + f"\n\nOne alone: {alone}%. Committee of {given.members} × `{given.preset}`: "
-        f"**{together['accuracy']:.2%}** (95% interval {low} to {high}).\n"
+        f"**{together['accuracy']:.2%}** (95% interval {low} to {high}).\n",
+        encoding="utf-8",
     )
-    sys.stdout.write(PAGE.read_text())
+    print(PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -1,67 +1,51 @@
-"""How long `kit --help`, `check` and `score` take beside importing typer: medians, in turn.
+"""How long `kit --help` takes beside importing typer.
 
 python -m benchmarks.start_up
 """
 
-import argparse
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.section import Report, Request, Round
+from benchmarks.section import Round, run_section
 from benchmarks.tables import ratios, spread, table
 
 TITLE = "Start-up"
-KIT = str(Path(sys.executable).with_name("kit"))
 REFERENCE = "import typer"
-# A round that stands beside trainings can afford more than one reading of something so short
-PASSES = 5
+COMMANDS = {
+    REFERENCE: [sys.executable, "-c", "import typer"],
+    "kit --help": [str(Path(sys.executable).with_name("kit")), "--help"],
+}
+SLOWER_WANTED = 1.5
+# A round runs each command this often, in turn
+PASSES = 10
 
 
-def measure(request: Request) -> Round:
-    """Run each command in turn, a few times over: seconds by command."""
-    return measure_commands(1 if request.quick else PASSES)
-
-
-def measure_commands(passes: int) -> Round:
-    """Run each command so many times, in turn: seconds by command."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "submission.csv"
-        rows = "".join(f"{image},{image % 10}\n" for image in range(1, 28_001))
-        file.write_text(f"ImageId,Label\n{rows}")
-        commands = {
-            REFERENCE: [sys.executable, "-c", "import typer"],
-            "kit --help": [KIT, "--help"],
-            "kit check": [KIT, "check", str(file)],
-            "kit score": [KIT, "score", str(file), "--solution", str(file)],
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in commands}
-        for _ in range(passes):
-            for name, command in commands.items():
-                began = time.perf_counter()
-                subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-                seconds[name].append(time.perf_counter() - began)
+def measure(quick: bool) -> Round:
+    """Run the commands in turn: seconds by command."""
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(1 if quick else PASSES):
+        for name, command in COMMANDS.items():
+            began = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+            seconds[name].append(time.perf_counter() - began)
     return seconds
 
 
-def report(rounds: list[Round]) -> Report:
-    """Tabulate the commands beside the import that all of them share."""
-    seconds = {name: [value for each in rounds for value in each[name]] for name in rounds[0]}
+def report(rounds: list[Round]) -> str:
+    """Write the table of commands."""
+    seconds = {name: [value for each in rounds for value in each[name]] for name in COMMANDS}
     rows = [
         [f"`{name}`", spread(measured, 3), spread(ratios(measured, seconds[REFERENCE]))]
         for name, measured in seconds.items()
     ]
-    return Report(table(["command", "s", "times importing typer"], rows))
-
-
-def main() -> None:
-    """Time the commands in turn, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=15, help="Runs of each command.")
-    print(report([measure_commands(parser.parse_args().repeats)]).text)
+    return (
+        table(["command", "s", "times importing typer"], rows)
+        + f"\n\n`kit --help` should take at most {SLOWER_WANTED} times as long as importing typer, "
+        f"by the median. Each command ran {len(seconds[REFERENCE])} times."
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run_section(TITLE, measure, report)

@@ -1,4 +1,4 @@
-"""Markdown: tables, and medians with what they are the median of."""
+"""Markdown tables, and medians with their range."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Word a median with the lowest and the highest value, if there are several."""
+    """Write a median with the lowest and the highest value, if there are several."""
     median = f"{statistics.median(values):,.{digits}f}"
     if len(values) == 1:
         return median
@@ -19,10 +19,10 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 
 def percent(shares: Sequence[float], digits: int = 0) -> str:
-    """Word shares as `spread` does, in per cent."""
+    """Write shares as `spread` does, in per cent."""
     return spread([100 * share for share in shares], digits) + "%"
 
 
 def ratios(numerators: Iterable[float], denominators: Iterable[float]) -> list[float]:
-    """Divide round by round: what was measured side by side shares the machine's mood."""
+    """Divide round by round, because the speed of a shared machine changes between rounds."""
     return [a / b for a, b in zip(numerators, denominators, strict=True)]

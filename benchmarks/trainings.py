@@ -1,9 +1,7 @@
-"""Training with the kit and with a plain Keras `fit` script, watched at each epoch's end."""
+"""Training with the kit, and as the lab's script does it with plain Keras `fit`."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
@@ -11,12 +9,20 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig
 from kit.data.digits import CLASSES, PIXELS, Digits
-from kit.training.fit import fit
-from kit.training.networks import build_network
-from kit.training.normalization import normalise_digits
+from kit.training.callback import Callback, Epoch, FitState
+from kit.training.fitting import fit
+from kit.training.predictor import Predictor
 
-# Told the network that learns
-EpochEnd = Callable[[Any], None]
+# Called at the end of each epoch with a function from digits to float32 (n, 10) probabilities
+EpochEnd = Callable[[Callable[[Digits], NDArray[np.float32]]], None]
+
+
+class _AtEpochEnd(Callback):
+    def __init__(self, predictor: Predictor, at_epoch_end: EpochEnd) -> None:
+        self._predictor, self._at_epoch_end = predictor, at_epoch_end
+
+    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:  # noqa: ARG002
+        self._at_epoch_end(self._predictor.predict)
 
 
 def train_with_kit(
@@ -24,18 +30,10 @@ def train_with_kit(
     rows: tuple[NDArray[np.int64], NDArray[np.int64]],
     config: TrainConfig,
     at_epoch_end: EpochEnd,
-) -> keras.Model:
-    """Normalise, train on the first of `rows`, validate on the second; return the network."""
-    network = build_network(config)
-
-    def report(_epoch: int, share: float, _figures: dict[str, float]) -> None:
-        if share >= 1:
-            at_epoch_end(network)
-
-    with tempfile.TemporaryDirectory() as folder:
-        learned = normalise_digits(digits, config.normalization)
-        fit(network, learned, rows, config, Path(folder) / "state.npz", report)
-    return network
+) -> None:
+    """Train on the first of `rows`, and validate on the second, which may be none."""
+    predictor = Predictor.build(config)
+    fit(predictor, digits, rows, config, _AtEpochEnd(predictor, at_epoch_end))
 
 
 def train_with_keras(
@@ -43,11 +41,11 @@ def train_with_keras(
     config: TrainConfig,
     at_epoch_end: EpochEnd,
     jit_compile: bool | Literal["auto"] = "auto",
-) -> keras.Model:
-    """Train the base program's kind of network as its script would, and return the network.
+) -> None:
+    """Train the base program's kind of network as its script does.
 
-    Of `config` only what that script has is taken: the last rows held out, hidden layers with ReLU,
-    batch size, epochs and seed.
+    Of `config` it uses what the script has: the share of the last rows that is held out, hidden
+    layers with ReLU, batch size, epochs and seed.
     """
     keras.utils.set_random_seed(config.seed)
     network = keras.Sequential(
@@ -66,6 +64,11 @@ def train_with_keras(
         metrics=["accuracy"],
         jit_compile=jit_compile,
     )
+
+    def predict(asked: Digits) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = network.predict(asked.images, verbose=0)
+        return probabilities
+
     network.fit(
         digits.images,
         keras.utils.to_categorical(digits.labels, CLASSES),
@@ -74,7 +77,6 @@ def train_with_keras(
         validation_split=config.validation_fraction,
         verbose=0,
         callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: at_epoch_end(network))
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: at_epoch_end(predict))
         ],
     )
-    return network

@@ -1,4 +1,4 @@
-"""A picture of a dozen digits: as they are, as `tuned` sees them, and warped four times each.
+"""Draw a dozen digits: as they are, normalised as `tuned` does, and warped four times each.
 
 python -m benchmarks.warped_digits
 """
@@ -10,31 +10,31 @@ import numpy as np
 from kit.config import make_config
 from kit.data.digits import SIDE
 from kit.data.mnist import load_keras
-from kit.training.backend import load_backend
-from kit.training.normalization import normalise_digits
+from kit.training.backend import choose_backend, load_backend
 
 PICTURE = Path(__file__).with_name("warped_digits.png")
 DIGITS, TIMES, ZOOM = 12, 4, 3
 
 
 def main() -> None:
-    """Draw it."""
+    """Draw the picture."""
+    choose_backend()
     load_backend()
     import keras
     from matplotlib import image
 
     from kit.training.augmentation import Warp, draw_noise
+    from kit.training.normalization import Normalize
 
     config = make_config({"preset": "tuned"})
-    if config.augmentation is None:
-        raise SystemExit("tuned warps nothing")
+    assert config.augmentation is not None
+    assert config.normalization is not None
     digits = load_keras().train.take(np.arange(DIGITS))
-    upright = normalise_digits(digits, config.normalization)
+    normalize = Normalize(config.normalization.width, config.normalization.slant)
+    normalised = normalize(digits.images)
     warp, rng = Warp(config.augmentation), np.random.default_rng(0)
-    rows = [digits.images, upright.images]
-    for _ in range(TIMES):
-        warped = warp(upright.images, draw_noise(DIGITS, rng))
-        rows.append(keras.ops.convert_to_numpy(warped))
+    warped = [warp(normalised, draw_noise(DIGITS, rng)) for _ in range(TIMES)]
+    rows = map(keras.ops.convert_to_numpy, [digits.images, normalised, *warped])
     lines = [np.hstack(list(row.reshape(-1, SIDE, SIDE))) for row in rows]
     sheet = np.kron(1 - np.vstack(lines), np.ones((ZOOM, ZOOM)))
     image.imsave(PICTURE, sheet, cmap="gray", vmin=0, vmax=1)

@@ -1,4 +1,4 @@
-from benchmarks.arithmetic import forward_flop, training_flop
+from benchmarks.epochs import forward_flop, training_flop
 
 
 def test_one_hidden_layer() -> None:
