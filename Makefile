@@ -28,10 +28,10 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# An interrupted one goes on; a finished one leaves nothing, so that the next measures anew.
+# Each program writes its own section of benchmarks/RESULTS.md
 bench: .venv/kit
-	$(BIN)/python -m benchmarks.bench --work .bench
-	rm -r .bench
+	for section in matrix_rate epochs time_to_accuracy csv_reading start_up; do \
+		$(BIN)/python -m benchmarks.$$section || exit; done
 
 # The build backend is locked like everything else, so pip builds the kit without isolation.
 .venv/kit: requirements.lock pyproject.toml
@@ -50,4 +50,4 @@ lock:
 
 
 clean:
-	rm -rf .venv .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
