@@ -1,15 +1,21 @@
 # Each goal starts from nothing but Python 3.11+, its venv module and make.
 PYTHON ?= python3
+PYTHON312 ?= python3.12
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+KAGGLE := .venv-kaggle/bin/python
+KAGGLE_PIP := $(KAGGLE) -m pip --quiet --disable-pip-version-check
+KAGGLE_WORK := .venv-kaggle/work
+KAGGLE_RUN := cd $(KAGGLE_WORK) && PYTHONPATH= KERAS_HOME=$(CURDIR)/$(KAGGLE_WORK)/keras ../bin/python
 COMPILE := --quiet --universal --generate-hashes --no-header --no-annotate
 
-.PHONY: help rehearse test lint bench lock clean
+.PHONY: help rehearse test test-kaggle lint bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make rehearse   install the kit, then train, write a submission and score it"
 	@echo "make test       install the test tools, then lint, types, import contract and tests"
+	@echo "make test-kaggle  test the wheel beside the versions that Kaggle has (needs Python 3.12)"
 	@echo "make lint       all of that but the tests"
 	@echo "make bench      measure the kit against plain Keras, pandas and the machine's arithmetic"
 	@echo "make lock       choose all versions anew (needs uv)"
@@ -21,6 +27,27 @@ rehearse: .venv/kit
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 	KERAS_BACKEND=jax $(BIN)/python -m pytest --numprocesses 2 tests/training
+
+# pip itself checks, without the network, that Kaggle's versions are all that the wheel needs. The tests
+# run in a folder without the kit's source, so that they test the wheel.
+test-kaggle: .venv-kaggle/pins .venv/kit
+	rm -rf $(KAGGLE_WORK)
+	mkdir -p $(KAGGLE_WORK)/data $(KAGGLE_WORK)/keras/datasets
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(KAGGLE_WORK) .
+	$(KAGGLE_PIP) uninstall --yes digit-kit
+	$(KAGGLE_PIP) freeze --all > $(KAGGLE_WORK)/before
+	$(KAGGLE_PIP) install --no-index $(KAGGLE_WORK)/*.whl
+	$(KAGGLE_PIP) freeze --all | grep -v ^digit-kit > $(KAGGLE_WORK)/after
+	diff $(KAGGLE_WORK)/before $(KAGGLE_WORK)/after
+	$(KAGGLE_PIP) install --requirement requirements-kaggle-tests.txt
+	$(KAGGLE_PIP) install --no-index --requirement requirements-kaggle.txt
+	$(KAGGLE_PIP) check
+	cp -r tests pyproject.toml $(KAGGLE_WORK)
+	cp data/README.md data/mnist.npz $(KAGGLE_WORK)/data
+	cp data/mnist.npz $(KAGGLE_WORK)/keras/datasets
+	$(KAGGLE_RUN) -c 'import kit; assert "site-packages" in kit.__file__, kit'
+	$(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile tests/training tests/data tests/cli tests/kaggle
+	export KERAS_BACKEND=jax && $(KAGGLE_RUN) -m pytest --numprocesses 2 tests/training
 
 lint: .venv/dev
 	$(BIN)/ruff check
@@ -40,14 +67,18 @@ bench: .venv/kit
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
+.venv-kaggle/pins: requirements-kaggle.txt
+	$(PYTHON312) -m venv --clear .venv-kaggle
+	$(KAGGLE_PIP) install --requirement requirements-kaggle.txt
+	touch $@
+
 .venv/dev: requirements-dev.lock .venv/kit
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	touch $@
 
 lock:
-	uv pip compile pyproject.toml --group build $(COMPILE) -o requirements.lock
-	uv pip compile pyproject.toml --group build $(COMPILE) --extra jax --group dev -c requirements.lock -o requirements-dev.lock
-
+	uv pip compile pyproject.toml --extra search --group build $(COMPILE) -o requirements.lock
+	uv pip compile pyproject.toml --extra search --extra jax --group build --group dev $(COMPILE) -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-kaggle .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and the folder that the kit's own files are in."""
 
 import contextlib
 import os
@@ -6,6 +6,16 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+
+def checkout() -> Path | None:
+    """The folder of the kit's own git checkout; None where the kit was installed from a wheel."""
+    folder = Path(__file__).parents[1]
+    project = folder / "pyproject.toml"
+    # The file can be another project's, where the kit was installed into a folder of its own
+    if project.is_file() and 'name = "digit-kit"' in project.read_text(encoding="utf-8"):
+        return folder
+    return None
 
 
 @contextlib.contextmanager

@@ -24,11 +24,6 @@ def run(arguments: list[str]) -> int:
     try:
         code = app(arguments or ["--help"], prog_name="kit", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except typer.TyperException as error:
-        # words that are no command line: typer would tell it in four lines
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "kit"
-        return _fail(error, error.format_message(), f"See: {command} --help", 2, debug)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KitError as error:
@@ -38,6 +33,12 @@ def run(arguments: list[str]) -> int:
         what = f"{place}{error.strerror or error}."
         return _fail(error, what, "Check the disk's space and the folder's permissions.", 3, debug)
     except Exception as error:  # noqa: BLE001 - whatever else comes up is a bug, and is said so
+        # A wrong command line. The class of these errors has a public name only in some versions
+        # of typer, but all of them have this method.
+        if hasattr(error, "format_message"):
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context is not None else "kit"
+            return _fail(error, error.format_message(), f"See: {command} --help", 2, debug)
         what = f"A bug in the kit: {type(error).__name__}: {error}"
         return _fail(
             error, what, "Repeat the command with --debug and report what it shows.", 1, debug

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kit.data.digits import PIXELS, Digits, Source
 from kit.errors import DataError, NetworkError
+from kit.files import checkout
 
 # SHA-256 of each array's bytes in the file that keras.datasets.mnist serves (data/README.md)
 CHECKSUMS = {
@@ -21,7 +22,6 @@ CHECKSUMS = {
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
-EMBEDDED = Path(__file__).parents[2] / "data" / "mnist.npz"
 # All that NumPy, zipfile and zlib raise for one broken byte or another
 BROKEN_NPZ = (
     OSError,
@@ -33,7 +33,7 @@ BROKEN_NPZ = (
     zlib.error,
 )
 MEND = (
-    "Put MNIST's file from Keras at data/mnist.npz (git restores it: git checkout data/mnist.npz), "
+    "Put MNIST's file from Keras at data/mnist.npz (in a clone: git checkout data/mnist.npz), "
     "or name it with --data FILE."
 )
 
@@ -62,9 +62,9 @@ def load_keras(path: Path | None = None) -> Source:
 
 def _places() -> list[Path]:
     keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    folders = [Path(), checkout()]
     return [
-        Path("data/mnist.npz"),
-        EMBEDDED,
+        *(folder / "data" / "mnist.npz" for folder in folders if folder is not None),
         keras_home / "datasets" / "mnist.npz",
         # Keras's own choice where the home cannot be written; its checksums are checked like any
         Path("/tmp/.keras/datasets/mnist.npz"),  # noqa: S108

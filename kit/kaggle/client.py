@@ -1,6 +1,5 @@
 """Digit Recognizer at Kaggle, through Kaggle's own SDK: the one place that talks to it."""
 
-import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +82,9 @@ class Kaggle:
             # for keys there is no such call; any other shows whether they are accepted
             self.competition()
             return self.credential.username or ""
-        request = _request("IntrospectTokenRequest", "security.types.oauth_service")
+        from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+        request = IntrospectTokenRequest()
 
         def introspect(client: Any) -> Any:
             request.token = self._wire.secret
@@ -103,8 +104,10 @@ class Kaggle:
             max_daily_submissions=answer.max_daily_submissions or None,
         )
 
-    def limits(self) -> Limits:
-        """How many submissions are left."""
+    def limits(self) -> Limits | None:
+        """How many submissions are left, or None if the installed version of the SDK cannot ask."""
+        if not hasattr(_requests(), "ApiGetSubmissionLimitsRequest"):
+            return None
         answer = self._call("asking for the submissions left", "GetSubmissionLimits")
         return Limits(
             today=answer.num_today,
@@ -286,7 +289,7 @@ def _method(name: str, **fields: Any) -> Callable[[Any], Any]:
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
     def method(client: Any) -> Any:
-        request = _request(f"Api{name}Request", "competitions.types.competition_api_service")
+        request = getattr(_requests(), f"Api{name}Request")()
         for field, value in fields.items():
             setattr(request, field, value)
         return getattr(client.competitions.competition_api_client, snake[1:])(request)
@@ -294,5 +297,7 @@ def _method(name: str, **fields: Any) -> Callable[[Any], Any]:
     return method
 
 
-def _request(name: str, module: str) -> Any:
-    return getattr(importlib.import_module(f"kagglesdk.{module}"), name)()
+def _requests() -> Any:
+    from kagglesdk.competitions.types import competition_api_service
+
+    return competition_api_service

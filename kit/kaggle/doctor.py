@@ -130,6 +130,8 @@ def _rules(kaggle: Kaggle) -> tuple[bool, str, str | None]:
 
 def _left(kaggle: Kaggle) -> tuple[bool, str, str | None]:
     limits = kaggle.limits()
+    if limits is None:
+        return True, "not known: a newer version of the package kaggle can ask for them", None
     if limits.left:
         return True, f"{limits.left} left today, {limits.total} made so far", None
     if limits.known:

@@ -226,9 +226,9 @@ def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
 
 def _check_limits(kaggle: Kaggle) -> Limits | None:
     limits = kaggle.limits()
-    if limits.left:
+    if limits is not None and limits.left:
         return limits
-    if limits.known:
+    if limits is not None and limits.known:
         why = "ever" if limits.limited_by_total else "today"
         made = limits.total if limits.limited_by_total else limits.today
         raise CompetitionError(

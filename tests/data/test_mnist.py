@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 
 import kit
 from kit.data.digits import Source
-from kit.data.mnist import CHECKSUMS, EMBEDDED, load_keras
+from kit.data.mnist import CHECKSUMS, MEND, load_keras
 from kit.errors import DataError
 
-REMEDY = (
-    "Put MNIST's file from Keras at data/mnist.npz (git restores it: git checkout data/mnist.npz), "
-    "or name it with --data FILE."
-)
+EMBEDDED = Path(__file__).parents[2] / "data" / "mnist.npz"
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +29,7 @@ def fault(path: Path) -> str:
     with pytest.raises(DataError) as caught:
         load_keras(path)
     assert caught.value.exit_code == 3
-    assert caught.value.remedy == REMEDY
+    assert "git checkout data/mnist.npz" in caught.value.remedy
     assert "\n" not in caught.value.what
     return caught.value.what
 
@@ -169,7 +166,9 @@ def kit_elsewhere(tmp_path: Path) -> Path:
     return elsewhere
 
 
-def load_elsewhere(kit_elsewhere: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def load_elsewhere(
+    kit_elsewhere: Path, folder: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     program = """
 import sys
 from kit.data.mnist import load_keras
@@ -183,7 +182,7 @@ except KitError as error:
 """
     return subprocess.run(
         [sys.executable, "-c", program],
-        cwd=kit_elsewhere,
+        cwd=folder or kit_elsewhere,
         env={**os.environ, "PYTHONPATH": str(kit_elsewhere), **environment},
         capture_output=True,
         text=True,
@@ -215,6 +214,19 @@ def test_file_in_this_folder_comes_first(kit_elsewhere: Path, tmp_path: Path) ->
     assert told.stdout == f"{Path('data/mnist.npz')}: x_train\n"
 
 
+def test_files_of_another_project_beside_the_package_are_left_alone(
+    kit_elsewhere: Path, tmp_path: Path
+) -> None:
+    (kit_elsewhere / "data").mkdir()
+    (kit_elsewhere / "data" / "mnist.npz").write_bytes(b"not the kit's")
+    (kit_elsewhere / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
+    cached = tmp_path / "keras" / "datasets" / "mnist.npz"
+    cached.parent.mkdir(parents=True)
+    shutil.copy(EMBEDDED, cached)
+    told = load_elsewhere(kit_elsewhere, folder=tmp_path, KERAS_HOME=str(tmp_path / "keras"))
+    assert told.stdout == f"{cached}: x_train\n"
+
+
 def test_without_a_copy_and_a_network_the_remedy_is_told(
     kit_elsewhere: Path, tmp_path: Path
 ) -> None:
@@ -237,6 +249,6 @@ def test_without_a_copy_and_a_network_the_remedy_is_told(
     assert told.stdout.splitlines() == [
         "NetworkError 6",
         "MNIST is not at hand (data/mnist.npz, Keras's cache) and Keras cannot download it.",
-        REMEDY,
+        MEND,
     ]
     assert not (home / "datasets" / "mnist.npz").exists()

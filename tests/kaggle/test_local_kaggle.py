@@ -11,7 +11,7 @@ from kit.local_kaggle import LocalKaggle
 
 def kaggle(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "kaggle", "competitions", *arguments],
+        [Path(sys.executable).with_name("kaggle"), "competitions", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
