@@ -14,8 +14,8 @@ from kit.search.storage import open_storage
 from kit.search.tables import compare_setups, make_table, standstill
 from kit.search.training import Reading, pack, train_network, unpack
 from kit.search.trainings import Training, Trainings, needs, training_key
-from kit.training.material import Material
-from kit.training.progress import Epoch
+from kit.training.callback import Epoch
+from kit.training.dataset import Dataset
 
 
 def test_the_lab_s_values() -> None:
@@ -103,12 +103,12 @@ def test_setups_are_compared_by_what_all_workers_do_together() -> None:
 
 
 @pytest.fixture(scope="module")
-def material(mnist_digits: Digits) -> Material:
+def material(mnist_digits: Digits) -> Dataset:
     first, rest = np.arange(200), np.arange(150, 300)
-    return Material(mnist_digits.take(first), mnist_digits.take(rest), None)
+    return Dataset(mnist_digits.take(first), mnist_digits.take(rest), None)
 
 
-def test_readings_on_the_way_are_those_of_a_training_that_ends_there(material: Material) -> None:
+def test_readings_on_the_way_are_those_of_a_training_that_ends_there(material: Dataset) -> None:
     config = make_config({"preset": "baseline", "hidden": (16,), "batch_size": 20, "epochs": 3})
     told: list[int] = []
     whole = train_network(config, material, {1, 3}, lambda epoch, _: told.append(epoch))
@@ -122,7 +122,7 @@ def test_readings_on_the_way_are_those_of_a_training_that_ends_there(material: M
     assert len(unpack(whole.readings[0].correct)) == 100
 
 
-def test_a_training_that_diverges_says_so(material: Material) -> None:
+def test_a_training_that_diverges_says_so(material: Dataset) -> None:
     config = make_config(
         {"preset": "baseline", "hidden": (16,), "batch_size": 20, "learning_rate": 1e30}
     )

@@ -14,7 +14,7 @@ from kit.errors import UsageError
 from kit.search.results import load_study
 from kit.search.storage import open_storage
 from kit.search.tune import Order, tune
-from kit.training.material import load_material
+from kit.training.dataset import load_dataset
 
 BASE = make_config({"epochs": 1})
 
@@ -63,7 +63,7 @@ def test_a_study_goes_on_after_a_preset_has_changed_what_its_trials_choose(tmp_p
     address = f"sqlite:///{tmp_path / 'studies.db'}"
     study = optuna.create_study(study_name="old", storage=open_storage(address))
     old = {"hidden": [64], "learning_rate": 0.5, "dropout": 0.3, "augmentation": None, "views": 3}
-    fingerprint = load_material(BASE).train.fingerprint
+    fingerprint = load_dataset(BASE).train.fingerprint
     kept = {**BASE.model_dump(mode="json"), **old, "fingerprint": fingerprint}
     study.set_user_attr("base", kept)
     study.add_trial(create_trial(value=0.9, user_attrs={"ticket": "0"}))
