@@ -38,27 +38,16 @@ def experiment(work: Path, *arguments: str) -> dict[str, Any]:
     return figures
 
 
-def compare_workers(work: Path) -> list[dict[str, Any]]:
-    """Train the experiment on units for a few epochs, with one process and then with two."""
-    work.mkdir(exist_ok=True)
-    short = ("units", "--epochs", "4")
-    experiment(work, *short, "--workers", "1")
-    setups: list[dict[str, Any]] = experiment(work, *short, "--seeds", "2", "--workers", "2")[
-        "setups"
-    ]
-    return setups
+def percent(row: dict[str, Any], figure: str) -> str:
+    """Word a share's mean ± sd over seeds in per cent."""
+    sd = "" if row[f"{figure}_sd"] is None else f" ± {100 * row[f'{figure}_sd']:.2f}"
+    return f"{100 * row[figure]:.2f}{sd}"
 
 
-def percent(spread: dict[str, Any]) -> str:
-    """Word a share's mean ± sd in per cent."""
-    sd = "" if spread["sd"] is None else f" ± {100 * spread['sd']:.2f}"
-    return f"{100 * spread['mean']:.2f}{sd}"
-
-
-def seconds(spread: dict[str, Any], digits: int) -> str:
-    """Word a duration's mean ± sd in seconds."""
-    sd = "" if spread["sd"] is None else f" ± {spread['sd']:.{digits}f}"
-    return f"{spread['mean']:.{digits}f}{sd}"
+def seconds(row: dict[str, Any], figure: str, digits: int) -> str:
+    """Word a duration's mean ± sd over seeds in seconds."""
+    sd = "" if row[f"{figure}_sd"] is None else f" ± {row[f'{figure}_sd']:.{digits}f}"
+    return f"{row[figure]:.{digits}f}{sd}"
 
 
 def section(found: dict[str, Any]) -> str:
@@ -67,19 +56,22 @@ def section(found: dict[str, Any]) -> str:
     lines = [
         f"## {TITLES[name]}",
         "",
-        "| value | validation, % | test, % | parameters | s an epoch | s in all | best |",
+        "| value | validation, % | keras_test, % | parameters | s an epoch | s in all | best |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in found["rows"]:
         marks = [
             mark
-            for mark, key in (("kit's choice", "best_by_validation"), ("lab's", "best_by_test"))
+            for mark, key in (
+                ("kit's choice", "best_by_validation"),
+                ("lab's", "best_by_keras_test"),
+            )
             if found[key] == row["value"]
         ]
         cells = [
-            str(row["value"]), percent(row["val_accuracy"]), percent(row["test_accuracy"]),
-            f"{row['parameters']:,}", seconds(row["seconds_per_epoch"], 2),
-            seconds(row["seconds"], 0), ", ".join(marks),
+            str(row["value"]), percent(row, "validation"), percent(row, "keras_test"),
+            f"{row['parameters']:,}", seconds(row, "seconds_per_epoch", 2),
+            seconds(row, "seconds", 0), ", ".join(marks),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     if found["no_longer_rises_after"]:
@@ -99,27 +91,12 @@ def verdict(best: dict[str, Any]) -> str:
     layers = " and ".join(map(str, settings["hidden"]))
     return (
         "## All the best values\n\n"
-        f"{settings['epochs']} epochs, batch size {settings['batch_size']}, {layers} units: test "
-        f"accuracy {percent(best['best']['test_accuracy'])}%, the base program's "
-        f"{percent(best['base']['test_accuracy'])}%. That is {better}, by "
+        f"{settings['epochs']} epochs, batch size {settings['batch_size']}, {layers} units: "
+        f"keras_test {percent(best['best'], 'keras_test')}%, the base program's "
+        f"{percent(best['base'], 'keras_test')}%. That is {better}, by "
         f"{100 * comparison['difference']:+.2f} points (95% interval {100 * low:+.2f} to "
         f"{100 * high:+.2f}), {chance} chance would give (McNemar's test, "
         f"p = {comparison['p_value']:.2g}).\n"
-    )
-
-
-def workers(setups: list[dict[str, Any]]) -> str:
-    """Write which number of processes was faster."""
-    rows = "\n".join(
-        f"| {s['workers']} | {s['threads']} | {s['trainings']} | {s['speed']:,.0f} |"
-        for s in setups
-    )
-    return (
-        "## Workers\n\n"
-        "The experiment on units, 4 epochs of each; speed is in millions of weights × rows that "
-        "all workers together learned from a second.\n\n"
-        "| workers | threads each | trainings | speed |\n| --- | --- | --- | --- |\n"
-        f"{rows}\n\nFaster: `--workers {setups[0]['workers']}`.\n"
     )
 
 
@@ -133,7 +110,6 @@ def main() -> None:
     work = given.work or Path(tempfile.mkdtemp(prefix="lab-"))
     work.mkdir(parents=True, exist_ok=True)
     PICTURES.mkdir(exist_ok=True)
-    setups = compare_workers(work / "workers")
     arguments = ("--seeds", str(given.seeds), "--epochs", str(given.epochs))
     found = experiment(work, "best", *arguments)
     for one in found["experiments"]:
@@ -149,7 +125,7 @@ def main() -> None:
         f"Written by `python -m benchmarks.lab {' '.join(arguments)}`.\n\n"
         f"{found['note']}\n\n"
         + "\n".join(section(one) for one in found["experiments"])
-        + f"\n{verdict(found['best'])}\n{workers(setups)}"
+        + f"\n{verdict(found['best'])}"
     )
     sys.stdout.write(PAGE.read_text())
 

@@ -1,79 +1,121 @@
-"""The lab's four experiments: one setting changed at a time, everything else as in its program."""
+"""The lab's four experiments: one setting of its base program is changed at a time."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from kit.config import TrainConfig, make_config
 from kit.errors import UsageError
+from kit.training.callback import Epoch
 
-Name = Literal["epochs", "batch-size", "units", "hidden"]
-# What the lab's base program trains; its other epochs are shares of it
+# What is changed, in words, and the lab's own values
+EXPERIMENTS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "epochs": ("epochs", (50, 75, 100, 125)),
+    "batch-size": ("batch size", (50, 100, 200, 400)),
+    "units": ("units of the first layer", (500, 700, 900, 1200)),
+    "hidden": ("units of a second layer", (500, 700, 900, 1200)),
+}
 LAB_EPOCHS = 100
 FIRST_SEED = 42
-# Of epochs, rows a batch or units: more is a slip of the hand
+# Of epochs, rows in a batch, or units: a larger number is a typing error
 LARGEST = 1_000_000
+
+# What to train, and after which epochs to read how good it is
+Need = tuple[TrainConfig, frozenset[int]]
+
+
+class Reading(BaseModel):
+    """How good a network was after an epoch.
+
+    Attributes:
+        validation: its accuracy on the rows held out, in [0, 1].
+        keras_test: its accuracy on the Keras test split without images it trained on, in [0, 1].
+        seconds: of training and validation up to there.
+        n: how many images of the Keras test split that were.
+        right: on which of those it was right, a bit each, as `numpy.packbits` packs them.
+    """
+
+    # JSON holds bytes as base64
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    validation: float
+    keras_test: float
+    seconds: float
+    n: int
+    right: bytes
+
+
+class Training(BaseModel):
+    """A finished training, as its JSON file holds it.
+
+    Attributes:
+        settings: what was trained; `kit train --config FILE` takes them from the file.
+        fingerprint: of the digits.
+        machine: its name, the backend, workers and threads. Times of different ones do not compare.
+        parameters: weights that were learned.
+        history: all epochs.
+        readings: how good the network was, by epoch.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: TrainConfig
+    fingerprint: str
+    machine: str
+    parameters: int
+    history: tuple[Epoch, ...]
+    readings: dict[int, Reading]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One of the lab's experiments.
+    """One of the lab's experiments, as it is to be run.
 
     Attributes:
-        name: as the command line has it.
-        changes: what is changed, in words.
-        values: the lab's own.
-    """
-
-    name: Name
-    changes: str
-    values: tuple[int, ...]
-
-    def config(self, value: int, base: TrainConfig) -> TrainConfig:
-        """The base program with this experiment's value."""
-        changes: dict[str, dict[str, object]] = {
-            "epochs": {"epochs": value},
-            "batch-size": {"batch_size": value},
-            "units": {"hidden": (value,)},
-            "hidden": {"hidden": (*base.hidden, value)},
-        }
-        return base.model_copy(update=changes[self.name])
-
-
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (
-        Experiment("epochs", "epochs", (50, 75, 100, 125)),
-        Experiment("batch-size", "batch size", (50, 100, 200, 400)),
-        Experiment("units", "units of the first layer", (500, 700, 900, 1200)),
-        Experiment("hidden", "units of a second layer", (500, 700, 900, 1200)),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an experiment is to try.
-
-    Attributes:
-        experiment: which.
-        base: the base program, with its epochs.
+        name: a key of `EXPERIMENTS`.
+        base: the base program.
         values: what to try, each once, ascending.
-        seeds: the seeds to try each with.
+        seeds: the seeds to try each value with.
     """
 
-    experiment: Experiment
+    name: str
     base: TrainConfig
     values: tuple[int, ...]
     seeds: tuple[int, ...]
 
+    @property
+    def changes(self) -> str:
+        """What is changed, in words."""
+        return EXPERIMENTS[self.name][0]
+
     def config(self, value: int, seed: int) -> TrainConfig:
         """What to train for a value and a seed."""
-        return self.experiment.config(value, self.base.model_copy(update={"seed": seed}))
+        changed: dict[str, dict[str, object]] = {
+            "epochs": {"epochs": value},
+            "batch-size": {"batch_size": value},
+            "units": {"hidden": (value,)},
+            "hidden": {"hidden": (*self.base.hidden, value)},
+        }
+        return self.base.model_copy(update={**changed[self.name], "seed": seed})
+
+    def needs(self) -> Iterator[Need]:
+        """What must be trained.
+
+        The base program is always read where the experiment on epochs reads it, so that it is
+        trained once for all four experiments.
+        """
+        for seed in self.seeds:
+            base = self.base.model_copy(update={"seed": seed})
+            for value in self.values:
+                config = self.config(value, seed)
+                also = epoch_values(base.epochs) if config == base else ()
+                yield config, frozenset((config.epochs, *also))
 
 
 def base_program(given: dict[str, object] | None = None) -> TrainConfig:
-    """The lab's base program, with the settings that somebody gave.
+    """The lab's base program, with the settings that were given.
 
     Raises:
         UsageError: a setting is out of range.
@@ -81,33 +123,33 @@ def base_program(given: dict[str, object] | None = None) -> TrainConfig:
     return make_config({"preset": "baseline", "name": "experiment", **(given or {})})
 
 
-def make_plan(
-    name: str, base: TrainConfig, seeds: int, values: Sequence[int] | None = None
-) -> Plan:
-    """Plan an experiment with so many seeds, 42 and on, and the lab's values or those given.
+def epoch_values(epochs: int) -> tuple[int, ...]:
+    """The values of the experiment on epochs where the base program trains for `epochs`.
 
-    Where the base program trains other than 100 epochs, the lab's values of `epochs` change alike:
-    they are a half, three quarters, all and five quarters of it, at least 1.
+    They are a half, three quarters, all and five quarters of it, at least 1. A half is rounded
+    down, so that a base program of 3 epochs still gives four different values.
+    """
+    return tuple(
+        max(1, math.ceil(value * epochs / LAB_EPOCHS - 0.5)) for value in EXPERIMENTS["epochs"][1]
+    )
+
+
+def plan_experiment(
+    name: str, base: TrainConfig, seeds: int, values: Sequence[int] | None = None
+) -> Experiment:
+    """Plan an experiment with `seeds` seeds from 42 on, and the lab's values or those given.
 
     Raises:
-        UsageError: there is no such experiment, or a value is not in [1, 1,000,000].
+        UsageError: a value is not in [1, 1,000,000].
     """
-    experiment = EXPERIMENTS.get(name)
-    if experiment is None:
-        raise UsageError(
-            f"{name}: no such experiment.", f"They are {', '.join(EXPERIMENTS)}, all and best."
-        )
-    wanted = experiment.values if values is None else tuple(values)
-    if values is None and name == "epochs":
-        # A half is rounded down, so that 3 epochs still give four different values
-        wanted = tuple(max(1, -(-(2 * v * base.epochs - LAB_EPOCHS) // (2 * LAB_EPOCHS)))
-                       for v in wanted)  # fmt: skip
-    for value in wanted:
+    changes, usual = EXPERIMENTS[name]
+    if values is None:
+        values = epoch_values(base.epochs) if name == "epochs" else usual
+    for value in values:
         if not 1 <= value <= LARGEST:
             raise UsageError(
-                f"--values: {value} is no number of {experiment.changes}.",
+                f"--values: {value} is not a possible number of {changes}.",
                 f"Give 1 to {LARGEST:,}.",
             )
-    return Plan(
-        experiment, base, tuple(sorted(set(wanted))), tuple(FIRST_SEED + i for i in range(seeds))
-    )
+    first, last = FIRST_SEED, FIRST_SEED + seeds
+    return Experiment(name, base, tuple(sorted(set(values))), tuple(range(first, last)))

@@ -1,223 +1,325 @@
-"""The experiments run: planned, shared out among workers, gathered."""
+"""The lab's experiments, run: processes that train, and a JSON file for each finished training."""
 
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import multiprocessing
+import os
+import platform
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.trial import TrialState
 
 from kit.config import TrainConfig
-from kit.errors import TrainingError
-from kit.search.comparison import Comparison, compare
-from kit.search.experiments import EXPERIMENTS, Plan
-from kit.search.storage import open_storage
-from kit.search.tables import Row, Setup, Table, compare_setups, make_table
-from kit.search.tickets import TICKET, Tickets, failure_reason
-from kit.search.training import unpack
-from kit.search.trainings import (
-    SETTINGS,
-    Need,
-    Training,
-    Trainings,
-    TrainTrial,
-    needs,
-    this_machine,
-    training_key,
-)
-from kit.search.workers import Job, run_workers, threads_each
+from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.data.overlap import seen_in_training
+from kit.errors import DataError, KitError
+from kit.files import write_whole
+from kit.search.cores import share_cores, threads_each
+from kit.search.experiments import Experiment, Need, Reading, Training
+from kit.search.tables import BestOfAll, Table, best_config, compare_with_base, make_table
+from kit.training.backend import choose_backend, load_backend
+from kit.training.callback import Callback, Epoch, FitState
 from kit.training.dataset import load_dataset
+from kit.training.split import split_digits
 
-# Told how many trainings are done, of how many
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from kit.training.predictor import Predictor
+
+# Settings that do not change what a network learns in its first epochs. Where its data are does not
+# count either, but their fingerprint does
+_ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
+
+# Told how many trainings are done, and of how many
 Watch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A training that failed.
+class LabResults:
+    """What the experiments gave.
 
     Attributes:
-        trial: its number in the study.
-        what: its settings, in words.
-        reason: in one line.
-    """
-
-    trial: int
-    what: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What running experiments gave.
-
-    Attributes:
-        study: where the trainings stand.
-        tables: one an experiment.
-        failures: trainings that failed.
-        setups: how fast the machine was with each number of workers, fastest first.
+        tables: one for each experiment.
+        best: all the best values against the base program. None where nobody asked for it, or
+            where a training that it needs failed.
+        failures: why a training failed, by the name of the training.
         trained: how many trainings were missing and were done now.
-        seconds: that this took.
+        seconds: how long all of it took.
     """
 
-    study: str
     tables: list[Table]
-    failures: list[Failure]
-    setups: list[Setup]
+    best: BestOfAll | None
+    failures: dict[str, str]
     trained: int
     seconds: float
 
 
-@dataclass(frozen=True)
-class Best:
-    """The network with all the best values, against the base program.
+def run_experiments(
+    experiments: list[Experiment], folder: Path, workers: int, watch: Watch, *, best: bool = False
+) -> LabResults:
+    """Train what the experiments need and is not there yet, and gather it in tables.
 
-    Attributes:
-        config: its settings, with the first seed.
-        best: its figures over the seeds; `value` is its epochs.
-        base: the base program's.
-        comparison: of their test accuracies, on the same images.
-        trained: how many trainings were missing and were done now.
-        seconds: that this took.
-    """
-
-    config: TrainConfig
-    best: Row
-    base: Row
-    comparison: Comparison
-    trained: int
-    seconds: float
-
-
-class Laboratory:
-    """Runs experiments on one kind of digits, in one database, with so many workers.
+    Args:
+        experiments: all of one base program and with the same seeds.
+        folder: of the JSON files.
+        workers: how many processes train at once.
+        watch: told of the progress.
+        best: also compare all the best values with the base program. It needs all four experiments.
 
     Raises:
         DataError: the digits are missing or wrong.
-        NetworkError: the database does not answer.
-        UsageError: its address is none.
+        OSError: a file cannot be written.
+    """
+    began = time.monotonic()
+    base, seeds = experiments[0].base, experiments[0].seeds
+    laboratory = Laboratory(base, folder, workers)
+    failures = laboratory.train((need for each in experiments for need in each.needs()), watch)
+    tables = [make_table(each, laboratory.find) for each in experiments]
+    compared = None
+    if best and all(table.rows for table in tables):
+        config = best_config(tables)
+        pairs = [[one.model_copy(update={"seed": seed}) for one in (config, base)]
+                 for seed in seeds]  # fmt: skip
+        needs = [(one, frozenset([one.epochs])) for one in itertools.chain(*pairs)]
+        failures |= laboratory.train(needs, watch)
+        compared = compare_with_base(pairs, laboratory.find)
+    return LabResults(tables, compared, failures, laboratory.trained, time.monotonic() - began)
+
+
+class Laboratory:
+    """Trains networks on one kind of digits, and keeps each finished training as a JSON file.
+
+    Attributes:
+        trained: how many trainings were finished so far.
+
+    Raises:
+        DataError: the digits are missing or wrong.
+        UsageError: the backend is not installed.
     """
 
-    def __init__(self, address: str, base: TrainConfig, workers: int) -> None:
-        self._address, self._base, self._workers = address, base, workers
-        self._fingerprint = load_dataset(base).train.fingerprint
-        self._storage = open_storage(address)
-        self._trainings = Trainings(self._storage, base.source, self._fingerprint)
+    def __init__(self, base: TrainConfig, folder: Path, workers: int) -> None:
+        train, _ = load_digits(base)
+        self._depends_on = {"data": train.fingerprint, "backend": choose_backend()}
+        self._base, self._folder, self._workers = base, folder, workers
+        self.trained = 0
 
-    def run(self, plans: list[Plan], watch: Watch) -> Outcome:
-        """Train what the plans need and is not there yet, and gather it in tables.
+    def path(self, config: TrainConfig) -> Path:
+        """Name the file of a training by everything that its result depends on but its epochs.
+
+        With a constant rate and no warps, the first 50 epochs of a training are the same whether it
+        ends there or goes on, because the order of rows depends only on seed and epoch.
+        """
+        settings = config.model_dump(mode="json", exclude=_ASIDE) | self._depends_on
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        units = "x".join(map(str, config.hidden))
+        return self._folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
+
+    def find(self, config: TrainConfig) -> Training | None:
+        """Read a finished training; None where there is none or the file is damaged."""
+        try:
+            return Training.model_validate_json(self.path(config).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def train(self, needs: Iterable[Need], watch: Watch) -> dict[str, str]:
+        """Train what is needed and not there yet; say why a training failed, by its name.
 
         Raises:
-            TrainingError: workers died again and again, or lost the database for good.
+            OSError: a file cannot be written.
         """
-        began = time.monotonic()
-        wanted = [need for plan in plans for need in needs(plan)]
-        tickets, trained = self._train(wanted, watch)
-        done = {training.trial: (training_key(config.model_copy(update={"seed": 0})), training)
-                for config, _ in wanted
-                if (training := self._trainings.find(config)) is not None}  # fmt: skip
-        here = this_machine()
-        return Outcome(
-            study=self._trainings.study,
-            tables=[make_table(plan, self._trainings) for plan in plans],
-            failures=_failures(tickets),
-            setups=compare_setups(
-                (what, training) for what, training in done.values() if training.machine == here
-            ),
-            trained=trained,
-            seconds=time.monotonic() - began,
+        wanted: dict[Path, Need] = {}
+        for config, epochs in needs:
+            path = self.path(config)
+            wanted[path] = config, epochs | (wanted[path][1] if path in wanted else epochs)
+        missing: list[Need] = []
+        for config, epochs in wanted.values():
+            found = self.find(config)
+            if found is None or not found.readings.keys() >= epochs:
+                epochs = epochs | (found.readings.keys() if found else epochs)
+                missing.append((config.model_copy(update={"epochs": max(epochs)}), epochs))
+        # The longest first: no worker waits long for another at the end
+        missing.sort(key=_weights_times_epochs, reverse=True)
+        failures: dict[str, str] = {}
+        if missing:
+            watch(0, len(missing))
+        with contextlib.closing(train_in_processes(missing, self._base, self._workers)) as done:
+            for number, (config, outcome) in enumerate(done, start=1):
+                path = self.path(config)
+                if isinstance(outcome, Training):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(path, outcome.model_dump_json(indent=1))
+                    self.trained += 1
+                else:
+                    failures[path.stem] = outcome
+                watch(number, len(missing))
+        return failures
+
+
+def _weights_times_epochs(need: Need) -> int:
+    config = need[0]
+    layers = itertools.pairwise((PIXELS, *config.hidden, CLASSES))
+    return config.epochs * sum(inputs * units for inputs, units in layers)
+
+
+def load_digits(base: TrainConfig) -> tuple[Digits, Digits]:
+    """Load the digits to train on, and the Keras test split without them.
+
+    Raises:
+        DataError: one of them is missing or wrong.
+    """
+    dataset = load_dataset(base)
+    if dataset.keras_test is None:
+        raise DataError(
+            "The Keras test split is missing, and the experiments are judged on it.",
+            "Put it at data/mnist.npz (git checkout data/mnist.npz).",
         )
+    unseen = np.flatnonzero(~seen_in_training(dataset.keras_test, dataset.train))
+    return dataset.train, dataset.keras_test.take(unseen)
 
-    def run_best(self, outcome: Outcome, watch: Watch) -> Best:
-        """Train the network with the values that validation chose, and compare it with the base.
 
-        Args:
-            outcome: of all four experiments.
-            watch: told of the progress.
+def train_in_processes(
+    needs: list[Need], base: TrainConfig, workers: int
+) -> Generator[tuple[TrainConfig, Training | str], None, None]:
+    """Train in up to `workers` processes; give each training as it is done, or why it failed.
 
-        Raises:
-            TrainingError: an experiment has no row, or the network could not be trained.
-        """
-        began = time.monotonic()
-        chosen: dict[str, int] = {}
-        for table in outcome.tables:
-            row = table.best_by_validation
-            if row is None:
-                raise TrainingError(
-                    f"{table.plan.experiment.name}: each of its trainings failed.",
-                    "kit experiment all --json lists why.",
-                )
-            chosen[table.plan.experiment.name] = row.value
-        if set(chosen) != set(EXPERIMENTS):
-            raise ValueError("the best of all needs all four experiments")
-        base = self._base
-        best = base.model_copy(
-            update={
-                "epochs": chosen["epochs"],
-                "batch_size": chosen["batch-size"],
-                "hidden": (chosen["units"], chosen["hidden"]),
-            }
-        )
-        seeds = outcome.tables[0].plan.seeds
-        pairs = [[config.model_copy(update={"seed": seed}) for seed in seeds]
-                 for config in (best, base)]  # fmt: skip
-        needed = [(config, {config.epochs}) for configs in pairs for config in configs]
-        tickets, trained = self._train(needed, watch)
-        found = [[self._trainings.find(config) for config in configs] for configs in pairs]
-        first, second = ([training for training in of if training is not None] for of in found)
-        if len(first) != len(seeds) or len(second) != len(seeds):
-            reasons = "; ".join(failure.reason for failure in _failures(tickets))
-            raise TrainingError(f"A training failed: {reasons}.", "Run the command again.")
-        answers = [np.stack([unpack(training.readings[config.epochs].correct) for training in of])
-                   for config, of in ((best, first), (base, second))]  # fmt: skip
-        return Best(
-            config=best.model_copy(update={"seed": seeds[0]}),
-            best=_row(best, first),
-            base=_row(base, second),
-            comparison=compare(answers[0], answers[1]),
-            trained=trained,
-            seconds=time.monotonic() - began,
-        )
+    The processes end with the generator, and when this process is killed.
 
-    def _train(self, wanted: Iterable[Need], watch: Watch) -> tuple[Tickets, int]:
-        tickets = self._trainings.plan(wanted)
-        total = len(tickets.only or ())
-        before = len(_finished(tickets))
-        if before < total:
-            # One that has nothing to do would keep its share of the cores from the others
-            workers = min(self._workers, total - before)
-            job = Job(
-                storage=self._address,
-                study=self._trainings.study,
-                objective=TrainTrial(self._base, self._fingerprint, workers, threads_each(workers)),
-                only=tickets.only,
-                since=tickets.since,
-                workers=workers,
+    Args:
+        needs: what to train, in this order.
+        base: says where the digits are.
+        workers: how many processes share the cores.
+    """
+    # Not forked: the threads of a numerical library do not survive that
+    context = multiprocessing.get_context("spawn")
+    waiting = deque(needs)
+    workers = min(workers, len(waiting))
+    processes: list[BaseProcess] = []
+    running: dict[Connection, tuple[int, TrainConfig]] = {}
+
+    def start(number: int) -> None:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, base, number, workers), daemon=True)
+        # A terminal sends Ctrl-C to all processes. This one ends its workers, which do not hear it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+            processes.append(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        # Else the connection would stay open when the process dies
+        theirs.close()
+        give(number, ours)
+
+    def give(number: int, connection: Connection) -> None:
+        need = waiting.popleft()
+        running[connection] = number, need[0]
+        # A process that has just died is noticed when its answer is read
+        with contextlib.suppress(OSError):
+            connection.send(need)
+
+    try:
+        for number in range(workers):
+            start(number)
+        while running:
+            ready = wait(list(running))
+            for connection in [each for each in running if each in ready]:
+                number, config = running.pop(connection)
+                try:
+                    outcome = connection.recv()
+                    if waiting:
+                        give(number, connection)
+                except (EOFError, OSError):
+                    outcome = "its process was killed or crashed; the machine may be out of memory"
+                    if waiting:
+                        start(number)
+                yield config, outcome
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def _work(connection: Connection, base: TrainConfig, number: int, workers: int) -> None:
+    """Train what comes through `connection`, as the `number`th of so many workers."""
+    threading.Thread(target=_end_with_command, daemon=True).start()
+    # A worker that keeps to its share of the cores cannot count them any more
+    circumstances = f"{workers} workers with {threads_each(workers)} threads"
+    share_cores(number, workers)
+    # It counts what each new network has to compile, and warns of it
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    digits = None
+    # The connection ends where the command needs no more
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            config, epochs = connection.recv()
+            outcome: Training | str
+            try:
+                digits = digits or load_digits(base)
+                outcome = _train(config, epochs, digits, circumstances)
+            except Exception as error:  # noqa: BLE001 - it ends this training alone
+                told = error.what if isinstance(error, KitError) else repr(error)
+                outcome = " ".join(told.split())[:300]
+            connection.send(outcome)
+
+
+def _end_with_command() -> None:
+    command = multiprocessing.parent_process()
+    if command is not None:
+        command.join()
+        os._exit(1)
+
+
+def _train(
+    config: TrainConfig, epochs: frozenset[int], digits: tuple[Digits, Digits], circumstances: str
+) -> Training:
+    backend = choose_backend()
+    load_backend()
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
+
+    train, keras_test = digits
+    predictor = Predictor.build(config)
+    reader = _Reader(predictor, keras_test, epochs)
+    history = fit(predictor, train, split_digits(train, config), config, reader)
+    return Training(
+        settings=config,
+        fingerprint=train.fingerprint,
+        machine=f"{platform.node()}, {backend}, {circumstances}",
+        parameters=predictor.n_parameters,
+        history=tuple(history),
+        readings=reader.readings,
+    )
+
+
+class _Reader(Callback):
+    """Judges a network on the Keras test split after some epochs."""
+
+    def __init__(self, predictor: "Predictor", keras_test: Digits, epochs: frozenset[int]) -> None:
+        self._predictor, self._keras_test, self._epochs = predictor, keras_test, epochs
+        self._seconds = 0.0
+        self.readings: dict[int, Reading] = {}
+
+    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:  # noqa: ARG002
+        """Judge the network if that was asked for after this epoch."""
+        self._seconds += epoch.seconds
+        if epoch.epoch in self._epochs:
+            predicted = self._predictor.predict(self._keras_test).argmax(axis=1)
+            right = predicted == self._keras_test.labels
+            self.readings[epoch.epoch] = Reading(
+                validation=epoch.val_accuracy or 0.0,
+                keras_test=float(right.mean()),
+                seconds=self._seconds,
+                n=len(right),
+                right=np.packbits(right).tobytes(),
             )
-            for _ in run_workers(job):
-                watch(len(_finished(tickets)), total)
-            watch(len(_finished(tickets)), total)
-        return tickets, len(_finished(tickets)) - before
-
-
-def _finished(tickets: Tickets) -> list[int]:
-    return [trial.number for trial in tickets.trials(TrialState.COMPLETE)]
-
-
-def _failures(tickets: Tickets) -> list[Failure]:
-    done = {trial.user_attrs[TICKET] for trial in tickets.trials(TrialState.COMPLETE)}
-    last = {trial.user_attrs[TICKET]: trial for trial in tickets.trials(TrialState.FAIL)}
-    return [
-        Failure(
-            trial=trial.number,
-            what=", ".join(f"{name} {value}" for name, value in trial.params.items()),
-            reason=failure_reason(trial),
-        )
-        for ticket, trial in last.items()
-        if ticket not in done and SETTINGS in trial.user_attrs
-    ]
-
-
-def _row(config: TrainConfig, trainings: list[Training]) -> Row:
-    read = [training.readings[config.epochs] for training in trainings]
-    return Row.of(config.epochs, read, trainings[0].parameters)

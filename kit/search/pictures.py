@@ -1,4 +1,4 @@
-"""Pictures of experiments and studies, as PNG files."""
+"""Pictures of studies, as PNG files."""
 
 import warnings
 from functools import partial
@@ -6,35 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.files import whole_file
-from kit.search.tables import Row, Table, standstill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import optuna
-    from matplotlib.figure import Figure
 
 # More of them side by side cannot be read
 SLICES = 6
-
-
-def draw_experiment(table: Table, path: Path) -> None:
-    """Draw accuracy and time against the value, or for `epochs` the learning curve.
-
-    The curve is the first seed's, with the epoch from which validation accuracy no longer rises.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    if table.plan.experiment.name == "epochs":
-        _draw_curve(figure, table)
-    else:
-        _draw_values(figure, table.rows, table.plan.experiment.changes)
-    figure.suptitle(f"The lab's experiment on {table.plan.experiment.changes}")
-    _save(figure, path)
 
 
 def draw_study(study: "optuna.Study", importances: dict[str, float], folder: Path) -> list[Path]:
@@ -76,40 +55,6 @@ def draw_study(study: "optuna.Study", importances: dict[str, float], folder: Pat
         plt.close("all")
         paths.append(path)
     return paths
-
-
-def _draw_values(figure: "Figure", rows: list[Row], changes: str) -> None:
-    values = [row.value for row in rows]
-    accuracy, time = figure.subplots(1, 2)
-    for name, spreads in (
-        ("validation", [row.val_accuracy for row in rows]),
-        ("test", [row.test_accuracy for row in rows]),
-    ):
-        means, sds = [100 * s.mean for s in spreads], [100 * (s.sd or 0) for s in spreads]
-        accuracy.errorbar(values, means, sds, marker="o", capsize=3, label=name)
-    accuracy.set(xlabel=changes, ylabel="accuracy, % (mean ± sd over seeds)", xticks=values)
-    accuracy.legend()
-    seconds = [row.seconds for row in rows]
-    time.errorbar(values, [s.mean for s in seconds], [s.sd or 0 for s in seconds],
-                  marker="o", capsize=3, color="tab:green")  # fmt: skip
-    time.set(xlabel=changes, ylabel="seconds in all", xticks=values, ylim=(0, None))
-
-
-def _draw_curve(figure: "Figure", table: Table) -> None:
-    axes = figure.subplots()
-    if table.histories:
-        first = table.histories[0]
-        epochs = [epoch.epoch for epoch in first.history]
-        axes.plot(epochs, [100 * e.accuracy for e in first.history], label="training")
-        axes.plot(epochs, [100 * (e.val_accuracy or 0) for e in first.history], label="validation")
-        still = standstill(first)
-        label = f"validation no longer rises after epoch {still}"
-        axes.axvline(still, linestyle="--", color="grey", label=label)
-    for row in table.rows:
-        axes.plot(row.value, 100 * row.test_accuracy.mean, "k^")
-    axes.plot([], [], "k^", label="test, mean over seeds")
-    axes.set(xlabel="epoch", ylabel="accuracy, %")
-    axes.legend()
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from kit.errors import UsageError
 from kit.search.storage import existing_storage
 from kit.search.tickets import failure_reason
-from kit.search.trainings import SETTINGS
+from kit.search.training import SETTINGS
 
 
 @dataclass(frozen=True)

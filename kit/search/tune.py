@@ -14,8 +14,7 @@ from kit.errors import UsageError
 from kit.search.space import Searched, suggest
 from kit.search.storage import open_storage
 from kit.search.tickets import Point, Tickets
-from kit.search.training import load_same, train_network
-from kit.search.trainings import SETTINGS
+from kit.search.training import SETTINGS, load_same, train_network
 from kit.search.work import Objective
 from kit.search.workers import Job, run_workers
 from kit.training.backend import choose_backend, load_backend
@@ -87,7 +86,7 @@ class TuneTrial:
         # While no trial can suffer from its failure
         choose_backend()
         load_backend()
-        material = load_same(self.base, self.fingerprint)
+        dataset = load_same(self.base, self.fingerprint)
 
         def objective(trial: Trial) -> float:
             config = suggest(trial, self.base)
@@ -98,11 +97,10 @@ class TuneTrial:
                 if trial.should_prune():
                     raise TrialPruned
 
-            trained = train_network(config, material, after_epoch=after_epoch)
-            seconds = sum(epoch.seconds for epoch in trained.history)
-            trial.set_user_attr("seconds", seconds)
-            trial.set_user_attr("parameters", trained.parameters)
-            return trained.history[-1].val_accuracy or 0.0
+            history, parameters = train_network(config, dataset, after_epoch)
+            trial.set_user_attr("seconds", sum(epoch.seconds for epoch in history))
+            trial.set_user_attr("parameters", parameters)
+            return history[-1].val_accuracy or 0.0
 
         return objective
 

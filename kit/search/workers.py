@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from kit.errors import KitError, TrainingError
+from kit.search.cores import share_cores
 from kit.search.storage import (
     GRACE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -28,7 +29,6 @@ from kit.search.work import POLL_SECONDS, Objective, work
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
-MOST_WORKERS = 4
 # A worker that dies is replaced so often without a trial being done in between
 REPLACEMENTS = 5
 GOODBYE_SECONDS = 10.0
@@ -81,45 +81,6 @@ class Job:
             study_name=self.study, storage=storage, sampler=self.sampler(), pruner=self.pruner()
         )
         return Tickets(storage, study, self.only, self.since)
-
-
-def cores() -> list[int]:
-    """The numbers of the processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def usual_workers() -> int:
-    """How many workers are fast where nobody says how many: one a core, at most 4.
-
-    These networks are too small for several cores to share one well; but each worker holds a
-    gigabyte or two.
-    """
-    return min(len(cores()), MOST_WORKERS)
-
-
-def threads_each(workers: int) -> int:
-    """How many threads each of so many workers has, at least 1."""
-    return max(1, len(cores()) // workers)
-
-
-def share_cores(number: int, workers: int) -> None:
-    """Keep this process, the `number`th worker from 0, to its share of the cores.
-
-    It works only before a numerical library starts its threads.
-    """
-    mine, threads = cores(), threads_each(workers)
-    if workers > 1:
-        first = number * threads % len(mine)
-        if hasattr(os, "sched_setaffinity"):
-            # XLA takes a thread for each core it may use, and reads no variable
-            os.sched_setaffinity(0, mine[first : first + threads])
-        for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-            os.environ[variable] = str(threads)
-        # Else the first would take an accelerator's whole memory
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def run_worker(job: Job, number: int, errors: "SimpleQueue[Failure]") -> None:

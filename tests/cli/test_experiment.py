@@ -1,4 +1,4 @@
-"""The lab's experiments and a small search, as their user has them, on 1,500 real digits."""
+"""The lab's experiments as their user has them, on 1,500 real digits."""
 
 import os
 import signal
@@ -32,6 +32,8 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
     # sixteen rows; the base program is in the first two experiments, and goes on to 4 epochs once
     # and the best of all is one more
     assert figures["trained"] == 13
+    files = list((tmp_path / "submissions" / "experiments").iterdir())
+    assert len(files) == 13
     rows = {one["name"]: {row["value"]: row for row in one["rows"]}
             for one in figures["experiments"]}  # fmt: skip
     assert {**rows["epochs"][3], "value": 200} == rows["batch-size"][200]
@@ -39,110 +41,152 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
     assert rows["hidden"][500]["parameters"] == 785 * 800 + 801 * 500 + 501 * 10
     for one in figures["experiments"]:
         assert (tmp_path / one["picture"]).read_bytes().startswith(b"\x89PNG")
-        best = max(one["rows"], key=lambda row: row["val_accuracy"]["mean"])
-        assert one["best_by_validation"] == best["value"]
-        best = max(one["rows"], key=lambda row: row["test_accuracy"]["mean"])
-        assert one["best_by_test"] == best["value"]
+        for figure in ("validation", "keras_test"):
+            best = max(one["rows"], key=lambda row: row[figure])
+            assert one[f"best_by_{figure}"] == best["value"]
+        assert one["times_compare"]
     best = figures["best"]
     assert best["settings"]["hidden"] == [
         figures["experiments"][2]["best_by_validation"],
         figures["experiments"][3]["best_by_validation"],
     ]
-    difference = best["best"]["test_accuracy"]["mean"] - best["base"]["test_accuracy"]["mean"]
+    difference = best["best"]["keras_test"] - best["base"]["keras_test"]
     assert best["comparison"]["difference"] == pytest.approx(difference, abs=1e-9)
 
-    told = kit("experiment", "hidden", *settings[:-1]).stdout.splitlines()
+    told = kit("experiment", "hidden", *settings[:-1], **JAX).stdout.splitlines()
     assert [line.split("\t")[0] for line in told[:5]] == ["hidden", "500", "700", "900", "1200"]
-    chosen = next(line for line in told if "kit's" in line)
+    assert told[0].split("\t")[1:3] == ["validation, %", "keras test, %"]
+    chosen = next(line for line in told[1:5] if "kit's" in line)
     assert int(chosen.split("\t")[0]) == figures["experiments"][3]["best_by_validation"]
     assert told[-1].startswith("Trained 0 networks in ")
-    assert any(line.startswith("The highest of several test accuracies") for line in told)
 
-    # a study's trial, trained as a run; the first is the longest
-    study = figures["study"]
-    options = ("--trial", "0", "--data", small_kaggle, "--json")
-    run = kit("train", "--from-study", study, *options, **JAX)
+    # a training's file gives the settings of a run
+    (file,) = (file for file in files if file.name.startswith("800x500-"))
+    run = kit("train", "--config", file, "--data", small_kaggle, "--json", **JAX)
     assert run.exit_code == 0, run.stderr
     assert run.json["epochs"] == 3
-    assert run.json["run"].endswith(f"-{study}-0")
-    expected = rows["hidden"][1200]["val_accuracy"]["mean"]
+    expected = rows["hidden"][500]["validation"]
     assert run.json["validation"]["accuracy"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_an_interrupted_search_goes_on_with_the_same_command(
+class Running:
+    """`kit experiment` with two workers that have begun to train."""
+
+    def __init__(self, folder: Path, kaggle: Path, *arguments: str) -> None:
+        self.command = ["experiment", "units", "--source", "kaggle", "--data", str(kaggle),
+                        "--workers", "2", *arguments]  # fmt: skip
+        # A group of its own, as a terminal gives each command
+        self.process = subprocess.Popen(
+            [KIT, *self.command], cwd=folder, env=os.environ | JAX, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        self.wait_for("Trainings: 0 of ")
+        deadline = time.monotonic() + 30
+        while len(workers := _workers(self.process.pid)) < 2:
+            assert time.monotonic() < deadline, "its workers did not start"
+            time.sleep(0.02)
+        self.workers = workers
+
+    def wait_for(self, beginning: str) -> None:
+        assert self.process.stderr is not None
+        while line := self.process.stderr.readline():
+            if line.startswith(beginning):
+                return
+        pytest.fail(f"it ended without the line {beginning}")
+
+    def assert_its_workers_end(self) -> None:
+        deadline = time.monotonic() + 10
+        while any(_is_alive(worker) for worker in self.workers):
+            assert time.monotonic() < deadline, "a worker outlives its command"
+            time.sleep(0.05)
+
+
+def _workers(command: int) -> list[int]:
+    # multiprocessing has a helper process of its own
+    children = Path(f"/proc/{command}/task/{command}/children").read_text().split()
+    return [
+        int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_and_its_workers_without_a_traceback(
+    small_kaggle: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    running = Running(tmp_path, small_kaggle, "--values", "10,20", "--epochs", "1000000")
+    began = time.monotonic()
+    if number == signal.SIGINT:
+        # a terminal interrupts the command and its workers at once, here while those import
+        os.killpg(running.process.pid, number)
+    else:
+        running.process.send_signal(number)
+    stdout, stderr = running.process.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert (running.process.returncode, stdout) == (code, "")
+    assert len(stderr.splitlines()) == 1
+    assert "The same command goes on" in stderr
+    running.assert_its_workers_end()
+
+
+def test_a_killed_command_ends_its_workers_and_goes_on_when_it_is_repeated(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    command = ["tune", "--trials", "2", "--epochs", "1", "--source", "kaggle",
-               "--data", str(small_kaggle)]  # fmt: skip
-    process = subprocess.Popen(
-        [KIT, *command], cwd=tmp_path, env=os.environ | JAX, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert process.stderr.readline() == "Trials: 0 of 2\n"
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stdout == ""
-    assert stderr.splitlines()[-1].endswith("The same command goes on.")
-
-    began = time.monotonic()
-    ended = kit(*command, "--json", **JAX)
+    running = Running(tmp_path, small_kaggle, "--values", "10,20,30,40", "--epochs", "150")
+    running.wait_for("Trainings: 1 of 4")
+    running.process.kill()
+    running.assert_its_workers_end()
+    files = list((tmp_path / "submissions" / "experiments").glob("[!.]*"))
+    before = {file.name: file.read_bytes() for file in files}
+    assert 1 <= len(before) < 4
+    ended = kit(*running.command, "--json", **JAX)
     assert ended.exit_code == 0, ended.stderr
-    assert time.monotonic() - began < 60, "it waited for a worker that had handed its trial back"
-    figures = ended.json
-    assert figures["trials"]["complete"] + figures["trials"].get("pruned", 0) == 2
-    best = figures["best"][0]
-    assert 0 < best["val_accuracy"] <= 1
-    assert {"layers", "optimizer", "dropout", "batch_size"} <= set(best["params"])
-    shown = kit("tune", "--show", "tune")
-    assert shown.exit_code == 0, shown.stderr
-    assert "Train the best: kit train --from-study tune" in shown.stdout
+    assert ended.json["trained"] == 4 - len(before)
+    assert [row["value"] for row in ended.json["experiments"][0]["rows"]] == [10, 20, 30, 40]
+    for file in files:
+        assert file.read_bytes() == before[file.name]
 
 
-def test_ctrl_c_reaches_workers_that_are_still_starting_and_leaves_no_traceback(
-    small_kaggle: Path, tmp_path: Path
+def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
+    kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    command = ["tune", "--trials", "4", "--epochs", "1", "--workers", "2", "--source", "kaggle",
-               "--data", str(small_kaggle)]  # fmt: skip
-    process = subprocess.Popen(
-        [KIT, *command], cwd=tmp_path, env=os.environ | JAX, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    assert process.stderr.readline() == "Trials: 0 of 4\n"
-    # a terminal interrupts the command and its workers at once, here while those import
-    time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stderr == "Interrupted; what was finished is kept. The same command goes on.\n"
+    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "100")
+    os.kill(running.workers[0], signal.SIGKILL)
+    stdout, stderr = running.process.communicate(timeout=120)
+    assert running.process.returncode == 8
+    # the longest begins first, in the first worker
+    assert [line.split("\t")[0] for line in stdout.splitlines()[:3]] == ["units", "10", "20"]
+    assert "All trainings failed for: 30" in stdout
+    what, remedy = stderr.splitlines()[-2:]
+    assert "30-batch200-seed42-" in what
+    assert "killed" in what
+    assert "same command" in remedy
+    ended = kit(*running.command, "--json", **JAX)
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.json["trained"] == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("experiment", "all", "--values", "1"), "--values: all has four kinds of them."),
-        (("experiment", "units", "--values", "1,x"), "--values: '1,x' is no list of whole numbers"),
-        (("experiment", "units", "--values", "0"), "--values: 0 is no number of units"),
-        (("experiment", "units", "--values", "5000000000"), "--values: 5000000000 is no number"),
-        (("experiment", "units", "--storage", "x"), "x: not a database the kit knows."),
-        (("experiment", "units", "--epochs", "0"), "epochs: Input should be greater than 0"),
-        (("tune", "--show", "tune"), "submissions/studies.db: no studies there yet."),
-        (("train", "--from-study", "tune"), "submissions/studies.db: no studies there yet."),
-        (("train", "--trial", "1"), "--trial: of which study?"),
-        (
-            ("train", "--from-study", "tune", "--preset", "quick"),
-            "--from-study gives every setting",
-        ),
+        (("all", "--values", "1"), "--values: all "),
+        (("units", "--values", "1,x"), "--values: '1,x' "),
+        (("units", "--values", "0"), "--values: 0 "),
+        (("units", "--values", "5000000000"), "--values: 5000000000 "),
+        (("units", "--epochs", "0"), "epochs: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_a_user_can_do_wrong_is_answered_in_two_lines(
     kit: Kit, arguments: tuple[str, ...], what: str
 ) -> None:
-    ended = kit(*arguments)
+    ended = kit("experiment", *arguments)
     assert ended.exit_code == 2
-    lines = [line for line in ended.stderr.splitlines() if not line.endswith("…")]
-    assert len(lines) == 2, ended.stderr
-    assert lines[0].startswith(what)
+    assert len(ended.stderr.splitlines()) == 2, ended.stderr
+    assert ended.stderr.startswith(what)

@@ -1,51 +1,70 @@
 import math
-from dataclasses import asdict
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kit.config import make_config
-from kit.data.digits import Digits
-from kit.errors import TrainingError, UsageError
-from kit.search.comparison import compare
-from kit.search.experiments import base_program, make_plan
-from kit.search.storage import open_storage
-from kit.search.tables import compare_setups, make_table, standstill
-from kit.search.training import Reading, pack, train_network, unpack
-from kit.search.trainings import Training, Trainings, needs, training_key
+from kit.config import TrainConfig, make_config
+from kit.data.digits import Source
+from kit.errors import DataError, UsageError
+from kit.search.experiments import (
+    EXPERIMENTS,
+    Reading,
+    Training,
+    base_program,
+    epoch_values,
+    plan_experiment,
+)
+from kit.search.laboratory import Laboratory, train_in_processes
+from kit.search.tables import compare, compare_with_base, make_table
 from kit.training.callback import Epoch
-from kit.training.dataset import Dataset
 
 
 def test_the_lab_s_values() -> None:
     base = base_program()
-    assert make_plan("epochs", base, 1).values == (50, 75, 100, 125)
-    assert make_plan("batch-size", base, 1).values == (50, 100, 200, 400)
-    assert make_plan("units", base, 2).seeds == (42, 43)
-    hidden = make_plan("hidden", base, 1, [600]).config(600, 7)
+    assert plan_experiment("epochs", base, 1).values == (50, 75, 100, 125)
+    assert plan_experiment("batch-size", base, 1).values == (50, 100, 200, 400)
+    assert plan_experiment("units", base, 2).seeds == (42, 43)
+    hidden = plan_experiment("hidden", base, 1, [600]).config(600, 7)
     assert (hidden.hidden, hidden.seed, hidden.epochs) == ((800, 600), 7, 100)
-    with pytest.raises(UsageError, match="depth: no such experiment"):
-        make_plan("depth", base, 1)
+    assert plan_experiment("units", base, 1, [30, 10, 30]).values == (10, 30)
+    with pytest.raises(UsageError, match=r"--values: 0 .* units of the first layer"):
+        plan_experiment("units", base, 1, [10, 0])
 
 
 @pytest.mark.parametrize(
     ("epochs", "values"),
-    [(100, (50, 75, 100, 125)), (3, (1, 2, 3, 4)), (1, (1,)), (8, (4, 6, 8, 10))],
+    [(100, (50, 75, 100, 125)), (3, (1, 2, 3, 4)), (1, (1, 1, 1, 1)), (8, (4, 6, 8, 10))],
 )
 def test_epochs_change_with_the_base_program(epochs: int, values: tuple[int, ...]) -> None:
-    assert make_plan("epochs", base_program({"epochs": epochs}), 1).values == values
+    assert epoch_values(epochs) == values
 
 
-def test_all_experiments_together_need_twelve_trainings() -> None:
-    names = ("epochs", "batch-size", "units", "hidden")
-    plans = [make_plan(name, base_program(), 1) for name in names]
-    wanted = [need for plan in plans for need in needs(plan)]
-    assert len(wanted) == 16
-    assert len({training_key(config) for config, _ in wanted}) == 12
-    # whichever experiment meets the base program first, it is read for all of them
-    read_at = [epochs for config, epochs in needs(plans[1]) if config.batch_size == 200]
+def test_all_experiments_together_need_twelve_trainings(tmp_path: Path) -> None:
+    laboratory = Laboratory(base_program(), tmp_path, 1)
+    plans = [plan_experiment(name, base_program(), 1) for name in EXPERIMENTS]
+    needs = [need for plan in plans for need in plan.needs()]
+    assert len(needs) == 16
+    assert len({laboratory.path(config) for config, _ in needs}) == 12
+    # whichever experiment needs the base program first, it is read for all of them
+    read_at = [epochs for config, epochs in plans[1].needs() if config.batch_size == 200]
     assert read_at == [{50, 75, 100, 125}]
+
+
+def test_a_file_is_named_by_what_its_training_depends_on(tmp_path: Path) -> None:
+    laboratory = Laboratory(base_program(), tmp_path, 1)
+    base = base_program()
+    path = laboratory.path(base)
+    assert path.name.startswith("800-batch200-seed42-")
+    for aside in ({"epochs": 7}, {"name": "other"}, {"views": 9}):
+        assert laboratory.path(base.model_copy(update=aside)) == path
+    for change in ({"seed": 43}, {"learning_rate": 0.02}, {"hidden": (800, 800)}):
+        assert laboratory.path(base.model_copy(update=change)) != path
 
 
 def test_mcnemar_by_hand() -> None:
@@ -58,122 +77,189 @@ def test_mcnemar_by_hand() -> None:
     assert found.beyond_chance
     half_width = 1.96 * math.sqrt((18 / 100 - 0.1**2) / 100)
     assert found.interval == pytest.approx((0.1 - half_width, 0.1 + half_width), abs=1e-4)
+    # over seeds, an image stays one observation
+    twice = compare(np.repeat(first, 2, axis=0), np.repeat(second, 2, axis=0))
+    assert twice.interval == pytest.approx(found.interval)
 
 
 def test_equal_answers_are_no_better_than_chance() -> None:
     same = np.array([[True, False, True], [True, True, False]])
     found = compare(same, same)
     assert (found.difference, found.p_value, found.beyond_chance) == (0.0, 1.0, False)
-    with pytest.raises(ValueError, match="not of the same images"):
+    with pytest.raises(ValueError, match="not on the same images"):
         compare(same, same[:1])
 
 
-def test_an_image_stays_one_observation_over_seeds() -> None:
-    first = np.array([[True] * 94 + [False] * 6])
-    second = np.array([[True] * 80 + [False] * 14 + [True] * 4 + [False] * 2])
-    once = compare(first, second)
-    twice = compare(np.repeat(first, 2, axis=0), np.repeat(second, 2, axis=0))
-    assert twice.interval == pytest.approx(once.interval)
+def training(
+    config: TrainConfig, keras_test: dict[int, float], machine: str = "here", n: int = 100
+) -> Training:
+    """A training whose validation accuracy is 0.1 higher, and which takes 2 s an epoch."""
+    return Training(
+        settings=config,
+        fingerprint="",
+        machine=machine,
+        parameters=9,
+        history=tuple(
+            Epoch(i, 0.5, 0.5, 0.5, keras_test.get(i, 0.0) + 0.1, 0.01, 2.0)
+            for i in range(1, config.epochs + 1)
+        ),
+        readings={
+            i: Reading(
+                validation=accuracy + 0.1,
+                keras_test=accuracy,
+                seconds=2.0 * i,
+                n=n,
+                right=np.packbits(np.arange(n) < n * accuracy).tobytes(),
+            )
+            for i, accuracy in keras_test.items()
+        },
+    )
 
 
-def test_answers_survive_packing() -> None:
-    right = np.random.default_rng(1).random(9_999) < 0.97
-    assert np.array_equal(unpack(pack(right)), right)
-    assert len(pack(right)) < 2_000
+def test_a_row_sums_up_a_value_over_its_seeds() -> None:
+    plan = plan_experiment("units", base_program({"epochs": 4}), 2, [10, 20, 30])
+    done = {
+        (10, 42): training(plan.config(10, 42), {4: 0.5}),
+        (10, 43): training(plan.config(10, 43), {4: 0.7}),
+        (20, 43): training(plan.config(20, 43), {4: 0.6}, machine="there"),
+    }
+    table = make_table(plan, lambda config: done.get((config.hidden[0], config.seed)))
+    first, second = table.rows
+    assert (first["value"], first["seeds"], first["parameters"]) == (10, 2, 9)
+    assert first["keras_test"] == pytest.approx(0.6)
+    assert first["keras_test_sd"] == pytest.approx(0.1 * math.sqrt(2))
+    assert first["validation"] == pytest.approx(0.7)
+    assert (first["seconds"], first["seconds_per_epoch"]) == (8.0, 2.0)
+    assert (second["value"], second["seeds"], second["keras_test_sd"]) == (20, 1, None)
+    assert table.missing == [30]
+    assert not table.times_compare
+    # of equals, the smallest value
+    assert (table.best_by("validation"), table.best_by("keras_test")) == (10, 10)
 
 
-def epochs(seconds: list[float], accuracies: list[float]) -> list[Epoch]:
-    pairs = enumerate(zip(seconds, accuracies, strict=True), start=1)
-    return [
-        Epoch(epoch, 0.1, 0.9, 0.1, accuracy, 0.01, second) for epoch, (second, accuracy) in pairs
-    ]
+def test_a_table_without_a_finished_training_is_empty() -> None:
+    table = make_table(plan_experiment("epochs", base_program(), 1), lambda _: None)
+    assert (table.rows, table.missing) == ([], [50, 75, 100, 125])
+    assert (table.best_by("validation"), table.best_epoch) == (None, None)
 
 
-def test_setups_are_compared_by_what_all_workers_do_together() -> None:
-    alone = Training(0, 1_000_000, 10, 1, 2, "here", epochs([9, 2, 2], [0.5, 0.7, 0.6]), {})
-    shared = Training(1, 500_000, 10, 2, 1, "here", epochs([9, 1, 1], [0.5, 0.6, 0.7]), {})
-    setups = compare_setups([("base", alone), ("base", shared), ("other", shared)])
-    assert [(setup.workers, setup.threads, setup.speed) for setup in setups] == [
-        (2, 1, 10.0), (1, 2, 5.0),
+def test_a_curve_ends_where_its_table_does() -> None:
+    plan = plan_experiment("epochs", base_program({"epochs": 4}), 1, [1, 2])
+    longer = training(plan.base, {1: 0.1, 2: 0.2, 4: 0.4})
+    table = make_table(plan, lambda _: longer)
+    assert [row["keras_test"] for row in table.rows] == [0.1, 0.2]
+    assert [epoch.epoch for epoch in table.curve] == [1, 2]
+    assert (table.best_epoch, table.times_compare) == (2, True)
+
+
+def test_the_best_of_all_is_compared_seed_by_seed() -> None:
+    base, best = base_program({"epochs": 1}), base_program({"epochs": 2})
+    pairs = [[one.model_copy(update={"seed": seed}) for one in (best, base)] for seed in (42, 43)]
+
+    def find(config: TrainConfig) -> Training:
+        return training(config, {1: 0.5, 2: 0.8} if config.epochs == 2 else {1: 0.5})
+
+    found = compare_with_base(pairs, find)
+    assert found is not None
+    assert [(row["value"], row["keras_test"]) for row in found.rows] == [
+        ("best", pytest.approx(0.8)), ("base", pytest.approx(0.5)),
     ]  # fmt: skip
-    assert [setup.trainings for setup in setups] == [1, 1]
-    assert compare_setups([("base", alone), ("other", shared)]) == []
-    assert compare_setups([("base", shared)]) == []
-    assert (standstill(alone), standstill(shared)) == (2, 3)
+    assert found.comparison.difference == pytest.approx(0.3)
+    assert compare_with_base(pairs, lambda c: find(c) if c.seed == 42 else None) is None
 
 
-@pytest.fixture(scope="module")
-def material(mnist_digits: Digits) -> Dataset:
-    first, rest = np.arange(200), np.arange(150, 300)
-    return Dataset(mnist_digits.take(first), mnist_digits.take(rest), None)
+TINY = {"preset": "baseline", "hidden": (16,), "batch_size": 20}
 
 
-def test_readings_on_the_way_are_those_of_a_training_that_ends_there(material: Dataset) -> None:
-    config = make_config({"preset": "baseline", "hidden": (16,), "batch_size": 20, "epochs": 3})
-    told: list[int] = []
-    whole = train_network(config, material, {1, 3}, lambda epoch, _: told.append(epoch))
-    short = train_network(config.model_copy(update={"epochs": 1}), material, {1})
-    assert told == [1, 2, 3]
-    assert [reading.epoch for reading in whole.readings] == [1, 3]
-    assert whole.readings[0].correct == short.readings[0].correct
-    assert whole.readings[0].val_accuracy == short.readings[0].val_accuracy
-    assert whole.parameters == 785 * 16 + 17 * 10
-    # the 50 of the 150 that stand in the training digits are left out
-    assert len(unpack(whole.readings[0].correct)) == 100
+@pytest.fixture
+def overlapping(mnist: Source, tmp_path: Path) -> Path:
+    """Kaggle's files with 200 digits of MNIST's training split and 100 of its test split."""
+    names = ",".join(f"pixel{i}" for i in range(784))
+    parts = [mnist.train.take(np.arange(200)), mnist.test.take(np.arange(100))]
+    rows = np.vstack([np.column_stack([part.labels, part.pixels]) for part in parts])  # type: ignore[list-item]
+    (tmp_path / "kaggle").mkdir()
+    for file, header, table in (
+        ("train.csv", f"label,{names}", rows), ("test.csv", names, rows[:5, 1:]),
+    ):  # fmt: skip
+        np.savetxt(tmp_path / "kaggle" / file, table, "%d", ",", header=header, comments="")
+    return tmp_path / "kaggle"
 
 
-def test_a_training_that_diverges_says_so(material: Dataset) -> None:
-    config = make_config(
-        {"preset": "baseline", "hidden": (16,), "batch_size": 20, "learning_rate": 1e30}
-    )
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) after epoch \d"):
-        train_network(config, material)
+def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
+    overlapping: Path, tmp_path: Path
+) -> None:
+    config = make_config({**TINY, "source": "kaggle", "data": overlapping, "epochs": 1})
+    told: list[tuple[int, int]] = []
+
+    def train(epochs: set[int]) -> Training:
+        laboratory = Laboratory(config, tmp_path / "lab", 1)
+        need = config.model_copy(update={"epochs": max(epochs)}), frozenset(epochs)
+        assert laboratory.train([need], lambda *done: told.append(done)) == {}
+        found = laboratory.find(config)
+        assert found is not None
+        return found
+
+    first = train({1})
+    assert told == [(0, 1), (1, 1)]
+    assert first.parameters == 785 * 16 + 17 * 10
+    # the 100 that stand in the training digits are left out
+    assert first.readings[1].n == 9_900
+    right = np.unpackbits(np.frombuffer(first.readings[1].right, np.uint8), count=9_900)
+    assert right.mean() == pytest.approx(first.readings[1].keras_test)
+    assert train({1}) == first
+    assert len(told) == 2, "it was trained twice"
+
+    # a reading on the way is that of a training that ends there
+    longer = train({3})
+    assert list(longer.readings) == [1, 3]
+    assert longer.readings[1].right == first.readings[1].right
+    assert longer.readings[3].validation == longer.history[2].val_accuracy
+
+    (file,) = (tmp_path / "lab").iterdir()
+    for damaged in (b"", file.read_bytes()[:-20], b'{"form": "another"}'):
+        file.write_bytes(damaged)
+        assert Laboratory(config, tmp_path / "lab", 1).find(config) is None
 
 
-def test_what_was_read_needs_no_training_for_what_only_might_be_asked(tmp_path: Path) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
-    trainings = Trainings(storage, "keras", "0123456789")
-    base = base_program({"epochs": 3})
-    tickets = trainings.plan([(base, {2, 3})])
-    trial = tickets.claim()
-    assert trial is not None
-    tickets.study.tell(trial, 0.9)
-    assert trainings.plan([(base, {1, 2, 3, 4})]).only == frozenset()
-    longer = base.model_copy(update={"epochs": 4})
-    assert len(trainings.plan([(base, {3}), (longer, {4})]).only or ()) == 1
+def test_what_is_wrong_with_one_training_does_not_end_the_others(overlapping: Path) -> None:
+    base = make_config({**TINY, "source": "kaggle", "data": overlapping, "epochs": 1})
+    diverging = base.model_copy(update={"learning_rate": 1e30})
+    slow = base.model_copy(update={"epochs": 1_000_000})
+
+    def kill_the_worker() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        os.kill(children[0].pid or 0, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_the_worker)
+    killer.start()
+    needs = [(config, frozenset([config.epochs])) for config in (slow, diverging, base)]
+    outcomes = [outcome for _, outcome in train_in_processes(needs, base, 1)]
+    killer.join()
+    assert "killed" in str(outcomes[0])
+    assert "the loss is" in str(outcomes[1])
+    assert isinstance(outcomes[2], Training)
 
 
-def test_a_curve_ends_where_its_table_does(tmp_path: Path) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
-    trainings = Trainings(storage, "keras", "0123456789")
-    plan = make_plan("epochs", base_program({"epochs": 4}), 1, [1, 2])
-    tickets = trainings.plan([(plan.base, {1, 2, 4})])
-    trial = tickets.claim()
-    assert trial is not None
-    epochs = [asdict(Epoch(i, 0.5, 0.5, 0.5, i / 10, 0.01, 1.0)) for i in (1, 2, 3, 4)]
-    readings = [asdict(Reading(i, i / 10, i / 10, float(i), "")) for i in (1, 2, 4)]
-    trial.set_user_attr(
-        "result",
-        {"rows": 9, "workers": 1, "threads": 1, "parameters": 9, "history": epochs,
-         "readings": readings},
-    )  # fmt: skip
-    tickets.study.tell(trial, 0.4)
-    table = make_table(plan, trainings)
-    assert table.times_compare
-    (history,) = table.histories
-    assert [epoch.epoch for epoch in history.history] == [1, 2]
-    assert standstill(history) == 2
+def test_the_longest_trainings_begin_first(overlapping: Path, tmp_path: Path) -> None:
+    base = make_config({**TINY, "source": "kaggle", "data": overlapping})
+    needs = [
+        (base.model_copy(update={"hidden": hidden, "epochs": epochs}), frozenset([epochs]))
+        for hidden, epochs in (((10,), 1), ((15,), 1), ((10, 10), 3), ((10,), 2))
+    ]
+    Laboratory(base, tmp_path / "lab", 1).train(needs, lambda *_: None)
+    files = sorted((tmp_path / "lab").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    assert [file.name.split("-")[0] for file in files] == ["10x10", "10", "15"]
 
 
-def test_the_longest_trainings_begin_first(tmp_path: Path) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
-    base = base_program({"epochs": 3})
-    wide = base.model_copy(update={"hidden": (1200,)})
-    deep = base.model_copy(update={"hidden": (800, 700)})
-    narrow = base.model_copy(update={"hidden": (500,), "epochs": 4})
-    tickets = Trainings(storage, "keras", "0123456789").plan(
-        [(config, {config.epochs}) for config in (narrow, base, deep, wide)]
-    )
-    # 3 × 1,194,600; 3 × 952,800; 3 × 635,200; 4 × 397,000 weights times epochs
-    hidden = [trial.user_attrs["settings"]["hidden"] for trial in tickets.trials()]
-    assert hidden == [[800, 700], [1200], [800], [500]]
+def test_without_the_keras_test_split_there_is_nothing_to_judge_by(
+    overlapping: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.training.dataset.load_keras", _no_mnist)
+    base = base_program({"source": "kaggle", "data": overlapping})
+    with pytest.raises(DataError, match="Keras test split"):
+        Laboratory(base, tmp_path, 1)
+
+
+def _no_mnist() -> Source:
+    raise DataError("data/mnist.npz: missing.", "Put it there.")
