@@ -1,3 +1,55 @@
-"""The submission kit for Kaggle's Digit Recognizer competition."""
+"""The submission kit for Kaggle's Digit Recognizer competition.
+
+From Python:
+
+    import kit
+    run = kit.train(kit.TrainConfig(preset="quick", source="kaggle"))
+    probabilities = kit.Predictor.load(run).predict(kit.load_keras().test)
+    print(kit.check_submission(run.folder / "submission.csv", rows=28_000))
+
+Each name is loaded when it is first used, so `import kit` loads neither TensorFlow nor NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kit.config import TrainConfig as TrainConfig
+    from kit.data.kaggle_csv import load_kaggle as load_kaggle
+    from kit.data.mnist import load_keras as load_keras
+    from kit.runs import Run as Run
+    from kit.submission import check_submission as check_submission
+    from kit.training.predictor import Predictor as Predictor
+    from kit.training.train import train as train
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "load_keras": "kit.data.mnist",
+    "load_kaggle": "kit.data.kaggle_csv",
+    "TrainConfig": "kit.config",
+    "train": "kit.training.train",
+    "Predictor": "kit.training.predictor",
+    "Run": "kit.runs",
+    "check_submission": "kit.submission",
+}
+__all__ = ["Predictor", "Run", "TrainConfig", "check_submission", "load_kaggle", "load_keras",
+           "train"]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'kit' has no attribute {name!r}")
+    if name == "Predictor":
+        # Keras is loaded without the notes that TensorFlow prints meanwhile
+        from kit.training.backend import choose_backend, load_backend
+
+        choose_backend()
+        load_backend()
+    value: object = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
