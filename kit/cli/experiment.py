@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import app
-from kit.cli.console import note, print_json, print_lines, print_table
 from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
-from kit.cli.searching import search_bar
+from kit.cli.output import note, print_json, print_lines, print_table
+from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
 
 if TYPE_CHECKING:

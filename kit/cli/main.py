@@ -11,8 +11,7 @@ from kit.errors import KitError
 
 # Commands stand in the help in the order in which they are imported
 # isort: off
-from kit.cli import training, committee, judging, competition  # noqa: F401
-from kit.cli import history, doctor, experiment, tune  # noqa: F401
+from kit.cli import training, evaluation, kaggle, experiment, tune  # noqa: F401
 # isort: on
 
 

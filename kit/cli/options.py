@@ -46,3 +46,15 @@ RunName = Annotated[
     ),
 ]
 SUBMISSIONS = Path("submissions")
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        envvar="KIT_STORAGE",
+        metavar="URL",
+        help="The studies' database: sqlite:///FILE or postgresql://… "
+        "[default: studies.db in the runs' folder]",
+    ),
+]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes on this machine, which share its cores.")
+]

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kit.cli.console import note, print_json, print_lines
+from kit.cli.output import note, print_json, print_lines
 from kit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""kit train, kit rehearse."""
+"""kit train, kit rehearse, kit committee."""
 
 import shlex
 from dataclasses import asdict
@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import app
-from kit.cli.console import note, print_json, print_lines, training_bar, with_interval
-from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
-from kit.cli.searching import Storage
-from kit.cli.telling import figures, members_of, tell
+from kit.cli.options import (
+    SUBMISSIONS,
+    Data,
+    Json,
+    Source,
+    Storage,
+    Submissions,
+    complete_run,
+)
+from kit.cli.output import figures, note, print_json, print_lines, tell, with_interval
+from kit.cli.progress import training_bar
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
-    from kit.cli.console import TrainingBar
+    from kit.cli.progress import TrainingBar
     from kit.runs import Run
 
 
@@ -205,6 +212,7 @@ def rehearse(
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.scoring import score_submission
+    from kit.runs import members_of
 
     if serve:
         from kit.cli.serving import serve_rehearsal
@@ -236,6 +244,42 @@ def rehearse(
         return
     tell(run, scores)
     print_lines([f"Score on the hidden labels {with_interval(**score)}"])
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit committee 20260131-120000-tuned 20260131-120500-wide
+  kit committee submissions/*-tuned --name tuned-committee --json"""
+)
+def committee(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN",
+            help="Two or more runs' names or folders.",
+            autocompletion=complete_run,
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="The end of the committee's name.")] = "committee",
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """Average what runs predict, and write a run with the result.
+
+    Like any run, it can be validated, checked and submitted. It is validated on the rows that all
+    members held out, and what one member has seen, it has seen.
+    """
+    from kit.runs import find_run
+    from kit.training.committee import make_committee
+
+    note("Averaging …")
+    members = [find_run(submissions, run) for run in runs]
+    run = make_committee(members, submissions, name)
+    if json:
+        print_json(figures(run))
+    else:
+        tell(run)
 
 
 def _train(

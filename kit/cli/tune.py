@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import app
-from kit.cli.console import print_json, print_lines, print_table
-from kit.cli.options import SUBMISSIONS, Data, Json, Source, Submissions
-from kit.cli.searching import Storage, Workers, search_bar
+from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submissions, Workers
+from kit.cli.output import print_json, print_lines, print_table
+from kit.cli.progress import search_bar
 
 if TYPE_CHECKING:
     from kit.search.results import Found

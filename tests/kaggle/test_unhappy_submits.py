@@ -9,8 +9,8 @@ import pytest
 from runs import make_run
 from small_competition import FULL_LABELS
 
-from kit.cli.console import print_table
 from kit.cli.main import run
+from kit.cli.output import print_table
 from kit.local_kaggle import LocalKaggle
 
 RUN = "20260131-120000-tuned"

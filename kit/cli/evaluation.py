@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kit.cli.app import app
-from kit.cli.console import note, print_json, print_lines, print_table, with_interval
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
+from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 
 if TYPE_CHECKING:
     from kit.evaluation.validation import Validation

@@ -1,68 +1,20 @@
-"""What a person sees: tables on stdout, progress and notes on stderr."""
+"""Every bar: trainings, searches, transfers, and waiting for Kaggle. All of it is on stderr."""
 
-import json
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
+from kit.cli.output import note
 from kit.training.callback import Callback
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from kit.training.callback import Epoch
-
-
-def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    sys.stdout.write(json.dumps(content, default=_plain, allow_nan=False) + "\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{value!r} has no place in JSON")
-
-
-def print_lines(lines: Iterable[str]) -> None:
-    """Print lines on stdout, as they are."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def note(line: str) -> None:
-    """Print a line on stderr."""
-    sys.stderr.write(f"{line}\n")
-
-
-def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
-    """Print a table on stdout: ruled for a person, tab-separated for a pipe."""
-    if not sys.stdout.isatty():
-        print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
-        return
-    from rich import box
-    from rich.console import Console, JustifyMethod
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for number, column in enumerate(columns):
-        justify: JustifyMethod = "left" if number == 0 else "right"
-        table.add_column(column, justify=justify, overflow="fold")
-    for row in rows:
-        # as it is: [brackets] are no markup
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
-
-
-def with_interval(accuracy: float | None, n: int, interval: tuple[float, float]) -> str:
-    """Word an accuracy in [0, 1] with its 95% interval and the number of images behind it."""
-    if accuracy is None:
-        return f"unknown ({n} images)"
-    low, high = interval
-    return f"{accuracy:.2%} (95% interval {low:.2%} to {high:.2%}, {n:,} images)"
 
 
 class CtrlC:
@@ -203,3 +155,114 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
         if shown.run is not None:
             note(f"Interrupted. Go on with: {resume} {shown.run}")
         raise
+
+
+class Clock:
+    """Foretells how long trials will go on, from those that were done since it was made.
+
+    Rich's own column forgets what is older than half a minute, and a trial takes longer.
+    """
+
+    def __init__(self, until: float | None) -> None:
+        self._began, self._until = time.time(), until
+        self._first = 0
+        self._last: int | None = None
+
+    def left(self, done: int, total: int) -> str:
+        """Word the time left, as `0:12:30 left`, or nothing before the first trial is done."""
+        if self._last is None:
+            self._first = done
+        elif done < self._last:
+            # Another lot of trials
+            self._began, self._first = time.time(), done
+        self._last = done
+        if done == self._first or done >= total:
+            return ""
+        now = time.time()
+        seconds = (now - self._began) / (done - self._first) * (total - done)
+        if self._until is not None:
+            seconds = min(seconds, max(self._until - now, 0.0))
+        return f"{timedelta(seconds=round(seconds))} left"
+
+
+@contextmanager
+def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int, int, str], None]]:
+    """Show on stderr how many trials are done: a bar for a person, a line each for a log.
+
+    Args:
+        what: what is counted, in the plural.
+        until: when no further one begins, in seconds since 1970; None for never.
+    """
+    clock = Clock(until)
+    try:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.progress import TimeElapsedColumn as TimeGoneColumn
+
+            with Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                TextColumn("{task.fields[figures]}"), TimeGoneColumn(),
+                TextColumn("{task.fields[left]}"),
+                console=Console(stderr=True), transient=True,
+            ) as bar:  # fmt: skip
+                task = bar.add_task(what, total=None, figures="", left="")
+                yield lambda done, total, figures: bar.update(
+                    task, completed=done, total=total, figures=figures,
+                    left=clock.left(done, total),
+                )  # fmt: skip
+        else:
+            told = -1
+
+            def tell(done: int, total: int, figures: str) -> None:
+                nonlocal told
+                if done != told:
+                    told = done
+                    words = [f"{what}: {done} of {total}", figures, clock.left(done, total)]
+                    note("  ".join(word for word in words if word))
+
+            yield tell
+    except KeyboardInterrupt:
+        note("Interrupted; what was finished is kept. The same command goes on.")
+        raise
+
+
+def note_retry(what: str, seconds: float) -> None:
+    """Say that a call failed and will be tried again."""
+    note(f"{what} Trying again in {seconds:.0f} s …" if seconds >= 1 else f"{what} Trying again …")
+
+
+@contextmanager
+def transfer_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a transfer's progress on stderr: a bar for a person, two lines for a log."""
+    if not sys.stderr.isatty():
+        note(f"{name} …")
+        yield lambda _done, _size: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+    from rich.progress import TransferSpeedColumn as SpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeLeftColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, size: bar.update(task, completed=done, total=size)
+
+
+@contextmanager
+def judging_clock(ref: int | None) -> Iterator[None]:
+    """Show on stderr that a submission is waited for: how long already, for a person."""
+    told = f"Waiting for Kaggle to judge submission {ref} …"
+    if not sys.stderr.isatty():
+        note(told)
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as clock:
+        clock.add_task(told, total=None)
+        yield

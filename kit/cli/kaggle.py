@@ -1,4 +1,4 @@
-"""kit download, kit submit."""
+"""kit download, kit submit, kit history, kit doctor."""
 
 import shlex
 import sys
@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import app
-from kit.cli.console import note, print_json, print_lines, with_interval
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
-from kit.cli.waiting import judging_clock, note_retry, transfer_bar
-from kit.errors import KitError
+from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.progress import judging_clock, note_retry, transfer_bar
+from kit.errors import DataError, KitError
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
     from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import Entry
+    from kit.kaggle.history import HistoryRow
     from kit.kaggle.receipt import Receipt
+
+_CHART_WIDTH = 48
+_SIGNS = {True: "ok", False: "!!", None: "--"}
 
 
 @app.command(
@@ -196,3 +200,132 @@ def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:
     if receipt.n_overlap:
         lines.append(f"It has trained on {receipt.n_overlap:,} of these images: the score is void.")
     print_lines(lines)
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit history
+  kit history --offline --json"""
+)
+def history(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Show what is known without asking Kaggle.")
+    ] = False,
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """List all runs and submissions, foretold and scored.
+
+    Submissions made from elsewhere are listed too. Where Kaggle cannot be asked, that is said, and
+    what is known without it is shown.
+    """
+    from kit.kaggle.history import read_history
+
+    failure: KitError | None = None
+    rows: list[HistoryRow] = []
+    if not offline:
+        from kit.kaggle.client import Kaggle
+
+        try:
+            rows = read_history(submissions, Kaggle(on_retry=note_retry))
+        except DataError:
+            raise
+        except KitError as error:
+            # what is wrong with the runs themselves comes up again without Kaggle
+            failure = error
+            note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
+    if offline or failure is not None:
+        rows = read_history(submissions, None)
+    if json:
+        shown = [{**asdict(row), "time": row.time.isoformat()} for row in rows]
+        asked = not offline and failure is None
+        print_json({"online": asked, "failure": failure and failure.what, "history": shown})
+        return
+    if not rows:
+        print_lines([f"No runs in {submissions}, and no submissions. Make one with: kit train"])
+        return
+    print_table(
+        "Runs and submissions, newest first (UTC)",
+        ["run", "time", "source", "preset", "validation", "keras_test", "score", "ref", "status"],
+        [_cells(row) for row in rows],
+    )
+    _print_chart(rows)
+    for row in rows:
+        if row.reason:
+            print_lines([f"{row.ref} was rejected: {row.reason}"])
+
+
+def _cells(row: "HistoryRow") -> list[str]:
+    return [
+        row.run or f"elsewhere: {row.description}",
+        f"{row.time:%Y-%m-%d %H:%M}",
+        row.source or "–",
+        row.preset or "–",
+        *(
+            "–" if figures is None or figures.accuracy is None else f"{figures.accuracy:.2%}"
+            for figures in (row.validation, row.keras_test)
+        ),
+        row.public_score or "–",
+        "–" if row.ref is None else str(row.ref),
+        {"SENDING": "not known to have arrived"}.get(row.status or "", row.status or "–"),
+    ]
+
+
+def _print_chart(rows: "list[HistoryRow]") -> None:
+    """Draw validation (v, with its interval) and public score (s) of each run on one scale."""
+    drawn = [
+        (row.run, row.validation.accuracy, row.validation.interval, float(row.public_score))
+        for row in rows
+        if row.run and row.public_score and row.validation and row.validation.accuracy is not None
+    ]
+    if not drawn or not sys.stdout.isatty():
+        return
+    low = min(min(interval[0], score) for _, _, interval, score in drawn)
+    high = max(max(interval[1], score) for _, _, interval, score in drawn)
+    scale = (_CHART_WIDTH - 1) / max(high - low, 1e-9)
+    wide = max(len(name) for name, *_ in drawn)
+    note_line = "v validation with its 95% interval, s public score, * both"
+    print_lines([f"{'':{wide}}  {low:<{_CHART_WIDTH // 2}.2%}{high:>{_CHART_WIDTH // 2}.2%}"])
+    for name, accuracy, interval, score in drawn:
+        line = [" "] * _CHART_WIDTH
+        first, last, v, s = (round((x - low) * scale) for x in (*interval, accuracy, score))
+        line[first : last + 1] = "─" * (last + 1 - first)
+        line[v] = "v"
+        line[s] = "*" if s == v else "s"
+        print_lines([f"{name:{wide}}  {''.join(line)}"])
+    print_lines([f"{'':{wide}}  {note_line}"])
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit doctor
+  kit doctor --json"""
+)
+def doctor(
+    data: Annotated[
+        Path, typer.Option(help="Where the competition's files should be.", file_okay=False)
+    ] = Path("data/kaggle"),
+    json: Json = False,
+) -> None:
+    """Look for whatever would stop a submission.
+
+    Beside each thing that is wrong stands its remedy. Ends with the exit code that a command would
+    end with because of it, 0 if all is well.
+    """
+    from kit.kaggle.doctor import diagnose
+
+    checks = diagnose(data)
+    code = next((check.exit_code for check in checks if check.exit_code), 0)
+    if json:
+        print_json({"ok": code == 0, "checks": [asdict(check) for check in checks]})
+    else:
+        for check in checks:
+            print_lines([f"{_SIGNS[check.ok]}  {check.name}: {check.found}"])
+            if check.remedy is not None:
+                print_lines([f"      {check.remedy}"])
+        if code == 0:
+            note("Nothing is in the way of a submission.")
+    if code:
+        raise typer.Exit(code)

@@ -1,22 +1,67 @@
-"""What a command tells of a run that it has made."""
+"""What a person or a program reads: tables, lines and JSON on stdout, notes on stderr."""
 
+import json
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.console import print_lines, print_table, with_interval
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kit.metrics import Accuracy
     from kit.runs import Run
 
 
-def members_of(run: "Run") -> "list[Run]":
-    """The runs that a committee was trained as, none for another run; they stand beside it."""
-    from kit.runs import members_of as find_members
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    sys.stdout.write(json.dumps(content, default=_plain, allow_nan=False) + "\n")
 
-    return find_members(run)
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} has no place in JSON")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on stdout, as they are."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def note(line: str) -> None:
+    """Print a line on stderr."""
+    sys.stderr.write(f"{line}\n")
+
+
+def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
+    """Print a table on stdout: ruled for a person, tab-separated for a pipe."""
+    if not sys.stdout.isatty():
+        print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
+        return
+    from rich import box
+    from rich.console import Console, JustifyMethod
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    rows = list(rows)
+    for number, column in enumerate(columns):
+        justify: JustifyMethod = "left" if number == 0 else "right"
+        # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
+        words = [word for row in [columns, *rows] for word in row[number].split()]
+        table.add_column(Text(column), justify=justify, min_width=max(map(len, words), default=0))
+    for row in rows:
+        # Text, because [brackets] are no markup
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table, crop=False)
+
+
+def with_interval(accuracy: float | None, n: int, interval: tuple[float, float]) -> str:
+    """Word an accuracy in [0, 1] with its 95% interval and the number of images behind it."""
+    if accuracy is None:
+        return f"unknown ({n} images)"
+    low, high = interval
+    return f"{accuracy:.2%} (95% interval {low:.2%} to {high:.2%}, {n:,} images)"
 
 
 def figures(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> dict[str, Any]:
