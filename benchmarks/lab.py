@@ -2,8 +2,7 @@
 
     python -m benchmarks.lab --seeds 2
 
-Also says whether one process with all cores or two that share them is faster, on a shortened
-experiment. It is one study, so an interrupted run goes on where `--work` is the same folder.
+An interrupted run goes on where `--work` is the same folder.
 """
 
 import argparse
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe
+from benchmarks.tables import table
 from kit.training.backend import choose_backend
 
 KIT = Path(sys.executable).with_name("kit")
@@ -28,52 +28,38 @@ TITLES = {
     "units": "Units of the first layer",
     "hidden": "A second hidden layer behind the 800 units",
 }
+COLUMNS = [
+    "value",
+    "validation, %",
+    "keras test, %",
+    "parameters",
+    "s an epoch",
+    "s in all",
+    "best",
+]
 
 
-def experiment(work: Path, *arguments: str) -> dict[str, Any]:
-    """Run `kit experiment` in a folder, and read what it says."""
-    command = [KIT, "experiment", *arguments, "--json"]
-    ended = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, check=True)
-    figures: dict[str, Any] = json.loads(ended.stdout)
-    return figures
-
-
-def percent(row: dict[str, Any], figure: str) -> str:
-    """Word a share's mean ± sd over seeds in per cent."""
-    sd = "" if row[f"{figure}_sd"] is None else f" ± {100 * row[f'{figure}_sd']:.2f}"
-    return f"{100 * row[figure]:.2f}{sd}"
-
-
-def seconds(row: dict[str, Any], figure: str, digits: int) -> str:
-    """Word a duration's mean ± sd over seeds in seconds."""
-    sd = "" if row[f"{figure}_sd"] is None else f" ± {row[f'{figure}_sd']:.{digits}f}"
-    return f"{row[figure]:.{digits}f}{sd}"
+def spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -> str:
+    """Word a figure's mean ± sd over seeds."""
+    mean, sd = row[figure], row[f"{figure}_sd"]
+    words = f"{scale * mean:.{digits}f}"
+    return words if sd is None else f"{words} ± {scale * sd:.{digits}f}"
 
 
 def section(found: dict[str, Any]) -> str:
     """Write an experiment's table and picture."""
     name = found["name"]
-    lines = [
-        f"## {TITLES[name]}",
-        "",
-        "| value | validation, % | keras_test, % | parameters | s an epoch | s in all | best |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in found["rows"]:
-        marks = [
-            mark
-            for mark, key in (
-                ("kit's choice", "best_by_validation"),
-                ("lab's", "best_by_keras_test"),
-            )
-            if found[key] == row["value"]
+    chosen = {"kit's choice": found["best_by_validation"], "lab's": found["best_by_keras_test"]}
+    rows = [
+        [
+            str(row["value"]), spread(row, "validation", 100), spread(row, "keras_test", 100),
+            f"{row['parameters']:,}", spread(row, "seconds_per_epoch"),
+            spread(row, "seconds", digits=0),
+            ", ".join(mark for mark, value in chosen.items() if value == row["value"]),
         ]
-        cells = [
-            str(row["value"]), percent(row, "validation"), percent(row, "keras_test"),
-            f"{row['parameters']:,}", seconds(row, "seconds_per_epoch", 2),
-            seconds(row, "seconds", 0), ", ".join(marks),
-        ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        for row in found["rows"]
+    ]  # fmt: skip
+    lines = [f"## {TITLES[name]}", "", table(COLUMNS, rows)]
     if found["no_longer_rises_after"]:
         still = found["no_longer_rises_after"]
         lines += ["", f"Validation accuracy of the first seed no longer rises after epoch {still}."]
@@ -85,17 +71,16 @@ def section(found: dict[str, Any]) -> str:
 def verdict(best: dict[str, Any]) -> str:
     """Write what the network with all the best values came to."""
     settings, comparison = best["settings"], best["comparison"]
-    low, high = comparison["interval"]
-    chance = "more than" if comparison["beyond_chance"] else "no more than"
-    better = "better" if comparison["difference"] > 0 else "not better"
-    layers = " and ".join(map(str, settings["hidden"]))
+    ends = (comparison["difference"], *comparison["interval"])
+    difference, low, high = (f"{100 * each:+.2f}" for each in ends)
+    significant = "significant" if comparison["significant"] else "not significant"
+    units = " and ".join(map(str, settings["hidden"]))
     return (
         "## All the best values\n\n"
-        f"{settings['epochs']} epochs, batch size {settings['batch_size']}, {layers} units: "
-        f"keras_test {percent(best['best'], 'keras_test')}%, the base program's "
-        f"{percent(best['base'], 'keras_test')}%. That is {better}, by "
-        f"{100 * comparison['difference']:+.2f} points (95% interval {100 * low:+.2f} to "
-        f"{100 * high:+.2f}), {chance} chance would give (McNemar's test, "
+        f"{settings['epochs']} epochs, batch size {settings['batch_size']}, {units} units: "
+        f"{spread(best['best'], 'keras_test', 100)}% of the Keras test split, the base program "
+        f"{spread(best['base'], 'keras_test', 100)}%. The difference is {difference} points (95% "
+        f"interval {low} to {high}). It is {significant} (McNemar's test, "
         f"p = {comparison['p_value']:.2g}).\n"
     )
 
@@ -105,13 +90,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=100, help="Of the base program.")
-    parser.add_argument("--work", type=Path, help="Where the study goes; keep it to go on later.")
+    parser.add_argument("--work", type=Path, help="Folder of the trainings; keep it to go on.")
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="lab-"))
     work.mkdir(parents=True, exist_ok=True)
     PICTURES.mkdir(exist_ok=True)
     arguments = ("--seeds", str(given.seeds), "--epochs", str(given.epochs))
-    found = experiment(work, "best", *arguments)
+    command = [KIT, "experiment", "best", *arguments, "--json"]
+    ended = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, check=True)
+    found = json.loads(ended.stdout)
     for one in found["experiments"]:
         one["picture"] = work / one["picture"]
     seeds = ", ".join(map(str, found["experiments"][0]["seeds"]))

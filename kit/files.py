@@ -20,7 +20,7 @@ def checkout() -> Path | None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[Path]:
-    """Name `path` in an error of the system's that names no file, as that of a full disk."""
+    """Add `path` to an OSError that names no file, such as that of a full disk."""
     try:
         yield path
     except OSError as error:
@@ -33,13 +33,13 @@ def naming(path: Path) -> Iterator[Path]:
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a hidden file beside `path` for writing bytes, and rename it to `path` when it is whole.
 
-    Whatever interrupts the writing, `path` holds either its old content or all of the new one.
+    Whatever interrupts the writing, `path` has either its old content or all of the new content.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; `path` is untouched.
     """
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    # "x", and outside of `try`: a file that happens to have the name is not written over or removed
+    # "x", and outside of `try`: a file that has this name by chance is not overwritten
     opened = hidden.open("xb")
     try:
         with naming(path), opened as stream:

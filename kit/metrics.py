@@ -1,4 +1,4 @@
-"""How good predictions are, and how far the figures can be trusted: plain NumPy."""
+"""Figures of predictions and their intervals, in plain NumPy."""
 
 import math
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def accuracy(predicted: Integers, labels: Integers) -> float:
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval, without continuity correction, of the share `correct / n`.
 
-    Both ends lie in [0, 1]; of nothing (n = 0) nothing is known, and the interval is (0, 1).
+    Both ends are in [0, 1]. With n = 0 the interval is (0, 1).
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (1927), 209–212.
@@ -41,7 +41,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     Args:
         correct: how many of the `n` were right, 0 to n.
         n: how many were judged.
-        confidence: how often such intervals hold the true share, in (0, 1).
+        confidence: how often such intervals contain the true share, in (0, 1).
 
     Raises:
         ValueError: `correct` is not within 0 to `n`, or `confidence` not within (0, 1).
@@ -56,7 +56,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     centre = 2 * correct + z * z
     half_width = z * math.sqrt(z * z + 4 * correct * (n - correct) / n)
     width = 2 * (n + z * z)
-    # at the ends the formula gives 0 and 1 exactly, but floating point need not
+    # At the ends the formula gives exactly 0 and 1, but floating point may not
     low = 0.0 if correct == 0 else (centre - half_width) / width
     high = 1.0 if correct == n else (centre + half_width) / width
     return low, high
@@ -64,7 +64,7 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A measured accuracy, and how far it can be trusted.
+    """A measured accuracy with its interval.
 
     Attributes:
         accuracy: the share of right predictions, in [0, 1]; None where none was judged (n = 0).
@@ -110,8 +110,8 @@ class Difference:
     interval: Interval
 
     @property
-    def beyond_chance(self) -> bool:
-        """Whether the interval leaves out 0: such a difference is hardly luck."""
+    def significant(self) -> bool:
+        """Whether the interval excludes 0, so that the difference is significant."""
         low, high = self.interval
         return low > 0 or high < 0
 
@@ -119,7 +119,7 @@ class Difference:
 def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
     """The difference of two accuracies from independent samples, with a hybrid score interval.
 
-    The interval holds only where the two samples share no images.
+    The interval is valid only if the two samples share no images.
 
     Source: R. G. Newcombe, "Interval estimation for the difference between independent
     proportions: comparison of eleven methods", Statistics in Medicine 17 (1998), 873–890,
@@ -136,7 +136,7 @@ def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
 
 
 def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]:
-    """How often each digit was taken for each: int64 (10, 10), rows = truth, columns = prediction.
+    """Count the predictions of each digit: int64 (10, 10), rows = truth, columns = prediction.
 
     Args:
         predicted: integers (n,) of 0–9.
@@ -155,7 +155,7 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DigitMetrics:
-    """How well one digit is recognised. A share of nothing (0 / 0) is None.
+    """The figures of one digit. A share of nothing (0 / 0) is None.
 
     Attributes:
         digit: 0–9.
@@ -206,8 +206,8 @@ def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
     """The mean negative logarithm of the probability given to the true digit, in nats, 0 or more.
 
-    Probabilities are clipped to [eps, 1], eps being that of their dtype (1.2e-7 for float32), so
-    that a mistake made with certainty costs much (15.9 nats) but not infinitely much.
+    Probabilities are clipped to [eps, 1], with the eps of their dtype (1.2e-7 for float32). So a
+    mistake made with certainty costs 15.9 nats, not infinity.
 
     Args:
         probabilities: floats (n, 10) in [0, 1], each row adding up to 1.
@@ -225,9 +225,9 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     true_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     if np.isnan(true_probabilities).any():
         raise ValueError("a probability is NaN")
-    # averaged probabilities may pass 1 by a rounding error, hence a clip at both ends
+    # Averaged probabilities may exceed 1 by a rounding error, hence a clip at both ends
     clipped = np.clip(true_probabilities, np.finfo(probabilities.dtype).eps, 1.0)
-    # subtracted, not negated: perfect predictions cost 0.0, not -0.0
+    # Subtracted, not negated, so that perfect predictions cost 0.0, not -0.0
     return float(0.0 - np.mean(np.log(clipped)))
 
 

@@ -1,7 +1,7 @@
 """The run folder: everything about one attempt, and the only record of it.
 
-A run is built in a hidden folder, `.<run>`, and renamed when it is whole: what has a run's name is
-always a complete run. A hidden folder that an interruption left behind can be resumed.
+A run is built in a hidden folder, `.<run>`, which is renamed when it is whole. So a folder with a
+run's name is always a complete run. An interrupted run stays hidden and can be resumed.
 """
 
 import json
@@ -72,7 +72,7 @@ class Run:
 class Draft:
     """A run being built, in a folder whose hidden name begins with a dot.
 
-    Only one process at a time holds a draft; the others are told so.
+    Only one process at a time can hold a draft.
 
     Attributes:
         folder: `submissions/.<run>`.
@@ -146,7 +146,7 @@ class Draft:
 def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
     """Begin a run named after this second and `name`, with its `config.json` in place.
 
-    Where another run has that second, it is named after the next free one, so that names sort as
+    If another run has that second, the next free one is taken, so names sort in the order in which
     runs began.
 
     Raises:
@@ -164,7 +164,7 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
             hidden.mkdir()
         except FileExistsError:
             continue
-        # Another process's run may have been given that name while the folder was looked through
+        # Another process may have just finished a run with that name
         if run.exists():
             hidden.rmdir()
             continue
@@ -277,7 +277,7 @@ def _settings(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _committee_of(member: Run, runs: list[Run]) -> Run | None:
-    # Its name is that of the members without their number; only those are looked into
+    # Only runs that are named like the members, without their number, are read
     name = _STAMP.sub("", member.name).rpartition("-")[0]
     return next(
         (
@@ -290,7 +290,7 @@ def _committee_of(member: Run, runs: list[Run]) -> Run | None:
 
 
 def _named(folder: Path) -> Path:
-    # `.`, or a link somebody made, stands for a folder whose own name says what it is
+    # `.` or a link stands for a folder whose own name is a run's
     return folder if NAME.fullmatch(folder.name.removeprefix(".")) else folder.resolve()
 
 

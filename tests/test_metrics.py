@@ -123,7 +123,7 @@ def test_difference_gives_the_published_intervals(
     difference = accuracy_difference(Accuracy.from_counts(*first), Accuracy.from_counts(*second))
     assert difference.difference == pytest.approx(first[0] / first[1] - second[0] / second[1])
     assert difference.interval == pytest.approx((low, high), abs=5e-5)
-    assert difference.beyond_chance == (low > 0)
+    assert difference.significant == (low > 0)
 
 
 def test_difference_mirrors() -> None:
@@ -131,14 +131,14 @@ def test_difference_mirrors() -> None:
     low, high = accuracy_difference(better, worse).interval
     mirrored = accuracy_difference(worse, better)
     assert mirrored.interval == pytest.approx((-high, -low))
-    assert mirrored.beyond_chance
+    assert mirrored.significant
 
 
 def test_nothing_differs_from_an_unknown_accuracy() -> None:
     unknown = accuracy_difference(Accuracy.from_counts(5, 5), Accuracy.from_counts(0, 0))
     assert unknown.difference is None
     assert unknown.interval == (-1.0, 1.0)
-    assert not unknown.beyond_chance
+    assert not unknown.significant
 
 
 def test_confusion_matrix_has_truth_in_rows() -> None:

@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand (with one epoch), and its numbers."""
+"""The commands of the README and of docs/, run as they stand (with one epoch), and its numbers."""
 
 import os
 import re
@@ -15,11 +15,22 @@ from kit.local_kaggle import LocalKaggle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [
+    README,
+    *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))),
+]
 COMMANDS = [
     line.split("#")[0].strip()
-    for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
+# The last value of an option counts, also where a page gives one: a second of training is enough
+SHORT = {
+    "train": ["--epochs", "1", "--batch-size", "1000", "--hidden", "32", "--views", "1"],
+    "experiment": ["--epochs", "1"],
+    "tune": ["--epochs", "1"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +51,7 @@ def kaggle(home: Path) -> Iterator[dict[str, str]]:
 def test_command(command: str, home: Path, kaggle: dict[str, str]) -> None:
     runs = sorted((home / "submissions").glob("2*"))
     program, *arguments = command.replace("submissions/RUN", str(runs[-1] if runs else "")).split()
-    if "train" in arguments:
-        # the last one given counts, also where the README gives one; a second is enough
-        arguments += ["--epochs", "1", "--batch-size", "1000", "--hidden", "32", "--views", "1"]
+    arguments += [] if "--show" in arguments else SHORT.get(arguments[0], [])
     ended = subprocess.run(
         [Path(sys.executable).with_name(program), *arguments],
         cwd=home,
@@ -68,6 +77,27 @@ def test_readme_has_the_commands_of_daily_use() -> None:
     for command in ("download", "train", "validate", "submit"):
         assert ["kit", command] in programs
     assert {"make rehearse", "make test"} <= set(COMMANDS)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 110
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "docs/kaggle.md",
+        "docs/training.md",
+        "docs/experiments.md",
+        "submissions/README.md",
+    ],
+)
+def test_links_lead_to_files(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    for link in links:
+        assert link.startswith("https://") or (path.parent / link).exists(), link
 
 
 def test_results_are_those_of_the_benchmark() -> None:

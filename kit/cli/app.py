@@ -10,7 +10,7 @@ app = typer.Typer(
     name="kit",
     help="From handwritten digits to a scored entry in Kaggle's Digit Recognizer.",
     epilog="Start with: kit rehearse --seed 1",
-    # Rich's help would take as long again to load as all the rest
+    # Help by rich would double the time that a command needs to start
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -26,10 +26,13 @@ def _print_version(wanted: bool) -> None:
 def root(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of a failure; works anywhere.")
+        bool,
+        typer.Option("--debug", help="Show the traceback of a failure; works anywhere."),
     ] = False,
 ) -> None:
-    """Take what stands before the command."""
+    """Read the options before the command."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kit.evaluation.validation import Validation
 
 TEST_ROWS = 28_000
-# A person reads the first faults; --json has them all
+# The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
 
 
@@ -29,7 +29,7 @@ def validate(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Judge a run on the Keras test images that it has not seen."""
+    """Judge a run on the images of the Keras test split that it has not seen."""
     from kit.data.mnist import load_keras
     from kit.evaluation.validation import validate as validate_run
     from kit.runs import find_run
@@ -112,7 +112,7 @@ def check(
             print_lines([f"… and {more:,} more; --json lists them all"])
         count = "1 fault" if len(checked.faults) == 1 else f"{len(checked.faults):,} faults"
         note(f"{file}: {count}; it has {checked.rows:,} rows.")
-        note("Mend those lines, or write the file anew with: kit train --source kaggle")
+        note("Mend those lines, or make a new file with: kit train --source kaggle")
     if not checked.ok:
         raise typer.Exit(3)
 

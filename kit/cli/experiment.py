@@ -148,8 +148,7 @@ def _figures(results: "LabResults", pictures: list[Path]) -> dict[str, Any]:
         and {
             "settings": best.config.model_dump(mode="json"),
             **{row["value"]: row for row in best.rows},
-            "comparison": asdict(best.comparison)
-            | {"beyond_chance": best.comparison.beyond_chance},
+            "comparison": asdict(best.comparison),
         },
         "failures": results.failures,
         "trained": results.trained,
@@ -204,7 +203,7 @@ def _tell_best(best: "BestOfAll") -> None:
     difference, low, high = (f"{100 * each:+.2f}" for each in ends)
     units = " and ".join(map(str, config.hidden))
     chosen = f"{config.epochs} epochs, batch size {config.batch_size}, {units} units"
-    significant = "significant" if comparison.beyond_chance else "not significant"
+    significant = "significant" if comparison.significant else "not significant"
     print_lines(
         [
             f"All the best values: {chosen}.",

@@ -32,18 +32,18 @@ Examples:
   kit download --force"""
 )
 def download(
-    data: Annotated[Path, typer.Option(help="The folder they go to.", file_okay=False)] = Path(
+    data: Annotated[Path, typer.Option(help="The folder for the files.", file_okay=False)] = Path(
         "data/kaggle"
     ),
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch them even if they are there.")
+        bool, typer.Option("--force", help="Fetch the files even if they are there.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Fetch the competition's files from Kaggle.
 
-    They are train.csv, test.csv and sample_submission.csv. A transfer that broke off is gone on
-    with. Files that are there and whole are not fetched again.
+    They are train.csv, test.csv and sample_submission.csv. A transfer that broke off is continued.
+    Files that are there and whole are not fetched again.
     """
     from kit.kaggle.client import Kaggle
     from kit.kaggle.download import download as download_files
@@ -81,16 +81,14 @@ def submit(
             help="Its description. [default: the run's name, preset, validation accuracy, commit]"
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all but send it.")] = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Do not wait until Kaggle has judged it.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send it.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the score.")] = False,
     timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for the score at most.")
+        float, typer.Option(min=0, help="Wait at most this many seconds for the score.")
     ] = 600,
     allow_overlap: Annotated[
         bool,
-        typer.Option("--allow-overlap", help="Submit a run that has seen the images it predicts."),
+        typer.Option("--allow-overlap", help="Submit a run that has trained on these images."),
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Submit content that was submitted before.")
@@ -101,7 +99,7 @@ def submit(
 ) -> None:
     """Submit a run to Kaggle, and wait for its score.
 
-    The file is checked first. However often it is interrupted and repeated, it submits once.
+    The file is checked first. If the command is interrupted and repeated, it still submits once.
     """
     from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import prepare_entry
@@ -176,7 +174,7 @@ def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:
     foretold = compare(entry, receipt)
     if json:
         facts: dict[str, Any] = receipt.model_dump(exclude={"earlier", "known_refs"})
-        beyond = {"beyond_chance": foretold.difference.beyond_chance} if foretold else {}
+        beyond = {"significant": foretold.difference.significant} if foretold else {}
         print_json(
             {
                 "sent": True,
@@ -193,10 +191,10 @@ def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:
     if receipt.public_score is not None:
         lines.append(f"Public score {receipt.public_score}")
     if foretold is not None:
-        lines.append(f"Validation foretold {with_interval(**asdict(foretold.validation))}")
-        beyond_chance = foretold.difference.beyond_chance
-        words = "differ by more than chance" if beyond_chance else "agree, as far as chance allows"
-        lines.append(f"Score and validation {words}: {foretold.difference.difference:+.2%}")
+        lines.append(f"Validation {with_interval(**asdict(foretold.validation))}")
+        significant = "significant" if foretold.difference.significant else "not significant"
+        difference = f"{foretold.difference.difference:+.2%}"
+        lines.append(f"The score differs by {difference}; the difference is {significant}.")
     if receipt.n_overlap:
         lines.append(f"It has trained on {receipt.n_overlap:,} of these images: the score is void.")
     print_lines(lines)
@@ -215,10 +213,10 @@ def history(
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """List all runs and submissions, foretold and scored.
+    """List all runs and submissions, with validation and score.
 
-    Submissions made from elsewhere are listed too. Where Kaggle cannot be asked, that is said, and
-    what is known without it is shown.
+    Submissions that were made elsewhere are listed too. If Kaggle cannot be asked, the command says
+    so and shows what is known without it.
     """
     from kit.kaggle.history import read_history
 
@@ -305,14 +303,15 @@ Examples:
 )
 def doctor(
     data: Annotated[
-        Path, typer.Option(help="Where the competition's files should be.", file_okay=False)
+        Path,
+        typer.Option(help="The folder of the competition's files.", file_okay=False),
     ] = Path("data/kaggle"),
     json: Json = False,
 ) -> None:
     """Look for whatever would stop a submission.
 
-    Beside each thing that is wrong stands its remedy. Ends with the exit code that a command would
-    end with because of it, 0 if all is well.
+    Each fault is shown with its remedy. The exit code is the one that a command would end with
+    because of the first fault, or 0.
     """
     from kit.kaggle.doctor import diagnose
 

@@ -57,7 +57,7 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
 
 
 def with_interval(accuracy: float | None, n: int, interval: tuple[float, float]) -> str:
-    """Word an accuracy in [0, 1] with its 95% interval and the number of images behind it."""
+    """Word an accuracy in [0, 1] with its 95% interval and its number of images."""
     if accuracy is None:
         return f"unknown ({n} images)"
     low, high = interval
@@ -65,11 +65,11 @@ def with_interval(accuracy: float | None, n: int, interval: tuple[float, float])
 
 
 def figures(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> dict[str, Any]:
-    """A run's figures for a program, and those of its members.
+    """Return a run's figures for --json, with those of its members.
 
     Args:
         run: the run.
-        scores: each one's accuracy on hidden labels, by its name, where that is known.
+        scores: the accuracy of each run on hidden labels, by name, if known.
     """
     metrics, file = run.metrics, run.metrics["submission"]
     told = {
@@ -85,11 +85,11 @@ def figures(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> dict[
 
 
 def tell(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> None:
-    """Tell a person of a run; of a committee, first of its members.
+    """Print a run's figures; for a committee, its members first.
 
     Args:
         run: the run.
-        scores: each one's accuracy on hidden labels, by its name, where that is known.
+        scores: the accuracy of each run on hidden labels, by name, if known.
     """
     if "members" in run.metrics:
         _tell_members(run.metrics["members"], scores)
@@ -104,7 +104,7 @@ def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy]
             member["preset"],
             str(member["seed"]),
             word_normalization(member["normalization"]),
-            # there is no judgement where MNIST was not at hand
+            # keras_test is None if MNIST was not on this machine
             *(
                 _percent((member[kind] or {}).get("accuracy"))
                 for kind in ("validation", "keras_test")
@@ -135,20 +135,21 @@ def _told(run: "Run") -> list[str]:
     what, by_all = ("committee", " by all members") if members else ("run", "")
     lines = [_made(run)]
     for kind, name in (("validation", "Validation"), ("keras_test", "Keras test")):
-        # a single run is judged by kit validate
+        # Of a single run, kit validate shows it
         if metrics[kind] and metrics[kind]["n"] and (members or kind == "validation"):
             shown = {key: metrics[kind][key] for key in ("accuracy", "n", "interval")}
             lines.append(f"{name} accuracy {with_interval(**shown)}")
     if not metrics["validation"]["n"]:
-        nothing = f"so nothing foretells this {what}'s score"
-        lines.append(f"No row was held out for validation{by_all}, {nothing}.")
+        lines.append(
+            f"No row was held out for validation{by_all}: this {what} has no validation estimate."
+        )
     if overlap is None:
-        lines.append("No submission: Kaggle's test.csv is not at hand (kit download fetches it).")
+        lines.append("No submission: Kaggle's test.csv is missing (kit download fetches it).")
     else:
         lines.append(f"Submission {run.folder / metrics['submission']}")
         if overlap["n_overlap"]:
             seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
-            lines.append(f"Overlapping: {seen} were trained on; its score would say nothing.")
+            lines.append(f"Overlap: {seen} were trained on, so its score would say nothing.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A local Kaggle for a person, behind kit rehearse --serve."""
+"""The local Kaggle of kit rehearse --serve."""
 
 import shlex
 import sys
@@ -39,7 +39,7 @@ def serve_rehearsal(rehearsal: "Rehearsal", port: int, *, json: bool) -> None:
             print_lines(_instructions(environment, copy))
             note(f"Serving {rehearsal.folder} as Kaggle; its submissions stay in {state}.")
             note("Ctrl-C ends it.")
-        # a pipe's reader waits for the environment
+        # The reader of a pipe waits for the environment
         sys.stdout.flush()
         threading.Event().wait()
 

@@ -36,13 +36,12 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.
 Views = Annotated[
     int | None,
     typer.Option(
-        help="Average predictions over so many small shifts, turns and bends. "
-        "[default: the preset's]"
+        help="Average each prediction over this many slightly warped views. [default: the preset's]"
     ),
 ]
 Members = Annotated[
     int | None,
-    typer.Option(min=2, help="Train so many runs that differ, and make a committee of them."),
+    typer.Option(min=2, help="Train this many different runs, and make a committee of them."),
 ]
 
 
@@ -61,23 +60,25 @@ def train(
     data: Data = None,
     preset: Preset = None,
     epochs: Epochs = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a gradient step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
     hidden: Annotated[
         list[int] | None, typer.Option(help="Units of a hidden layer; repeat it for each.")
     ] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The highest, if it varies.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The rate, or the highest one.")
+    ] = None,
     validation_fraction: Annotated[
-        float | None, typer.Option(help="Share of the training rows held out, 0 for none.")
+        float | None, typer.Option(help="Share of the training rows to hold out; 0 for none.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better validation.")
+        int | None, typer.Option(help="Stop after this many epochs without a better validation.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides all that chance does.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     views: Views = None,
     members: Members = None,
     name: Annotated[
-        str | None, typer.Option(help="The end of the run's name. [default: the preset's]")
+        str | None, typer.Option(help="The last part of the run's name. [default: the preset's]")
     ] = None,
     config: Annotated[
         Path | None,
@@ -90,24 +91,24 @@ def train(
     from_study: Annotated[
         str | None,
         typer.Option(
-            help="Settings of a study's best trial; options win over them.", metavar="STUDY"
+            help="Use the settings of a study's best trial. Options win over them.", metavar="STUDY"
         ),
     ] = None,
     trial: Annotated[
-        int | None, typer.Option(min=0, help="Which of the study's trials instead of its best.")
+        int | None, typer.Option(min=0, help="Use this trial of the study instead of its best.")
     ] = None,
     storage: Storage = None,
     resume: Annotated[
-        str | None, typer.Option(help="Go on with an interrupted run.", metavar="RUN")
+        str | None, typer.Option(help="Complete an interrupted run.", metavar="RUN")
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
     """Train a network, and write a run with its submission.csv.
 
-    Its validation, history and predictions are part of the run. What is not given comes from
-    --config or --from-study, else from the preset. With --members, runs that differ by seed and by
-    how they normalise digits are trained one after the other, and averaged by a run of their own.
+    The run also holds its settings, history, validation and predictions. Settings that are not
+    given come from --config or --from-study, else from the preset. --members trains several runs
+    that differ by seed and normalisation, and averages them in a run of its own.
     """
     given = {
         "source": source and source.value,
@@ -129,12 +130,12 @@ def train(
         fixed = [*given, *["members"] * bool(members)] or ["config"]
         options = ", ".join(f"--{setting.replace('_', '-')}" for setting in fixed)
         raise UsageError(
-            f"--resume goes on with the settings of its run; {options} cannot change them.",
+            f"--resume uses the settings of its run; {options} cannot change them.",
             "Leave them out, or train a new run without --resume.",
         )
 
     if from_study is None and trial is not None:
-        raise UsageError("--trial: of which study?", "Name it with --from-study STUDY.")
+        raise UsageError("--trial needs a study.", "Name it with --from-study STUDY.")
     if from_study is not None and (config or resume):
         raise UsageError(
             f"--from-study and {'--config' if config else '--resume'} both give settings.",
@@ -162,8 +163,8 @@ def train(
                     storage or default_storage(submissions), from_study, trial
                 )
                 note(
-                    "The rows held out chose these settings among the study's trials, so that this "
-                    "run's validation accuracy flatters it a little."
+                    "These settings were chosen by the rows held out. So this run's validation "
+                    "accuracy is a little too high."
                 )
             if source is not None and settings.get("source") != source.value:
                 # The other source's files are not this one's
@@ -184,29 +185,30 @@ Examples:
   kit rehearse --serve"""
 )
 def rehearse(
-    seed: Annotated[int, typer.Option(min=0, help="Deals the images, and seeds training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the deal and of the training.")] = 0,
     preset: Preset = None,
     epochs: Epochs = None,
     views: Views = None,
     members: Members = None,
     data: Annotated[
-        Path, typer.Option(help="Where rehearsal-SEED/ is, or is made.", file_okay=False)
+        Path,
+        typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False),
     ] = Path("data"),
     serve: Annotated[
         bool,
-        typer.Option("--serve", help="Serve its files as Kaggle would, instead of training on it."),
+        typer.Option("--serve", help="Serve the files as Kaggle would, instead of training."),
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Where to serve; 0 takes a free port.")
+        int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
     ] = 0,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
     """Rehearse the competition on MNIST, and score the result.
 
-    Its files are dealt from MNIST's images, trained on and predicted. The labels of test.csv are
-    hidden in solution.csv, which only the scoring reads. With --serve, a Kaggle of your own gives
-    out the files and judges what is submitted, until Ctrl-C.
+    It deals MNIST's images into Kaggle's files, trains on train.csv and predicts test.csv. The
+    labels of test.csv are hidden in solution.csv, which only the scoring reads. With --serve, a
+    local Kaggle serves the files and scores submissions until Ctrl-C.
     """
     from kit.config import make_config
     from kit.data.mnist import load_keras
@@ -222,7 +224,7 @@ def rehearse(
     given = {"preset": preset, "epochs": epochs, "views": views}
     given = {setting: value for setting, value in given.items() if value is not None}
     with training_bar(_resuming(submissions)) as bar:
-        bar.on_stage("Dealing the rehearsal")
+        bar.on_stage("Making the rehearsal")
         settings = {
             "source": "kaggle",
             "data": data / f"rehearsal-{seed}",
@@ -257,18 +259,18 @@ def committee(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Two or more runs' names or folders.",
+            help="The names or folders of two or more runs.",
             autocompletion=complete_run,
         ),
     ],
-    name: Annotated[str, typer.Option(help="The end of the committee's name.")] = "committee",
+    name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
-    """Average what runs predict, and write a run with the result.
+    """Average the predictions of several runs, and write a run with the result.
 
-    Like any run, it can be validated, checked and submitted. It is validated on the rows that all
-    members held out, and what one member has seen, it has seen.
+    It can be validated, checked and submitted like any run. It is validated on the rows that all
+    members held out. An image counts as seen if any member has seen it.
     """
     from kit.runs import find_run
     from kit.training.committee import make_committee

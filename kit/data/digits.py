@@ -1,4 +1,4 @@
-"""The one format of digits that all of the kit speaks."""
+"""The format of digits that all of the kit uses."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ CLASSES = 10
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Images of handwritten digits, with their labels where those are known.
+    """Images of handwritten digits, with their labels if those are known.
 
     Attributes:
         pixels: uint8 (n, 784), row-major 28×28, 0 is paper and 255 is ink: the images as stored.
         labels: int64 (n,) of 0–9, or None.
-        origin: the file they were read from, in words.
+        origin: the file they were read from.
     """
 
     pixels: NDArray[np.uint8]
@@ -51,7 +51,7 @@ class Digits:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a run learns from and what it predicts.
+    """The digits of one source: those to learn from and those to predict.
 
     Attributes:
         name: `keras` for MNIST's arrays, `kaggle` for the competition's CSV files.

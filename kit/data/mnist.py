@@ -22,7 +22,7 @@ CHECKSUMS = {
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
-# All that NumPy, zipfile and zlib raise for one broken byte or another
+# Everything that NumPy, zipfile and zlib raise for a broken byte
 BROKEN_NPZ = (
     OSError,
     ValueError,
@@ -41,12 +41,12 @@ MEND = (
 def load_keras(path: Path | None = None) -> Source:
     """Load MNIST: 60,000 digits to train on and 10,000 to test on, all labelled.
 
-    Without `path` it takes `data/mnist.npz` of this folder or of the kit's own checkout, else the
-    copy in Keras's cache, else Keras downloads it.
+    Without `path` it reads `data/mnist.npz` of this folder or of the kit's own checkout, else the
+    copy in Keras's cache. If there is none, Keras downloads it.
 
     Raises:
         DataError: the file is missing, broken, or its arrays are not MNIST's.
-        NetworkError: there is no copy at hand and none can be downloaded.
+        NetworkError: there is no copy on this machine and none can be downloaded.
     """
     if path is None:
         path = next((place for place in _places() if place.is_file()), None) or _download()
@@ -75,13 +75,13 @@ def _download() -> Path:
     import keras
 
     try:
-        # Keras tells of its progress on stdout, which belongs to what a command answers
+        # Keras prints its progress on stdout, which is for the command's own output
         with contextlib.redirect_stdout(sys.stderr):
             keras.datasets.mnist.load_data()
     except Exception as error:
-        # Keras raises a bare Exception for whatever went wrong on the way
+        # Keras raises a plain Exception for any failure of the download
         raise NetworkError(
-            "MNIST is not at hand (data/mnist.npz, Keras's cache) and Keras cannot download it.",
+            "MNIST is missing (data/mnist.npz, Keras's cache), and Keras cannot download it.",
             MEND,
         ) from error
     return next(place for place in _places() if place.is_file())

@@ -1,4 +1,4 @@
-"""A local copy of the competition, dealt from MNIST's 70,000 images, with known hidden labels."""
+"""A rehearsal: a local copy of the competition, made of MNIST's 70,000 images."""
 
 import shutil
 import tempfile
@@ -14,8 +14,8 @@ from kit.files import naming
 
 TRAIN_ROWS = 42_000
 TEST_ROWS = 28_000
-# Kaggle's files end their lines so: with LF, MNIST's 70,000 images would fill 70,002 bytes fewer
-# than the 76,775,041 + 51,118,296 of train.csv and test.csv
+# Kaggle's lines end in CRLF: with LF, MNIST's 70,000 images would need 70,002 bytes fewer than the
+# 76,775,041 + 51,118,296 of Kaggle's train.csv and test.csv
 LINE_END = b"\r\n"
 
 
@@ -24,8 +24,8 @@ class Rehearsal:
     """The four files of a rehearsal.
 
     Attributes:
-        folder: where they are; `load_kaggle` reads it as it reads Kaggle's own.
-        seed: what dealt the images.
+        folder: where they are; `load_kaggle` reads it like Kaggle's own files.
+        seed: the seed of the deal.
     """
 
     folder: Path
@@ -38,13 +38,13 @@ class Rehearsal:
 
 
 def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Rehearsal:
-    """Deal MNIST's 70,000 images into `parent/rehearsal-<seed>/`, once: later calls find it there.
+    """Deal MNIST's 70,000 images into `parent/rehearsal-<seed>/`, unless it is there already.
 
     `train.csv` (42,000), `test.csv` (28,000) and `sample_submission.csv` are in Kaggle's format to
     the byte; `solution.csv` holds the labels of `test.csv`.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; nothing half-written is left.
+        OSError: the folder cannot be written, or the disk is full. No partial folder is left.
     """
     rehearsal = Rehearsal(parent / f"rehearsal-{seed}", seed)
     if rehearsal.folder.is_dir():
@@ -65,7 +65,7 @@ def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Rehearsal:
         try:
             hidden.rename(rehearsal.folder)
         except OSError:
-            # another process dealt the same cards a moment earlier
+            # Another process has just made the same folder
             if not rehearsal.folder.is_dir():
                 raise
     finally:
@@ -92,7 +92,7 @@ def _write_digits(path: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int6
 
 
 def _write_rows(stream: IO[bytes], values: NDArray[np.uint8]) -> None:
-    # Each value's text stands in five bytes, the unused ones zero, so that NumPy can lay a whole
+    # The text of each value takes five bytes, and unused bytes are zero. So NumPy can write a whole
     # block of text at once: 70,000 rows take half a second instead of ten.
     texts = [f"{value},".encode() for value in range(256)]
     ends = [f"{value}".encode() + LINE_END for value in range(256)]

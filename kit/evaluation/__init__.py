@@ -1,1 +1,1 @@
-"""How good a run is, judged only on what it has not seen."""
+"""Judges runs, only on images that they have not seen."""

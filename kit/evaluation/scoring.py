@@ -1,4 +1,4 @@
-"""A submission file judged by the labels it should have had."""
+"""Scores a submission file with the true labels."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How a run does on the Keras test split, without the images that it has seen."""
+"""Validates a run on the Keras test split, without the images that it has seen."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ from kit.runs import Run
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """A run's judgement.
+    """The accuracy of a run on the Keras test split.
 
     Attributes:
         n_total: images in the Keras test split.
-        n_overlap: how many of them stood in the run's training or validation rows.
+        n_overlap: how many of them are among the run's training or validation rows.
         accuracy: on the others alone.
         confusion: int64 (10, 10), of the others; rows are the truth, columns the prediction.
     """
@@ -35,11 +35,11 @@ class Validation:
 
 
 def validate(run: Run, keras_test: Digits) -> Validation:
-    """Judge a run's stored predictions of the Keras test split where it has not seen the image.
+    """Judge a run's stored predictions for the Keras test split, without images that it has seen.
 
     Raises:
-        DataError: the run holds no such predictions, since MNIST was not at hand, or their file
-            is broken.
+        DataError: the run has no such predictions, because MNIST was missing when it was trained,
+            or their file is broken.
     """
     if keras_test.labels is None:
         raise ValueError("validation needs labels")
@@ -53,7 +53,7 @@ def validate(run: Run, keras_test: Digits) -> Validation:
         ) from error
     if not stored:
         raise DataError(
-            f"{path}: holds no predictions of the Keras test split: MNIST was not at hand.",
+            f"{path}: has no predictions for the Keras test split, because MNIST was missing.",
             "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again.",
         )
     predicted = stored["keras_test"].argmax(axis=1)

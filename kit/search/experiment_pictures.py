@@ -46,9 +46,9 @@ def _draw_values(figure: "Figure", table: Table) -> None:
 
 def _draw_curve(figure: "Figure", table: Table) -> None:
     axes = figure.subplots()
-    epochs = [each.epoch for each in table.curve]
-    axes.plot(epochs, [100 * each.accuracy for each in table.curve], label="training")
-    validation = [100 * (each.val_accuracy or 0) for each in table.curve]
+    epochs = [each["epoch"] for each in table.curve]
+    axes.plot(epochs, [100 * each["accuracy"] for each in table.curve], label="training")
+    validation = [100 * each["val_accuracy"] for each in table.curve]
     axes.plot(epochs, validation, label="validation")
     if table.best_epoch:
         label = f"validation no longer rises after epoch {table.best_epoch}"

@@ -4,11 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-
 from kit.config import TrainConfig, make_config
 from kit.errors import UsageError
-from kit.training.callback import Epoch
 
 # What is changed, in words, and the lab's own values
 EXPERIMENTS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -24,49 +21,6 @@ LARGEST = 1_000_000
 
 # What to train, and after which epochs to read how good it is
 Need = tuple[TrainConfig, frozenset[int]]
-
-
-class Reading(BaseModel):
-    """How good a network was after an epoch.
-
-    Attributes:
-        validation: its accuracy on the rows held out, in [0, 1].
-        keras_test: its accuracy on the Keras test split without images it trained on, in [0, 1].
-        seconds: of training and validation up to there.
-        n: how many images of the Keras test split that were.
-        right: on which of those it was right, a bit each, as `numpy.packbits` packs them.
-    """
-
-    # JSON holds bytes as base64
-    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
-
-    validation: float
-    keras_test: float
-    seconds: float
-    n: int
-    right: bytes
-
-
-class Training(BaseModel):
-    """A finished training, as its JSON file holds it.
-
-    Attributes:
-        settings: what was trained; `kit train --config FILE` takes them from the file.
-        fingerprint: of the digits.
-        machine: its name, the backend, workers and threads. Times of different ones do not compare.
-        parameters: weights that were learned.
-        history: all epochs.
-        readings: how good the network was, by epoch.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    settings: TrainConfig
-    fingerprint: str
-    machine: str
-    parameters: int
-    history: tuple[Epoch, ...]
-    readings: dict[int, Reading]
 
 
 @dataclass(frozen=True)

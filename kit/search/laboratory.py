@@ -1,5 +1,6 @@
 """The lab's experiments, run: processes that train, and a JSON file for each finished training."""
 
+import base64
 import contextlib
 import hashlib
 import itertools
@@ -13,10 +14,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from kit.data.overlap import seen_in_training
 from kit.errors import DataError, KitError
 from kit.files import write_whole
 from kit.search.cores import share_cores, threads_each
-from kit.search.experiments import Experiment, Need, Reading, Training
+from kit.search.experiments import Experiment, Need
 from kit.search.tables import BestOfAll, Table, best_config, compare_with_base, make_table
 from kit.training.backend import choose_backend, load_backend
 from kit.training.callback import Callback, Epoch, FitState
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 # count either, but their fingerprint does
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
 
+# Of the JSON files
+FORM = 1
+
 # Told how many trainings are done, and of how many
 Watch = Callable[[int, int], None]
 
@@ -52,9 +56,8 @@ class LabResults:
 
     Attributes:
         tables: one for each experiment.
-        best: all the best values against the base program. None where nobody asked for it, or
-            where a training that it needs failed.
-        failures: why a training failed, by the name of the training.
+        best: all the best values against the base program, if that was asked for and trained.
+        failures: why a training failed, by its name.
         trained: how many trainings were missing and were done now.
         seconds: how long all of it took.
     """
@@ -89,12 +92,11 @@ def run_experiments(
     tables = [make_table(each, laboratory.find) for each in experiments]
     compared = None
     if best and all(table.rows for table in tables):
-        config = best_config(tables)
-        pairs = [[one.model_copy(update={"seed": seed}) for one in (config, base)]
-                 for seed in seeds]  # fmt: skip
-        needs = [(one, frozenset([one.epochs])) for one in itertools.chain(*pairs)]
+        first, second = ([config.model_copy(update={"seed": seed}) for seed in seeds]
+                         for config in (best_config(tables), base))  # fmt: skip
+        needs = [(config, frozenset([config.epochs])) for config in first + second]
         failures |= laboratory.train(needs, watch)
-        compared = compare_with_base(pairs, laboratory.find)
+        compared = compare_with_base(first, second, laboratory.find)
     return LabResults(tables, compared, failures, laboratory.trained, time.monotonic() - began)
 
 
@@ -110,9 +112,9 @@ class Laboratory:
     """
 
     def __init__(self, base: TrainConfig, folder: Path, workers: int) -> None:
-        train, _ = load_digits(base)
-        self._depends_on = {"data": train.fingerprint, "backend": choose_backend()}
         self._base, self._folder, self._workers = base, folder, workers
+        train, _ = load_digits(base)
+        self._depends_on = {"data": train.fingerprint, "backend": choose_backend(), "form": FORM}
         self.trained = 0
 
     def path(self, config: TrainConfig) -> Path:
@@ -126,12 +128,19 @@ class Laboratory:
         units = "x".join(map(str, config.hidden))
         return self._folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
 
-    def find(self, config: TrainConfig) -> Training | None:
-        """Read a finished training; None where there is none or the file is damaged."""
-        try:
-            return Training.model_validate_json(self.path(config).read_bytes())
-        except (FileNotFoundError, ValueError):
-            return None
+    def find(self, config: TrainConfig) -> dict[str, Any] | None:
+        """Read what a training came to where `config` ends, or None if it is not there."""
+        record = self._read(config)
+        reading = record["readings"].get(str(config.epochs))
+        return reading and {**record, **reading, "history": record["history"][: config.epochs]}
+
+    def _read(self, config: TrainConfig) -> dict[str, Any]:
+        """Read the file of a training; one that is missing or damaged has no readings."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            record = json.loads(self.path(config).read_bytes())
+            if isinstance(record, dict) and record.get("form") == FORM:
+                return record
+        return {"readings": {}}
 
     def train(self, needs: Iterable[Need], watch: Watch) -> dict[str, str]:
         """Train what is needed and not there yet; say why a training failed, by its name.
@@ -145,10 +154,10 @@ class Laboratory:
             wanted[path] = config, epochs | (wanted[path][1] if path in wanted else epochs)
         missing: list[Need] = []
         for config, epochs in wanted.values():
-            found = self.find(config)
-            if found is None or not found.readings.keys() >= epochs:
-                epochs = epochs | (found.readings.keys() if found else epochs)
-                missing.append((config.model_copy(update={"epochs": max(epochs)}), epochs))
+            there = {int(epoch) for epoch in self._read(config)["readings"]}
+            if not epochs <= there:
+                longest = config.model_copy(update={"epochs": max(epochs | there)})
+                missing.append((longest, epochs | there))
         # The longest first: no worker waits long for another at the end
         missing.sort(key=_weights_times_epochs, reverse=True)
         failures: dict[str, str] = {}
@@ -157,12 +166,12 @@ class Laboratory:
         with contextlib.closing(train_in_processes(missing, self._base, self._workers)) as done:
             for number, (config, outcome) in enumerate(done, start=1):
                 path = self.path(config)
-                if isinstance(outcome, Training):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_whole(path, outcome.model_dump_json(indent=1))
-                    self.trained += 1
-                else:
+                if isinstance(outcome, str):
                     failures[path.stem] = outcome
+                else:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(path, json.dumps(outcome, indent=1))
+                    self.trained += 1
                 watch(number, len(missing))
         return failures
 
@@ -191,15 +200,11 @@ def load_digits(base: TrainConfig) -> tuple[Digits, Digits]:
 
 def train_in_processes(
     needs: list[Need], base: TrainConfig, workers: int
-) -> Generator[tuple[TrainConfig, Training | str], None, None]:
+) -> Generator[tuple[TrainConfig, dict[str, Any] | str], None, None]:
     """Train in up to `workers` processes; give each training as it is done, or why it failed.
 
-    The processes end with the generator, and when this process is killed.
-
-    Args:
-        needs: what to train, in this order.
-        base: says where the digits are.
-        workers: how many processes share the cores.
+    The processes end with the generator, and when this process is killed. `base` says where the
+    digits are.
     """
     # Not forked: the threads of a numerical library do not survive that
     context = multiprocessing.get_context("spawn")
@@ -248,6 +253,7 @@ def train_in_processes(
     finally:
         for process in processes:
             process.kill()
+            process.join()
 
 
 def _work(connection: Connection, base: TrainConfig, number: int, workers: int) -> None:
@@ -263,7 +269,7 @@ def _work(connection: Connection, base: TrainConfig, number: int, workers: int) 
     with contextlib.suppress(EOFError, OSError):
         while True:
             config, epochs = connection.recv()
-            outcome: Training | str
+            outcome: dict[str, Any] | str
             try:
                 digits = digits or load_digits(base)
                 outcome = _train(config, epochs, digits, circumstances)
@@ -282,7 +288,8 @@ def _end_with_command() -> None:
 
 def _train(
     config: TrainConfig, epochs: frozenset[int], digits: tuple[Digits, Digits], circumstances: str
-) -> Training:
+) -> dict[str, Any]:
+    """Train one network; give its record, as JSON holds it, with what it is like after `epochs`."""
     backend = choose_backend()
     load_backend()
     from kit.training.fitting import fit
@@ -292,14 +299,16 @@ def _train(
     predictor = Predictor.build(config)
     reader = _Reader(predictor, keras_test, epochs)
     history = fit(predictor, train, split_digits(train, config), config, reader)
-    return Training(
-        settings=config,
-        fingerprint=train.fingerprint,
-        machine=f"{platform.node()}, {backend}, {circumstances}",
-        parameters=predictor.n_parameters,
-        history=tuple(history),
-        readings=reader.readings,
-    )
+    return {
+        "form": FORM,
+        # `kit train --config FILE` takes them
+        "settings": config.model_dump(mode="json"),
+        "fingerprint": train.fingerprint,
+        "machine": f"{platform.node()}, {backend}, {circumstances}",
+        "parameters": predictor.n_parameters,
+        "history": [asdict(epoch) for epoch in history],
+        "readings": reader.readings,
+    }
 
 
 class _Reader(Callback):
@@ -308,7 +317,7 @@ class _Reader(Callback):
     def __init__(self, predictor: "Predictor", keras_test: Digits, epochs: frozenset[int]) -> None:
         self._predictor, self._keras_test, self._epochs = predictor, keras_test, epochs
         self._seconds = 0.0
-        self.readings: dict[int, Reading] = {}
+        self.readings: dict[str, dict[str, Any]] = {}
 
     def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:  # noqa: ARG002
         """Judge the network if that was asked for after this epoch."""
@@ -316,10 +325,12 @@ class _Reader(Callback):
         if epoch.epoch in self._epochs:
             predicted = self._predictor.predict(self._keras_test).argmax(axis=1)
             right = predicted == self._keras_test.labels
-            self.readings[epoch.epoch] = Reading(
-                validation=epoch.val_accuracy or 0.0,
-                keras_test=float(right.mean()),
-                seconds=self._seconds,
-                n=len(right),
-                right=np.packbits(right).tobytes(),
-            )
+            self.readings[str(epoch.epoch)] = {
+                "validation": epoch.val_accuracy,
+                "keras_test": float(right.mean()),
+                "seconds": self._seconds,
+                "seconds_per_epoch": self._seconds / epoch.epoch,
+                "n": len(right),
+                # A bit for each image, as `numpy.packbits` packs them
+                "right": base64.b64encode(np.packbits(right).tobytes()).decode(),
+            }

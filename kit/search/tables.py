@@ -1,7 +1,8 @@
 """What the experiments gave: a row for each value over all seeds, and the paired comparison."""
 
+import base64
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,7 @@ from numpy.typing import NDArray
 
 from kit.config import TrainConfig
 from kit.metrics import Interval
-from kit.search.experiments import Experiment, Training
-from kit.training.callback import Epoch
+from kit.search.experiments import Experiment
 
 NOTE = (
     "The kit chooses the value with the best validation accuracy, the lab the one with the best "
@@ -21,11 +21,9 @@ NOTE = (
 )
 _Z = 1.959963984540054
 
-Find = Callable[[TrainConfig], Training | None]
-# As `summarise` gives it
-Row = dict[str, Any]
-# What its row is called, the epoch at which it is read, the training
-Found = tuple[Any, int, Training]
+# What a training came to, as `Laboratory.find` gives it
+Found = dict[str, Any]
+Find = Callable[[TrainConfig], Found | None]
 
 
 @dataclass(frozen=True)
@@ -34,14 +32,14 @@ class Table:
 
     Attributes:
         experiment: what was tried.
-        rows: by value, ascending. Values whose trainings all failed are missing.
-        curve: the epochs of the largest value, first seed.
+        rows: as `summarise` gives them. Values whose trainings all failed are missing.
+        curve: the epochs of the first training with the largest value.
         times_compare: whether all were trained on one machine, with equally many workers.
     """
 
     experiment: Experiment
-    rows: list[Row]
-    curve: tuple[Epoch, ...]
+    rows: list[dict[str, Any]]
+    curve: list[dict[str, Any]]
     times_compare: bool
 
     @property
@@ -50,19 +48,16 @@ class Table:
         return sorted(set(self.experiment.values) - {row["value"] for row in self.rows})
 
     def best_by(self, figure: str) -> int | None:
-        """The value with the highest `validation` (the kit's choice) or `keras_test` (the lab's).
-
-        Of equals it is the smallest; None where there are no rows.
-        """
-        best = max(self.rows, key=lambda row: row[figure], default=None)
-        return None if best is None else int(best["value"])
+        """The first value of the highest `validation` or `keras_test`, None without rows."""
+        best: dict[str, Any] = max(self.rows, key=lambda row: row[figure], default={})
+        return best.get("value")
 
     @property
     def best_epoch(self) -> int | None:
-        """The first epoch of the highest validation accuracy; None but for `epochs`."""
-        if self.experiment.name != "epochs" or not self.curve:
-            return None
-        return max(self.curve, key=lambda epoch: epoch.val_accuracy or 0.0).epoch
+        """The first epoch of the highest validation accuracy; only of the experiment on epochs."""
+        curve = self.curve if self.experiment.name == "epochs" else []
+        best: dict[str, Any] = max(curve, key=lambda epoch: epoch["val_accuracy"], default={})
+        return best.get("epoch")
 
 
 @dataclass(frozen=True)
@@ -73,16 +68,13 @@ class Comparison:
         difference: the first accuracy less the second, in [-1, 1].
         interval: its 95% interval over images, both ends in [-1, 1].
         p_value: how often a difference as large would appear by chance if both were equally good.
+        significant: whether that is less than 5%.
     """
 
     difference: float
     interval: Interval
     p_value: float
-
-    @property
-    def beyond_chance(self) -> bool:
-        """Whether the difference is significant, at 5%."""
-        return self.p_value < 0.05
+    significant: bool
 
 
 @dataclass(frozen=True)
@@ -91,96 +83,82 @@ class BestOfAll:
 
     Attributes:
         config: its settings, with the first seed.
-        rows: of `best` and of `base`.
+        rows: as `summarise` gives them, for `best` and for `base`.
         comparison: of their answers to the Keras test split.
     """
 
     config: TrainConfig
-    rows: list[Row]
+    rows: list[dict[str, Any]]
     comparison: Comparison
 
 
 def make_table(experiment: Experiment, find: Find) -> Table:
     """Gather what an experiment's trainings gave."""
-    configs = [(value, experiment.config(value, seed))
-               for value in experiment.values for seed in experiment.seeds]  # fmt: skip
-    found = _gather(configs, find)
-    # A training may have gone on for another table
-    curves = [each.history[:epoch] for value, epoch, each in found if value == found[-1][0]]
-    machines = {each.machine for _, _, each in found}
-    curve = curves[0] if curves else ()
+    found = [(value, each) for value in experiment.values for seed in experiment.seeds
+             if (each := find(experiment.config(value, seed)))]  # fmt: skip
+    curve: list[dict[str, Any]] = next(
+        (each["history"] for value, each in found if value == found[-1][0]), []
+    )
+    machines = {each["machine"] for _, each in found}
     return Table(experiment, summarise(found), curve, times_compare=len(machines) < 2)
 
 
 def best_config(tables: list[Table]) -> TrainConfig:
     """The base program with the value that validation chose in each of the four experiments."""
     best = {table.experiment.name: table.best_by("validation") for table in tables}
-    return tables[0].experiment.base.model_copy(
-        update={
-            "epochs": best["epochs"],
-            "batch_size": best["batch-size"],
-            "hidden": (best["units"], best["hidden"]),
-        }
-    )
+    update = {
+        "epochs": best["epochs"],
+        "batch_size": best["batch-size"],
+        "hidden": (best["units"], best["hidden"]),
+    }
+    return tables[0].experiment.base.model_copy(update=update)
 
 
-def compare_with_base(pairs: list[list[TrainConfig]], find: Find) -> BestOfAll | None:
-    """Compare the network with all the best values with the base program.
-
-    Args:
-        pairs: both of them, for each seed.
-        find: gives a finished training.
+def compare_with_base(
+    best: list[TrainConfig], base: list[TrainConfig], find: Find
+) -> BestOfAll | None:
+    """Compare the network with all the best values with the base program, one of each a seed.
 
     Returns:
-        None where one of the trainings is missing.
+        None where a training is missing.
     """
-    found = _gather([each for pair in pairs for each in zip(("best", "base"), pair, strict=True)],
-                    find)  # fmt: skip
-    if len(found) < 2 * len(pairs):
+    found = [(name, each) for name, configs in (("best", best), ("base", base))
+             for config in configs if (each := find(config))]  # fmt: skip
+    if len(found) < 2 * len(best):
         return None
-    readings = [training.readings[epoch] for _, epoch, training in found]
-    right = np.stack([np.unpackbits(np.frombuffer(each.right, np.uint8), count=each.n)
-                      for each in readings]).astype(np.bool_)  # fmt: skip
-    return BestOfAll(pairs[0][0], summarise(found), compare(right[::2], right[1::2]))
+    right = [
+        np.unpackbits(np.frombuffer(base64.b64decode(each["right"]), np.uint8), count=each["n"])
+        for _, each in found
+    ]
+    answers = np.stack(right).astype(np.bool_)
+    comparison = compare(answers[: len(best)], answers[len(best) :])
+    return BestOfAll(best[0], summarise(found), comparison)
 
 
-def summarise(found: Iterable[Found]) -> list[Row]:
-    """Sum up trainings over seeds, in a row for each `value`.
+def summarise(found: list[tuple[Any, Found]]) -> list[dict[str, Any]]:
+    """Sum up finished trainings over seeds, in a row for each name that they are given.
 
     Returns:
-        Rows of `value`, `seeds` (how many) and `parameters`, and the mean and, as `…_sd`, the
-        standard deviation over seeds of `validation` and `keras_test` (accuracies in [0, 1]),
-        `seconds` (of all epochs) and `seconds_per_epoch`. With one seed there is no standard
-        deviation: None.
+        Rows of `value` (the name), `seeds` (how many) and `parameters`, and the mean and, as
+        `…_sd`, the standard deviation of `validation` and `keras_test` (accuracies in [0, 1]),
+        `seconds` (of all epochs) and `seconds_per_epoch`. That of one seed is None.
     """
-    # Not above: the processes that train do without it
+    if not found:
+        return []
+    # Not above, because the processes that train do without it
     import pandas as pd
 
     figures = ["validation", "keras_test", "seconds", "seconds_per_epoch"]
-    frame = pd.DataFrame(
-        [
-            {"value": value, "epochs": epochs, "parameters": training.parameters,
-             **dict(training.readings[epochs])}
-            for value, epochs, training in found
-        ],
-        columns=["value", "epochs", "parameters", *figures],
-    )  # fmt: skip
-    frame["seconds_per_epoch"] = frame["seconds"] / frame["epochs"]
-    rows = frame.groupby("value", sort=False)
+    given = [{"value": value, **each} for value, each in found]
+    rows = pd.DataFrame(given, columns=["value", "parameters", *figures]).groupby(
+        "value", sort=False
+    )
     summary = rows["parameters"].agg(seeds="size", parameters="first")
     summary = summary.join(rows[figures].mean()).join(rows[figures].std().add_suffix("_sd"))
-    # Objects: a column of numbers cannot hold None
+    # Objects, because a column of numbers cannot hold None
     plain = summary.reset_index().astype(object)
-    return [{str(name): row[name] for name in row} for row in
-            plain.where(plain.notna(), None).to_dict("records")]  # fmt: skip
-
-
-def _gather(configs: Iterable[tuple[Any, TrainConfig]], find: Find) -> list[Found]:
-    return [
-        (row, config.epochs, training)
-        for row, config in configs
-        if (training := find(config)) is not None and config.epochs in training.readings
-    ]
+    return [{str(name): row[name] for name in row}
+            for row in plain.where(plain.notna(), None).to_dict("records")]  # fmt: skip
 
 
 def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
@@ -195,20 +173,13 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     Args:
         first: bool (seeds, n), whether the first network was right.
         second: bool (seeds, n), likewise, on the same images in the same order.
-
-    Raises:
-        ValueError: the shapes differ, or there is nothing to judge.
     """
-    if first.shape != second.shape or first.ndim != 2 or not first.size:
-        raise ValueError(f"answers {first.shape} and {second.shape} are not on the same images")
     seeds, n = first.shape
     differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
     mean = float(differences.mean())
     squares = float((differences**2).sum())
     z = max(0.0, abs(float(differences.sum())) - 1 / seeds) / math.sqrt(squares) if squares else 0.0
     half_width = _Z * float(differences.std()) / math.sqrt(n)
-    return Comparison(
-        difference=mean,
-        interval=(max(-1.0, mean - half_width), min(1.0, mean + half_width)),
-        p_value=math.erfc(z / math.sqrt(2)),
-    )
+    interval = max(-1.0, mean - half_width), min(1.0, mean + half_width)
+    p_value = math.erfc(z / math.sqrt(2))
+    return Comparison(mean, interval, p_value, p_value < 0.05)

@@ -1,4 +1,4 @@
-"""Digits warped afresh each time they are seen: affine maps and smooth elastic displacement.
+"""Warps of digits while training: affine maps and smooth elastic displacement.
 
 The idea is P. Y. Simard, D. Steinkraus and J. C. Platt's, "Best practices for convolutional neural
 networks applied to visual document analysis" (2003).
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from kit.config import Augmentation
 from kit.data.digits import PIXELS, SIDE
 
-# Displacement is drawn at this many knots a side, and smoothed over the pixels between them
+# Displacement is drawn at this many knots per side, and smoothed over the pixels between them
 KNOTS = 6
 AFFINE = 6
 NOISE = AFFINE + 2 * KNOTS * KNOTS
 _CENTRE = (SIDE - 1) / 2
-# One ring of paper around the image: what is fetched from beyond it is paper too
+# One ring of paper around the image; further outside there is paper too
 _PADDED = SIDE + 2
 
 
 def draw_noise(n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw what chance decides of n warps: float32 (n, 78), for strength 1.
+    """Draw the random numbers of n warps: float32 (n, 78), for strength 1.
 
     Columns are rotation, scale of y and x, shear, shift of y and x, uniform in [-1, 1], then the
     knots' displacements of y and of x, standard normal. Multiplied by a strength in [0, 1], they
-    give weaker warps, and none at 0. NumPy draws them because XLA takes longer for them on a CPU
-    than for everything else that a warp does.
+    give weaker warps, and none at 0. NumPy draws them, because on a CPU XLA needs longer for
+    that than for the rest of a warp.
     """
     affine = rng.uniform(-1, 1, (n, AFFINE)).astype(np.float32)
     return np.hstack([affine, rng.standard_normal((n, NOISE - AFFINE), np.float32)])
@@ -75,7 +75,7 @@ class Warp(keras.layers.Layer):
         return upper + (lower - upper) * down
 
     def origins(self, noise: Any) -> tuple[Any, Any]:
-        """Where each pixel of a warped image comes from: y and x, float32 (n, 784), in pixels."""
+        """Return where each pixel comes from: y and x, float32 (n, 784), in pixels."""
         given = self.augmentation
         rotation, scale_y, scale_x, shear, shift_y, shift_x = (
             noise[:, column : column + 1] for column in range(AFFINE)
@@ -88,7 +88,7 @@ class Warp(keras.layers.Layer):
         y = scale_y * (cosine * self.y + sine * sheared)
         x = scale_x * (cosine * sheared - sine * self.y)
         knots = keras.ops.reshape(noise[:, AFFINE:], (-1, KNOTS * KNOTS))
-        # As one matrix product over both axes, which is far faster than a batch of small ones
+        # One matrix product over both axes is far faster than many small ones
         displaced = keras.ops.reshape(
             keras.ops.matmul(knots, self.basis) * given.displacement, (-1, 2, PIXELS)
         )

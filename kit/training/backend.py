@@ -12,10 +12,10 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def choose_backend() -> str:
-    """Take KERAS_BACKEND, or TensorFlow where it is not set, whatever Keras's own file says.
+    """Choose the backend that KERAS_BACKEND names, or TensorFlow if it is not set.
 
     Raises:
-        UsageError: it is none that trains, or is not installed.
+        UsageError: the kit cannot train with it, or it is not installed.
     """
     backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
     if backend not in BACKENDS:
@@ -33,12 +33,12 @@ def choose_backend() -> str:
 
 
 def load_backend() -> None:
-    """Import Keras and its backend, without the notes that TensorFlow's C++ prints meanwhile.
+    """Import Keras and its backend, without the notes that TensorFlow prints.
 
-    Whoever wants those sets TF_CPP_MIN_LOG_LEVEL, which is then obeyed.
+    To see the notes, set TF_CPP_MIN_LOG_LEVEL.
 
     Raises:
-        UsageError: what is installed of them is broken.
+        UsageError: the installed packages are broken.
     """
     wanted = "TF_CPP_MIN_LOG_LEVEL" in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -49,7 +49,7 @@ def load_backend() -> None:
             backend = os.environ.get("KERAS_BACKEND", BACKENDS[0])
             raise UsageError(
                 f"KERAS_BACKEND: {backend} cannot be loaded ({error}).",
-                f"Install it anew (pip install --force-reinstall {backend}), or choose another.",
+                f"Reinstall it (pip install --force-reinstall {backend}), or choose another.",
             ) from error
 
         # Keras loads TensorFlow's data pipeline later on other backends too
@@ -59,7 +59,7 @@ def load_backend() -> None:
 
 @contextlib.contextmanager
 def _without_stderr() -> Iterator[None]:
-    # Of the process, not of Python alone: C++ knows nothing of sys.stderr
+    # The process's stderr, because C++ does not write to sys.stderr
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -1,4 +1,4 @@
-"""Which of the training rows are held out for validation."""
+"""Chooses the training rows that are held out for validation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ def split_rows(labels: NDArray[np.int64], config: TrainConfig) -> tuple[Rows, Ro
     if config.split == "last":
         kept = int(n * (1 - config.validation_fraction))
         return np.arange(kept), np.arange(kept, n)
-    # Rows in an order that goes through the digits one after the other, shuffled within each:
-    # evenly spaced picks out of it give every digit its share.
+    # Sort the rows by digit, shuffled within each digit. Evenly spaced picks out of that order give
+    # every digit its share.
     seed = config.seed if config.split_seed is None else config.split_seed
     shuffled = np.random.default_rng(seed).permutation(n)
     by_digit = shuffled[np.argsort(labels[shuffled], kind="stable")]

@@ -62,13 +62,13 @@ def test_train_on_kaggle_writes_a_whole_run_that_validate_and_score_agree_on(
     assert (tmp_path / again["submission"]).read_bytes() == (tmp_path / submission).read_bytes()
 
 
-def test_train_without_validation_rows_says_that_nothing_foretells_the_score(
+def test_train_without_validation_rows_says_that_there_is_no_estimate(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
     ended = kit("train", "--source", "kaggle", "--data", small_kaggle, "--preset", "baseline",
                 *SMALL, "--epochs", "1", "--validation-fraction", "0")  # fmt: skip
     assert ended.exit_code == 0, ended.stderr
-    assert "nothing foretells this run's score" in ended.stdout
+    assert "no validation estimate" in ended.stdout
     run = next((tmp_path / "submissions").iterdir())
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["rows"] == {"train": 1500, "validation": 0, "test": 300}
@@ -84,7 +84,7 @@ def test_a_run_on_kerass_arrays_is_marked_where_kaggles_test_images_are_among_th
     (tmp_path / "data" / "kaggle").symlink_to(small_kaggle)
     trained = kit("train", "--source", "keras", "--preset", "baseline", "--epochs", "1")
     assert trained.exit_code == 0, trained.stderr
-    assert "Overlapping: 300 of its 300 images were trained on" in trained.stdout
+    assert "Overlap: 300 of its 300 images were trained on" in trained.stdout
     run = next((tmp_path / "submissions").iterdir())
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["overlap"] == {

@@ -248,7 +248,7 @@ def test_without_a_copy_and_a_network_the_remedy_is_told(
     # Nothing else: what Keras says of its download is not what a command answers
     assert told.stdout.splitlines() == [
         "NetworkError 6",
-        "MNIST is not at hand (data/mnist.npz, Keras's cache) and Keras cannot download it.",
+        "MNIST is missing (data/mnist.npz, Keras's cache), and Keras cannot download it.",
         MEND,
     ]
     assert not (home / "datasets" / "mnist.npz").exists()

@@ -60,7 +60,7 @@ def test_run_without_predictions_of_the_split_is_told_so(
     with pytest.raises(DataError) as caught:
         validate(Run(tmp_path), keras_test)
     assert caught.value.what == (
-        f"{path}: holds no predictions of the Keras test split: MNIST was not at hand."
+        f"{path}: has no predictions for the Keras test split, because MNIST was missing."
     )
     assert caught.value.remedy == (
         "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again."

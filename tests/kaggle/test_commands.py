@@ -56,8 +56,8 @@ def test_submit_sets_the_score_beside_validation(
     assert printed(capsys, "submit") == [
         "Submission 40000000: COMPLETE",
         "Public score 1.00000",
-        "Validation foretold 90.00% (95% interval 87.98% to 91.71%, 1,000 images)",
-        "Score and validation differ by more than chance: +10.00%",
+        "Validation 90.00% (95% interval 87.98% to 91.71%, 1,000 images)",
+        "The score differs by +10.00%; the difference is significant.",
     ]
 
 

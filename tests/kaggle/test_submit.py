@@ -104,7 +104,7 @@ def test_the_score_is_set_beside_what_validation_foretold(
     assert foretold.validation.accuracy == 0.75
     assert (foretold.score.accuracy, foretold.score.n) == (0.75, TEST_ROWS)
     assert foretold.difference.difference == 0
-    assert not foretold.difference.beyond_chance
+    assert not foretold.difference.significant
 
 
 def test_a_run_that_predicts_another_test_file_is_not_submitted(

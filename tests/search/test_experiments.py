@@ -1,3 +1,4 @@
+import base64
 import math
 import multiprocessing
 import os
@@ -5,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,15 +16,12 @@ from kit.data.digits import Source
 from kit.errors import DataError, UsageError
 from kit.search.experiments import (
     EXPERIMENTS,
-    Reading,
-    Training,
     base_program,
     epoch_values,
     plan_experiment,
 )
 from kit.search.laboratory import Laboratory, train_in_processes
 from kit.search.tables import compare, compare_with_base, make_table
-from kit.training.callback import Epoch
 
 
 def test_the_lab_s_values() -> None:
@@ -71,58 +70,46 @@ def test_mcnemar_by_hand() -> None:
     # both right on 80, only the first on 14, only the second on 4: z = (|14 - 4| - 1) / √18
     first = np.array([[True] * 94 + [False] * 6])
     second = np.array([[True] * 80 + [False] * 14 + [True] * 4 + [False] * 2])
-    found = compare(first, second)
-    assert found.difference == pytest.approx(0.10)
-    assert found.p_value == pytest.approx(math.erfc(9 / math.sqrt(18) / math.sqrt(2)))
-    assert found.beyond_chance
+    once = compare(first, second)
+    assert once.difference == pytest.approx(0.10)
+    assert once.p_value == pytest.approx(math.erfc(9 / math.sqrt(18) / math.sqrt(2)))
+    assert once.significant
     half_width = 1.96 * math.sqrt((18 / 100 - 0.1**2) / 100)
-    assert found.interval == pytest.approx((0.1 - half_width, 0.1 + half_width), abs=1e-4)
+    assert once.interval == pytest.approx((0.1 - half_width, 0.1 + half_width), abs=1e-4)
     # over seeds, an image stays one observation
     twice = compare(np.repeat(first, 2, axis=0), np.repeat(second, 2, axis=0))
-    assert twice.interval == pytest.approx(found.interval)
+    assert twice.interval == pytest.approx(once.interval)
 
 
 def test_equal_answers_are_no_better_than_chance() -> None:
     same = np.array([[True, False, True], [True, True, False]])
-    found = compare(same, same)
-    assert (found.difference, found.p_value, found.beyond_chance) == (0.0, 1.0, False)
-    with pytest.raises(ValueError, match="not on the same images"):
-        compare(same, same[:1])
+    equal = compare(same, same)
+    assert (equal.difference, equal.p_value, equal.significant) == (0.0, 1.0, False)
 
 
-def training(
-    config: TrainConfig, keras_test: dict[int, float], machine: str = "here", n: int = 100
-) -> Training:
-    """A training whose validation accuracy is 0.1 higher, and which takes 2 s an epoch."""
-    return Training(
-        settings=config,
-        fingerprint="",
-        machine=machine,
-        parameters=9,
-        history=tuple(
-            Epoch(i, 0.5, 0.5, 0.5, keras_test.get(i, 0.0) + 0.1, 0.01, 2.0)
-            for i in range(1, config.epochs + 1)
-        ),
-        readings={
-            i: Reading(
-                validation=accuracy + 0.1,
-                keras_test=accuracy,
-                seconds=2.0 * i,
-                n=n,
-                right=np.packbits(np.arange(n) < n * accuracy).tobytes(),
-            )
-            for i, accuracy in keras_test.items()
-        },
-    )
+def found(
+    epochs: int, keras_test: float, machine: str = "here", validation: tuple[float, ...] = ()
+) -> dict[str, Any]:
+    """What `Laboratory.find` gives of a training that takes 2 s an epoch."""
+    curve = validation or (keras_test + 0.1,) * epochs
+    return {
+        "machine": machine,
+        "parameters": 9,
+        "history": [{"epoch": i, "val_accuracy": each} for i, each in enumerate(curve, start=1)],
+        "validation": curve[-1],
+        "keras_test": keras_test,
+        "seconds": 2.0 * epochs,
+        "seconds_per_epoch": 2.0,
+        "n": 100,
+        "right": base64.b64encode(np.packbits(np.arange(100) < 100 * keras_test)).decode(),
+    }
 
 
 def test_a_row_sums_up_a_value_over_its_seeds() -> None:
     plan = plan_experiment("units", base_program({"epochs": 4}), 2, [10, 20, 30])
     done = {
-        (10, 42): training(plan.config(10, 42), {4: 0.5}),
-        (10, 43): training(plan.config(10, 43), {4: 0.7}),
-        (20, 43): training(plan.config(20, 43), {4: 0.6}, machine="there"),
-    }
+        (10, 42): found(4, 0.5), (10, 43): found(4, 0.7), (20, 43): found(4, 0.6, "there"),
+    }  # fmt: skip
     table = make_table(plan, lambda config: done.get((config.hidden[0], config.seed)))
     first, second = table.rows
     assert (first["value"], first["seeds"], first["parameters"]) == (10, 2, 9)
@@ -135,6 +122,7 @@ def test_a_row_sums_up_a_value_over_its_seeds() -> None:
     assert not table.times_compare
     # of equals, the smallest value
     assert (table.best_by("validation"), table.best_by("keras_test")) == (10, 10)
+    assert table.best_epoch is None
 
 
 def test_a_table_without_a_finished_training_is_empty() -> None:
@@ -143,29 +131,30 @@ def test_a_table_without_a_finished_training_is_empty() -> None:
     assert (table.best_by("validation"), table.best_epoch) == (None, None)
 
 
-def test_a_curve_ends_where_its_table_does() -> None:
-    plan = plan_experiment("epochs", base_program({"epochs": 4}), 1, [1, 2])
-    longer = training(plan.base, {1: 0.1, 2: 0.2, 4: 0.4})
-    table = make_table(plan, lambda _: longer)
-    assert [row["keras_test"] for row in table.rows] == [0.1, 0.2]
-    assert [epoch.epoch for epoch in table.curve] == [1, 2]
+def test_the_curve_is_that_of_the_most_epochs() -> None:
+    plan = plan_experiment("epochs", base_program({"epochs": 4}), 1, [1, 3])
+    validation = (0.2, 0.4, 0.4)
+    table = make_table(
+        plan, lambda c: found(c.epochs, 0.1 * c.epochs, validation=validation[: c.epochs])
+    )
+    assert [row["keras_test"] for row in table.rows] == pytest.approx([0.1, 0.3])
+    assert [epoch["epoch"] for epoch in table.curve] == [1, 2, 3]
     assert (table.best_epoch, table.times_compare) == (2, True)
 
 
 def test_the_best_of_all_is_compared_seed_by_seed() -> None:
-    base, best = base_program({"epochs": 1}), base_program({"epochs": 2})
-    pairs = [[one.model_copy(update={"seed": seed}) for one in (best, base)] for seed in (42, 43)]
+    best, base = ([base_program({"epochs": epochs, "seed": seed}) for seed in (42, 43)]
+                  for epochs in (2, 1))  # fmt: skip
 
-    def find(config: TrainConfig) -> Training:
-        return training(config, {1: 0.5, 2: 0.8} if config.epochs == 2 else {1: 0.5})
+    def find(config: TrainConfig) -> dict[str, Any]:
+        return found(config.epochs, 0.8 if config.epochs == 2 else 0.5)
 
-    found = compare_with_base(pairs, find)
-    assert found is not None
-    assert [(row["value"], row["keras_test"]) for row in found.rows] == [
-        ("best", pytest.approx(0.8)), ("base", pytest.approx(0.5)),
-    ]  # fmt: skip
-    assert found.comparison.difference == pytest.approx(0.3)
-    assert compare_with_base(pairs, lambda c: find(c) if c.seed == 42 else None) is None
+    compared = compare_with_base(best, base, find)
+    assert compared is not None
+    assert [row["value"] for row in compared.rows] == ["best", "base"]
+    assert [row["keras_test"] for row in compared.rows] == pytest.approx([0.8, 0.5])
+    assert compared.comparison.difference == pytest.approx(0.3)
+    assert compare_with_base(best, base, lambda c: find(c) if c.seed == 42 else None) is None
 
 
 TINY = {"preset": "baseline", "hidden": (16,), "batch_size": 20}
@@ -191,34 +180,38 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
     config = make_config({**TINY, "source": "kaggle", "data": overlapping, "epochs": 1})
     told: list[tuple[int, int]] = []
 
-    def train(epochs: set[int]) -> Training:
+    def train(epochs: set[int]) -> Laboratory:
         laboratory = Laboratory(config, tmp_path / "lab", 1)
         need = config.model_copy(update={"epochs": max(epochs)}), frozenset(epochs)
         assert laboratory.train([need], lambda *done: told.append(done)) == {}
-        found = laboratory.find(config)
-        assert found is not None
-        return found
+        return laboratory
 
-    first = train({1})
+    first = train({1}).find(config)
+    assert first is not None
     assert told == [(0, 1), (1, 1)]
-    assert first.parameters == 785 * 16 + 17 * 10
+    assert first["parameters"] == 785 * 16 + 17 * 10
     # the 100 that stand in the training digits are left out
-    assert first.readings[1].n == 9_900
-    right = np.unpackbits(np.frombuffer(first.readings[1].right, np.uint8), count=9_900)
-    assert right.mean() == pytest.approx(first.readings[1].keras_test)
-    assert train({1}) == first
+    assert first["n"] == 9_900
+    packed = np.frombuffer(base64.b64decode(first["right"]), np.uint8)
+    assert np.unpackbits(packed, count=9_900).mean() == pytest.approx(first["keras_test"])
+    assert train({1}).find(config) == first
     assert len(told) == 2, "it was trained twice"
 
-    # a reading on the way is that of a training that ends there
-    longer = train({3})
-    assert list(longer.readings) == [1, 3]
-    assert longer.readings[1].right == first.readings[1].right
-    assert longer.readings[3].validation == longer.history[2].val_accuracy
+    # a training that goes on is, on its way, what a shorter one is at its end
+    laboratory = train({3})
+    again = laboratory.find(config)
+    assert again is not None
+    assert [epoch["epoch"] for epoch in again["history"]] == [1]
+    assert again["right"] == first["right"]
+    longer = laboratory.find(config.model_copy(update={"epochs": 3}))
+    assert longer is not None
+    assert longer["validation"] == longer["history"][2]["val_accuracy"]
+    assert longer["seconds"] == pytest.approx(sum(each["seconds"] for each in longer["history"]))
 
     (file,) = (tmp_path / "lab").iterdir()
     for damaged in (b"", file.read_bytes()[:-20], b'{"form": "another"}'):
         file.write_bytes(damaged)
-        assert Laboratory(config, tmp_path / "lab", 1).find(config) is None
+        assert laboratory.find(config) is None
 
 
 def test_what_is_wrong_with_one_training_does_not_end_the_others(overlapping: Path) -> None:
@@ -238,7 +231,8 @@ def test_what_is_wrong_with_one_training_does_not_end_the_others(overlapping: Pa
     killer.join()
     assert "killed" in str(outcomes[0])
     assert "the loss is" in str(outcomes[1])
-    assert isinstance(outcomes[2], Training)
+    assert isinstance(outcomes[2], dict)
+    assert list(outcomes[2]["readings"]) == ["1"]
 
 
 def test_the_longest_trainings_begin_first(overlapping: Path, tmp_path: Path) -> None:

@@ -193,9 +193,7 @@ def test_an_image_that_one_member_has_seen_is_seen(member: MakeMember, tmp_path:
     assert made.metrics["overlap"]["test"] == {"n": 30, "n_overlap": 3}
 
 
-def test_without_shared_rows_nothing_foretells_the_score(
-    member: MakeMember, tmp_path: Path
-) -> None:
+def test_without_shared_rows_there_is_no_validation(member: MakeMember, tmp_path: Path) -> None:
     members = [member(1), member(2)]
     other = arrays(members[1])
     write_arrays(members[1], {**other, "validation_rows": other["validation_rows"] + 1})
