@@ -156,12 +156,10 @@ def train(
         else:
             settings = read_settings(config) if config else {}
             if from_study is not None:
-                from kit.search.results import trial_settings
-                from kit.search.storage import default_storage
+                from kit.search.study import default_storage, trial_settings
 
-                settings = trial_settings(
-                    storage or default_storage(submissions), from_study, trial
-                )
+                address = storage or default_storage(submissions)
+                settings = trial_settings(address, from_study, trial)
                 note(
                     "These settings were chosen by the rows held out. So this run's validation "
                     "accuracy is a little too high."

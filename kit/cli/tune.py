@@ -1,10 +1,12 @@
 """kit tune."""
 
 import shlex
+import signal
+import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +14,6 @@ from kit.cli.app import app
 from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submissions, Workers
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
-
-if TYPE_CHECKING:
-    from kit.search.results import Found
-
-_SHOWN = 10
 
 
 class PrunerName(StrEnum):
@@ -68,87 +65,68 @@ def tune(
     and warps. An interrupted study goes on with the same command; the same --study and --storage on
     several machines share it.
     """
-    from kit.search.pictures import draw_study
-    from kit.search.results import read_study
-    from kit.search.storage import default_storage
+    from kit.search.study import default_storage, load_study, study_figures
+    from kit.search.study_pictures import draw_study
 
     address = storage or default_storage(submissions)
     if show is None:
         from kit.config import make_config
-        from kit.search.tune import Order
-        from kit.search.tune import tune as tune_study
+        from kit.search.study import tune as tune_study
 
         given = {"epochs": epochs, "source": source and source.value, "data": data, "name": study}
-        base = make_config(
-            {setting: value for setting, value in given.items() if value is not None}
-        )
+        base = make_config({name: value for name, value in given.items() if value is not None})
         until = None if timeout is None else time.time() + timeout
+        # The workers are ended, too
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         with search_bar("Trials", until) as tell:
 
-            def watch(done: int, total: int, best: float | None) -> None:
-                tell(done, total, "" if best is None else f"best validation {best:.2%}")
+            def watch(done: int, best: float | None) -> None:
+                tell(done, trials, "" if best is None else f"best validation {best:.2%}")
 
-            tune_study(address, Order(study, base, trials, pruner.value, workers, until), watch)
-    found = read_study(address, show or study)
-    pictures = draw_study(found.study, found.importances, submissions / "pictures")
+            tune_study(
+                address, study, base, watch,
+                trials=trials, pruner=pruner.value, workers=workers, until=until,
+            )  # fmt: skip
+    found = load_study(address, show or study)
+    figures = study_figures(found)
+    pictures = draw_study(found, figures["importances"], submissions / "pictures")
     if json:
-        print_json(_figures(found, pictures))
+        print_json({**figures, "pictures": pictures})
     else:
-        _tell(found, pictures)
-        if found.best:
-            command = ["kit", "train", "--from-study", found.study.study_name]
+        _tell(figures, pictures)
+        if figures["best"]:
+            command = ["kit", "train", "--from-study", figures["study"]]
             if storage is None and submissions != SUBMISSIONS:
                 command += ["--submissions", str(submissions)]
             # An address may hold a password
             where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
             print_lines([f"Train the best: {shlex.join(command)}{where}"])
-    if show is None and not found.best and found.failures:
+    if show is None and not figures["best"] and figures["failures"]:
         raise typer.Exit(8)
 
 
-def _figures(found: "Found", pictures: list[Path]) -> dict[str, Any]:
-    return {
-        "study": found.study.study_name,
-        "trials": found.states,
-        "best": [
-            {
-                "trial": trial.number,
-                "val_accuracy": trial.value,
-                "params": trial.params,
-                "parameters": trial.user_attrs.get("parameters"),
-                "seconds": trial.user_attrs.get("seconds"),
-            }
-            for trial in found.best[:_SHOWN]
-        ],
-        "importances": found.importances,
-        "failures": found.failures,
-        "pictures": pictures,
-    }
-
-
-def _tell(found: "Found", pictures: list[Path]) -> None:
-    states = ", ".join(f"{count} {state}" for state, count in found.states.items())
-    name = found.study.study_name
-    print_lines([f"Study {name}: {states or 'no trial yet'}"])
+def _tell(figures: dict[str, Any], pictures: list[Path]) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in figures["trials"].items())
+    print_lines([f"Study {figures['study']}: {states or 'no trial yet'}"])
     print_table(
         "Best trials",
         ["trial", "validation, %", "seconds", "hyperparameters"],
         [
             [
-                str(trial.number),
-                f"{100 * (trial.value or 0.0):.2f}",
-                f"{trial.user_attrs.get('seconds', 0.0):.0f}",
-                ", ".join(f"{param} {_short(value)}" for param, value in trial.params.items()),
+                str(trial["trial"]),
+                f"{100 * (trial['val_accuracy'] or 0.0):.2f}",
+                f"{trial['seconds'] or 0.0:.0f}",
+                ", ".join(f"{name} {_short(value)}" for name, value in trial["params"].items()),
             ]
-            for trial in found.best[:_SHOWN]
+            for trial in figures["best"]
         ],
     )
     print_table(
         "Importance",
         ["hyperparameter", "share"],
-        [[param, f"{share:.2f}"] for param, share in found.importances.items()],
+        [[name, f"{share:.2f}"] for name, share in figures["importances"].items()],
     )
-    for trial, reason in found.failures.items():
+    for trial, reason in figures["failures"].items():
         print_lines([f"Trial {trial} failed: {reason}"])
     print_lines([f"Picture: {picture}" for picture in pictures])
 

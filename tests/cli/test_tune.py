@@ -1,0 +1,122 @@
+"""A small search as its user has it, on 1,500 real digits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import KIT, Kit
+
+# Compiling these small networks takes longer than training them
+JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+
+
+def start(folder: Path, digits: Path, *options: str) -> "subprocess.Popen[str]":
+    """Start a search, and wait until it begins its workers."""
+    command = [KIT, "tune", "--epochs", "1", "--source", "kaggle", "--data", str(digits), *options]
+    process = subprocess.Popen(
+        command, cwd=folder, env=os.environ | JAX, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("Trials: 0 of ")
+    return process
+
+
+def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
+    kit: Kit, small_kaggle: Path, tmp_path: Path
+) -> None:
+    process = start(tmp_path, small_kaggle, "--trials", "50")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("Trials: 1 of 50  best validation ")
+    shown = kit("tune", "--show", "tune", "--json")
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.json["trials"]["complete"] >= 1
+    assert all((tmp_path / picture).is_file() for picture in shown.json["pictures"])
+    run = kit("train", "--from-study", "tune", "--data", small_kaggle, "--json", **JAX)
+    assert run.exit_code == 0, run.stderr
+    trial = int(run.json["run"].rpartition("-tune-")[2])
+
+    process.send_signal(signal.SIGTERM)
+    told = time.monotonic()
+    stdout, stderr = process.communicate(timeout=30)
+    assert time.monotonic() - told < 10
+    assert process.returncode == 143
+    assert stdout == ""
+    assert "Traceback" not in stderr
+
+    again = ("tune", "--epochs", "1", "--source", "kaggle", "--data", small_kaggle, "--trials")
+    done = kit("tune", "--show", "tune", "--json").json["trials"]
+    finished = done["complete"] + done.get("pruned", 0)
+    ended = kit(*again, str(finished + 1), "--json", **JAX)
+    assert ended.exit_code == 0, ended.stderr
+    now = ended.json["trials"]
+    assert now["complete"] + now.get("pruned", 0) == finished + 1
+    best = ended.json["best"]
+    assert {"layers", "optimizer", "dropout", "batch_size"} <= set(best[0]["params"])
+    settings = json.loads((tmp_path / "submissions" / run.json["run"] / "config.json").read_text())
+    params = next(one["params"] for one in best if one["trial"] == trial)
+    assert {
+        name: settings["settings"][name] for name in ("optimizer", "dropout", "batch_size")
+    } == {name: params[name] for name in ("optimizer", "dropout", "batch_size")}
+    # It has its trials: nothing is trained, and no backend is needed for that
+    nothing = kit(*again, "1", KERAS_BACKEND="none")
+    assert nothing.exit_code == 0, nothing.stderr
+    assert "Train the best: kit train --from-study tune" in nothing.stdout
+    other = kit(*again, "1", "--epochs", "2")
+    assert other.exit_code == 2
+    assert "epochs 1, not 2" in other.stderr
+
+
+def test_ctrl_c_ends_workers_that_are_still_starting_and_leaves_no_traceback(
+    small_kaggle: Path, tmp_path: Path
+) -> None:
+    process = start(tmp_path, small_kaggle, "--trials", "4", "--workers", "2")
+    # A terminal interrupts the command and its workers at once, here while those import
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert len(stderr.splitlines()) == 1
+    assert "The same command" in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "what"),
+    [
+        (("tune", "--show", "tune"), 2, "submissions/studies.db: no studies there yet"),
+        (("train", "--from-study", "tune"), 2, "submissions/studies.db: no studies there yet"),
+        (("train", "--trial", "1"), 2, "--trial"),
+        (("train", "--from-study", "tune", "--preset", "quick"), 2, "--from-study"),
+        (("tune", "--storage", "mysql://kit:secret@localhost/kit"), 2, "mysql"),
+        (
+            ("tune", "--show=x", "--storage=postgresql://kit:secret@127.0.0.1:1/kit", "--debug"),
+            6,
+            "kit:***@127.0.0.1:1/kit: the database does not answer",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_what_a_user_can_do_wrong_is_answered_in_two_lines(
+    kit: Kit, arguments: tuple[str, ...], exit_code: int, what: str
+) -> None:
+    ended = kit(*arguments)
+    assert ended.exit_code == exit_code, ended.stderr
+    assert what in ended.stderr
+    assert "secret" not in ended.stdout + ended.stderr
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['optuna'] = None; from kit.cli.main import run; "
+        "sys.exit(run(['tune', '--show', 'x']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "digit-kit[search]" in ended.stderr

@@ -1,0 +1,142 @@
+"""Studies as far as they get without training a network."""
+
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from kit.config import TrainConfig
+from kit.errors import UsageError
+from kit.search.space import SEARCHED, suggest
+from kit.search.storage import open_storage
+from kit.search.study import load_study, study_figures, trial_settings, tune
+from kit.search.study_pictures import draw_study
+from kit.search.workers import REASON
+from kit.training.dataset import load_dataset
+
+BASE = TrainConfig(epochs=1)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'studies.db'}"
+
+
+def ignore(_done: int, _best: float | None) -> None:
+    """Watch nothing."""
+
+
+def add(address: str, name: str, *trials: optuna.trial.FrozenTrial) -> optuna.Study:
+    """Add trials to a study, which begins with the first."""
+    study = optuna.create_study(
+        study_name=name, storage=open_storage(address), direction="maximize", load_if_exists=True
+    )
+    study.add_trials(trials)
+    return study
+
+
+def test_a_broken_backend_ends_the_command_and_costs_no_trial(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "packages"
+    broken.mkdir()
+    (broken / "torch.py").write_text("raise ImportError('libtorch.so: no such file')\n")
+    monkeypatch.syspath_prepend(broken)
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(UsageError, match=r"torch cannot be loaded .*libtorch\.so") as raised:
+        tune(address, "broken", BASE, ignore, trials=3)
+    assert raised.value.exit_code == 2
+    assert load_study(address, "broken").trials == []
+
+
+def test_a_study_continues_with_the_same_digits_and_settings_only(address: str) -> None:
+    tune(address, "mine", BASE, ignore, trials=1, until=time.time() - 1)
+    assert load_study(address, "mine").trials == []
+    add(address, "mine", create_trial(value=0.9))
+    # Its one trial is done, so there is nothing to do
+    told: list[tuple[int, float | None]] = []
+    tune(address, "mine", BASE, lambda *now: told.append(now), trials=1)
+    assert told == [(1, 0.9)]
+    with pytest.raises(UsageError, match="mine: a study with epochs 1, not 2"):
+        tune(address, "mine", BASE.model_copy(update={"epochs": 2}), ignore, trials=1)
+    study = load_study(address, "mine")
+    study.set_user_attr("base", {**study.user_attrs["base"], "fingerprint": "0123"})
+    with pytest.raises(UsageError, match="mine: a study with fingerprint 0123"):
+        tune(address, "mine", BASE, ignore, trials=1)
+    add(address, "another", create_trial(value=0.9))
+    with pytest.raises(UsageError, match="another: a study that kit tune did not begin"):
+        tune(address, "another", BASE, ignore, trials=1)
+
+
+def test_a_study_of_the_first_form_continues(address: str) -> None:
+    base = BASE.model_dump(mode="json")
+    base["validation"] = base.pop("split")
+    chosen = {"hidden": [64], "learning_rate": 0.5, "dropout": 0.3, "augmentation": None}
+    settings = {**base, **chosen, "views": 3}
+    fingerprint = load_dataset(BASE).train.fingerprint
+    study = add(
+        address, "old", create_trial(value=0.9, user_attrs={"ticket": "0", "settings": settings})
+    )
+    study.set_user_attr("base", {**settings, "fingerprint": fingerprint})
+    tune(address, "old", BASE, ignore, trials=1)
+    translated = trial_settings(address, "old", None)
+    assert translated["split"] == BASE.split
+    assert TrainConfig(**translated).hidden == (64,)
+
+
+def test_a_study_is_shown_with_its_best_trials_and_the_reasons_of_failures(
+    address: str, tmp_path: Path
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        config = suggest(trial, BASE)
+        trial.set_user_attr("settings", config.model_dump(mode="json"))
+        for step in range(3):
+            trial.report(config.dropout, step)
+        if trial.number == 3:
+            raise optuna.TrialPruned
+        return config.dropout + config.batch_size / 1_000
+
+    study = add(address, "shown")
+    study.optimize(objective, n_trials=15)
+    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={REASON: "MemoryError: OOM"}))
+    study.add_trial(create_trial(state=TrialState.FAIL))
+    shown = load_study(address, "shown")
+    figures = study_figures(shown)
+    assert figures["trials"] == {"complete": 14, "pruned": 1, "fail": 2}
+    best = figures["best"]
+    assert len(best) == 10
+    assert best[0]["trial"] == shown.best_trial.number
+    assert [one["val_accuracy"] for one in best] == sorted(
+        (one["val_accuracy"] for one in best), reverse=True
+    )
+    assert figures["failures"] == {15: "MemoryError: OOM", 16: "interrupted, or its worker died"}
+    assert "dropout" in figures["importances"]
+    pictures = draw_study(shown, figures["importances"], tmp_path / "pictures")
+    assert [picture.name for picture in pictures] == [
+        f"shown-{kind}.png" for kind in ("history", "importances", "slice", "intermediate-values")
+    ]
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    # Nothing can be drawn of a study without trials but its empty axes
+    add(address, "empty")
+    assert study_figures(load_study(address, "empty"))["best"] == []
+
+    settings = trial_settings(address, "shown", None)
+    assert settings["name"] == f"shown-{best[0]['trial']}"
+    assert settings["dropout"] == best[0]["params"]["dropout"]
+    assert trial_settings(address, "shown", 3)["name"] == "shown-3"
+    for trial, message in ((15, "no trial 15, or"), (99, "no trial 99, or")):
+        with pytest.raises(UsageError, match=message):
+            trial_settings(address, "shown", trial)
+    with pytest.raises(UsageError, match="none of its 0 trials is complete"):
+        trial_settings(address, "empty", None)
+    with pytest.raises(UsageError, match="nowhere: no such study in sqlite"):
+        trial_settings(address, "nowhere", None)
+
+
+def test_every_setting_that_a_trial_chooses_is_left_out_of_the_agreement() -> None:
+    study = optuna.create_study()
+    configs = [suggest(study.ask(), BASE).model_dump() for _ in range(30)]
+    differing = {name for config in configs for name in config if config[name] != configs[0][name]}
+    assert differing == SEARCHED
