@@ -29,7 +29,7 @@ COMMANDS = [
 SHORT = {
     "train": ["--epochs", "1", "--batch-size", "1000", "--hidden", "32", "--views", "1"],
     "experiment": ["--epochs", "1"],
-    "tune": ["--epochs", "1"],
+    "tune": ["--epochs", "1", "--source", "kaggle", "--data", "small"],
 }
 
 
@@ -48,7 +48,9 @@ def kaggle(home: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("kit ")])
-def test_command(command: str, home: Path, kaggle: dict[str, str]) -> None:
+def test_command(command: str, home: Path, kaggle: dict[str, str], small_kaggle: Path) -> None:
+    if not (home / "small").exists():
+        (home / "small").symlink_to(small_kaggle)
     runs = sorted((home / "submissions").glob("2*"))
     program, *arguments = command.replace("submissions/RUN", str(runs[-1] if runs else "")).split()
     arguments += [] if "--show" in arguments else SHORT.get(arguments[0], [])

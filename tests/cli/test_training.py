@@ -120,7 +120,7 @@ def test_a_run_on_kerass_arrays_is_marked_where_kaggles_test_images_are_among_th
         (
             ("train", "--resume", "nothing", "--epochs", "3"),
             2,
-            "--resume goes on with the settings of its run; --epochs cannot change them.",
+            "--resume uses the settings of its run; --epochs cannot change them.",
             "Leave them out, or train a new run without --resume.",
         ),
         (
