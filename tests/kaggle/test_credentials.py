@@ -171,7 +171,7 @@ def test_a_stale_token_over_a_good_key_is_told(
     path = save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "local-key"})
     monkeypatch.setenv("KAGGLE_API_TOKEN", "stale")
     kaggle = Kaggle()
-    for refused in (kaggle.whoami, kaggle.limits):
+    for refused in (kaggle.whoami, kaggle.competition):
         with pytest.raises(CredentialsError) as told:
             refused()
         assert "the access token in KAGGLE_API_TOKEN" in told.value.what
@@ -196,7 +196,7 @@ def test_a_login_whose_token_has_just_expired_is_renewed(
 ) -> None:
     login(home, datetime.now(UTC) - timedelta(minutes=5), access_token="stale")
     kaggle = Kaggle()
-    assert kaggle.limits().left == 5
+    assert kaggle.competition().entered
     assert kaggle.whoami() == "rehearser"
     assert without_token.calls.count("GenerateAccessToken") == 1
 
@@ -206,7 +206,7 @@ def test_a_revoked_login_is_refused(without_token: LocalKaggle, home: Path, stat
     login(home, datetime.now(UTC) - timedelta(hours=2))
     without_token.fail("GenerateAccessToken", status)
     with pytest.raises(CredentialsError) as refused:
-        Kaggle().limits()
+        Kaggle().competition()
     assert refused.value.remedy == "Log in anew with: kaggle auth login"
 
 
@@ -214,7 +214,7 @@ def test_a_damaged_login_is_told(without_token: LocalKaggle, home: Path) -> None
     content = {"refresh_token": "r", "access_token_expiration": "yesterday"}
     save(home / ".kaggle/credentials.json", content)
     with pytest.raises(CredentialsError, match="damaged"):
-        Kaggle().limits()
+        Kaggle().competition()
 
 
 def test_finding_them_makes_no_folder_and_loads_no_client(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from runs import SDK_HAS_LIMITS
 
 from kit.kaggle import doctor
 from kit.kaggle.doctor import Check, diagnose
@@ -19,7 +20,8 @@ def test_all_is_well_but_the_data(at_local: LocalKaggle, tmp_path: Path) -> None
     assert [name for name, check in checks.items() if not check.ok] == ["data"]
     assert checks["data"].remedy == "Fetch them with: kit download"
     assert checks["account"].found == "Kaggle knows you as rehearser"
-    assert checks["submissions"].found == "5 left today, 0 made so far"
+    left = "5 left today, 0 made so far" if SDK_HAS_LIMITS else "not known"
+    assert checks["submissions"].found.startswith(left)
     assert checks["keras"].found.startswith("Keras 3")
     assert "cpu" in checks["keras"].found.lower()
 

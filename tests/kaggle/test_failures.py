@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from runs import make_run
+from runs import SDK_HAS_LIMITS, make_run, needs_limits
 from small_competition import FULL_LABELS, write_labels
 
 from kit.cli.main import run
@@ -410,6 +410,7 @@ def test_submit(place: Place, capsys: pytest.CaptureFixture[str], name: str) -> 
     assert_told(place, capsys, ["submit", *timeout], SUBMIT[name])
 
 
+@needs_limits
 def test_limit_reached(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     already_submitted(place)
     place.local.state.daily_limit = 1
@@ -475,12 +476,13 @@ DOWNLOAD_CALLS = {
 }
 SUBMIT_CALLS = {
     "ListSubmissions": "listing the submissions",
-    "GetSubmissionLimits": "asking for the submissions left",
     "StartSubmissionUpload": "uploading the submission's file",
     "Upload": "uploading the submission's file",
     "CreateSubmission": "creating the submission",
     "GetSubmission": "asking for the submission",
 }
+if SDK_HAS_LIMITS:
+    SUBMIT_CALLS["GetSubmissionLimits"] = "asking for the submissions left"
 
 
 def answered(answer: str, doing: str, submissions: int = 0) -> Case:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from runs import make_run
+from runs import SDK_HAS_LIMITS, make_run
 from small_competition import FULL_LABELS
 
 from kit.cli.main import run
@@ -21,7 +21,7 @@ from kit.local_kaggle import LocalKaggle
 
 CALLS = [
     "ListSubmissions",
-    "GetSubmissionLimits",
+    *(["GetSubmissionLimits"] if SDK_HAS_LIMITS else ["GetCompetition"]),
     "StartSubmissionUpload",
     "Upload",
     "CreateSubmission",
@@ -117,7 +117,7 @@ def test_on_a_terminal_it_asks_once(
     at_full_local: LocalKaggle, here: Path, answer: str, sent: int
 ) -> None:
     told = on_a_terminal(["submit", "--no-wait"], answer)
-    assert "Submissions left today: 5" in told
+    assert f"Submissions left today: {5 if SDK_HAS_LIMITS else 'Kaggle does not say'}" in told
     assert told.count("Send it?") == 1
     assert len(at_full_local.submissions) == sent
     assert ("Nothing was sent." in told) == (not sent)
