@@ -1,8 +1,8 @@
 """Digits from MNIST's arrays, as Keras serves them."""
 
-import contextlib
 import hashlib
 import os
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -72,18 +72,13 @@ def _places() -> list[Path]:
 
 
 def _download() -> Path:
-    import keras
-
-    try:
-        # Keras prints its progress on stdout, which is for the command's own output
-        with contextlib.redirect_stdout(sys.stderr):
-            keras.datasets.mnist.load_data()
-    except Exception as error:
-        # Keras raises a plain Exception for any failure of the download
+    # In a process of its own: TensorFlow, which Keras loads, writes to the terminal as it starts
+    load = [sys.executable, "-c", "import keras; keras.datasets.mnist.load_data()"]
+    if subprocess.run(load, capture_output=True, check=False).returncode:
         raise NetworkError(
             "MNIST is missing (data/mnist.npz, Keras's cache), and Keras cannot download it.",
             MEND,
-        ) from error
+        )
     return next(place for place in _places() if place.is_file())
 
 
