@@ -1,11 +1,12 @@
 """Files that are whole or not there, and the folder that the kit's own files are in."""
 
 import contextlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def checkout() -> Path | None:
@@ -60,3 +61,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """
     with whole_file(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write NumPy arrays to `path` as an `.npz` file, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full; `path` is untouched.
+    """
+    import numpy as np
+
+    # In memory first: NumPy 2.0 leaves its archive open where a write fails, and Python then
+    # prints the traceback of a second failure when it closes the archive
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_whole(path, content.getvalue())

@@ -117,6 +117,8 @@ def _learn(
     learned: list[dict[str, float]] = []
     for part in parts:
         batches = {name: values[part] for name, values in inputs.items()}
+        # Keras before 3.14 averages the figures of this call with those of the calls before it
+        learner.reset_metrics()
         logs = learner.train_on_batch(batches, answers[part], return_dict=True)
         learned.append({name: float(value) for name, value in logs.items()})
         # The end of the epoch is told with its validation
@@ -131,10 +133,11 @@ def _judge(
     if not len(rows):
         return {}
     parts = np.array_split(rows, -(-len(rows) // VALIDATION_BATCH_SIZE))
-    judged = [
-        model.test_on_batch({"rows": part.astype(np.int32)}, answers[part], return_dict=True)
-        for part in parts
-    ]
+    judged = []
+    for part in parts:
+        batch = {"rows": part.astype(np.int32)}
+        model.reset_metrics()
+        judged.append(model.test_on_batch(batch, answers[part], return_dict=True))
     return _mean(judged, [len(part) for part in parts])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kit.data.digits import CLASSES, Digits
 from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
-from kit.files import whole_file
+from kit.files import write_arrays
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run
 from kit.submission import write_submission
@@ -77,8 +77,7 @@ def save_predictions(folder: Path, predictions: Predictions) -> None:
     }
     for part, prediction in predictions.by_part.items():
         arrays |= {part: prediction.probabilities, f"{part}_seen": prediction.seen}
-    with whole_file(folder / FILE) as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+    write_arrays(folder / FILE, arrays)
     if predictions.test is not None:
         write_submission(folder / "submission.csv", predictions.test.probabilities.argmax(axis=1))
 

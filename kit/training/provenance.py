@@ -3,10 +3,10 @@
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from kit.config import TrainConfig
+from kit.files import checkout
 from kit.runs import FORMAT
 from kit.training.backend import choose_backend
 from kit.training.dataset import Dataset
@@ -59,15 +59,15 @@ def _circumstances(
 
 def _git_commit() -> str | None:
     """The commit of the kit's own checkout, with `-dirty` if files have changed since."""
-    checkout = Path(__file__).parents[2]
-    if not (checkout / ".git").exists():
+    folder = checkout()
+    if folder is None:
         return None
     try:
         described = subprocess.run(
             [
                 "git",
                 "-C",
-                str(checkout),
+                str(folder),
                 "describe",
                 "--always",
                 "--dirty",

@@ -17,7 +17,7 @@ from kit.data.digits import Digits
 from kit.data.mnist import BROKEN_NPZ
 from kit.data.overlap import seen_in_training
 from kit.errors import DataError
-from kit.files import whole_file, write_whole
+from kit.files import write_arrays, write_whole
 from kit.runs import CONFIG, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend
 from kit.training.callback import Callback, CallbackList, Epoch, FitState
@@ -166,8 +166,7 @@ def save_state(path: Path, state: FitState) -> None:
     arrays: dict[str, Any] = {f"variable_{i}": value for i, value in enumerate(state.variables)}
     arrays |= {f"best_{i}": value for i, value in enumerate(state.best)}
     arrays["history"] = np.array(json.dumps([asdict(epoch) for epoch in state.history]))
-    with whole_file(path) as stream:
-        np.savez(stream, allow_pickle=False, **arrays)
+    write_arrays(path, arrays)
 
 
 def load_state(path: Path) -> FitState | None:

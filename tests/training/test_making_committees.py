@@ -106,7 +106,7 @@ def arrays(run: Run) -> Arrays:
 
 
 def write_arrays(run: Run, changed: Arrays) -> None:
-    np.savez(run.folder / "probabilities.npz", allow_pickle=False, **changed)
+    np.savez(run.folder / "probabilities.npz", **changed)
 
 
 def refusal(members: list[Run], kind: type[KitError], folder: Path) -> tuple[str, str]:
