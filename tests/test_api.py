@@ -1,6 +1,5 @@
 """`import kit`: what a notebook uses, loaded when it is first used."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +24,6 @@ print("keras" in sys.modules)
 def test_import_loads_nothing_heavy_before_it_is_needed() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LOADED],
-        # Whoever sets this variable wants TensorFlow's notes; another test may have done so
-        env={name: v for name, v in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
         capture_output=True,
         text=True,
         check=True,

@@ -55,6 +55,9 @@ def load_backend() -> None:
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):
             import tensorflow as tf  # noqa: F401
+    if not wanted:
+        # TensorFlow has read it by now, and a process that this one starts is to decide for itself
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
 @contextlib.contextmanager

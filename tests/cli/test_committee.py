@@ -176,7 +176,7 @@ def test_a_rehearsal_scores_the_committee_and_each_member(kit: Kit, tmp_path: Pa
         ),
         (
             ("train", "--resume", "x", "--members", "2"),
-            "--resume goes on with the settings of its run; --members cannot change them.",
+            "--resume uses the settings of its run; --members cannot change them.",
             "Leave them out, or train a new run without --resume.",
         ),
         (
