@@ -14,22 +14,6 @@ Interval = tuple[float, float]
 _CLASSES = 10
 
 
-def accuracy(predicted: Integers, labels: Integers) -> float:
-    """The share of predictions that equal their label, in [0, 1].
-
-    Args:
-        predicted: integers (n,).
-        labels: integers (n,).
-
-    Raises:
-        ValueError: the shapes differ, or there is nothing to judge (n = 0).
-    """
-    _check_pairs(predicted, labels)
-    if not len(labels):
-        raise ValueError("no predictions to judge")
-    return float(np.mean(predicted == labels))
-
-
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     """Wilson's score interval, without continuity correction, of the share `correct / n`.
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from kit.metrics import (
     Accuracy,
-    accuracy,
     accuracy_difference,
     confusion_matrix,
     log_loss,
@@ -20,18 +19,7 @@ TRUTH = np.array([0, 0, 0, 1, 1, 7, 7, 7, 7, 9])
 PREDICTED = np.array([0, 0, 6, 1, 7, 7, 7, 7, 1, 4])
 
 
-def test_accuracy_is_the_share_of_equals() -> None:
-    assert accuracy(PREDICTED, TRUTH) == 0.6
-
-
-def test_accuracy_of_nothing_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no predictions"):
-        accuracy(np.array([], dtype=int), np.array([], dtype=int))
-
-
 def test_accuracy_does_not_broadcast() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
-        accuracy(np.array([1]), TRUTH)
     with pytest.raises(ValueError, match="do not fit"):
         Accuracy.from_predictions(np.array([1]), TRUTH)
 

@@ -11,7 +11,7 @@ from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 
 if TYPE_CHECKING:
-    from kit.evaluation.validation import Validation
+    from kit.evaluation.judging import Validation
 
 TEST_ROWS = 28_000
 # The text shows the first faults, --json all of them
@@ -31,7 +31,7 @@ def validate(
 ) -> None:
     """Judge a run on the images of the Keras test split that it has not seen."""
     from kit.data.mnist import load_keras
-    from kit.evaluation.validation import validate as validate_run
+    from kit.evaluation.judging import validate as validate_run
     from kit.runs import find_run
 
     found = find_run(submissions, run)
@@ -128,7 +128,7 @@ def score(
     json: Json = False,
 ) -> None:
     """Score a submission file against known labels."""
-    from kit.evaluation.scoring import score_submission
+    from kit.evaluation.judging import score_submission
 
     accuracy = score_submission(file, solution)
     if json:

@@ -211,7 +211,7 @@ def rehearse(
     from kit.config import make_config
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
-    from kit.evaluation.scoring import score_submission
+    from kit.evaluation.judging import score_submission
     from kit.runs import members_of
 
     if serve:

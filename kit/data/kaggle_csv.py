@@ -77,24 +77,6 @@ def load_kaggle_test() -> Digits | None:
     return None
 
 
-def read_train(path: Path) -> Digits:
-    """Read a CSV with labels: `label`, then `pixel0` to `pixel783`.
-
-    Raises:
-        DataError: the first fault of the file.
-    """
-    return _read_table(path, labelled=True)
-
-
-def read_test(path: Path) -> Digits:
-    """Read a CSV without labels: `pixel0` to `pixel783`.
-
-    Raises:
-        DataError: the first fault of the file.
-    """
-    return _read_table(path, labelled=False)
-
-
 def _read_both(read: Callable[..., Digits], train: Path, test: Path) -> Source:
     # Two threads, because NumPy, zlib and the disk all release the interpreter's lock
     with ThreadPoolExecutor(2) as pool:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit.config import TrainConfig
-from kit.data.digits import CLASSES, PIXELS, Digits
-from kit.data.overlap import seen_in_training
+from kit.data.digits import CLASSES, PIXELS, Digits, seen_in_training
 from kit.errors import DataError, KitError
 from kit.files import write_whole
 from kit.search.cores import become_worker, start_worker, threads_each

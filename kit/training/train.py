@@ -13,9 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig, make_config
-from kit.data.digits import Digits
+from kit.data.digits import Digits, seen_in_training
 from kit.data.mnist import BROKEN_NPZ
-from kit.data.overlap import seen_in_training
 from kit.errors import DataError
 from kit.files import write_arrays, write_whole
 from kit.runs import CONFIG, MODEL, Draft, Run, begin_run

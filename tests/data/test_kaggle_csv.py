@@ -12,7 +12,7 @@ from kaggle_writer import csv_bytes
 
 from kit.data.csv_faults import REMEDY
 from kit.data.digits import Digits, Source
-from kit.data.kaggle_csv import find_kaggle, load_kaggle, read_test, read_train
+from kit.data.kaggle_csv import find_kaggle, load_kaggle
 from kit.data.mnist import load_keras
 from kit.errors import DataError
 
@@ -171,11 +171,10 @@ def test_exchanged_files_are_named(tmp_path: Path, tables: dict[str, bytes]) -> 
 
 
 def test_faulty_file_leaves_no_other_file(tmp_path: Path, tables: dict[str, bytes]) -> None:
-    path = tmp_path / "test.csv"
-    path.write_bytes(tables["test.csv"][:-50])
+    write_folder(tmp_path, {**tables, "test.csv": tables["test.csv"][:-50]})
     with pytest.raises(DataError, match="cut off"):
-        read_test(path)
-    assert list(tmp_path.iterdir()) == [path]
+        load_kaggle(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["test.csv", "train.csv"]
 
 
 def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path, tables: dict[str, bytes]) -> None:
@@ -185,10 +184,11 @@ def test_folder_in_the_place_of_a_file_is_named(tmp_path: Path, tables: dict[str
     assert fault(tmp_path) == (what, REMEDY)
 
 
-def test_pipe_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
+def test_pipe_in_the_place_of_a_file_is_named(tmp_path: Path, tables: dict[str, bytes]) -> None:
+    write_folder(tmp_path, {"test.csv": tables["test.csv"]})
     os.mkfifo(tmp_path / "train.csv")
     with pytest.raises(DataError, match=r"train\.csv: expected a file, found a folder or a device"):
-        read_train(tmp_path / "train.csv")
+        load_kaggle(tmp_path)
 
 
 def test_csv_in_the_place_of_the_folder_is_named(tmp_path: Path, tables: dict[str, bytes]) -> None:

@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kit.data.digits import Digits, Source
-from kit.data.overlap import seen_in_training
+from kit.data.digits import Digits, Source, seen_in_training
 
 
 def digits(pixels: NDArray[np.uint8]) -> Digits:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kit.errors import DataError
-from kit.evaluation.scoring import score_submission
+from kit.evaluation.judging import score_submission
 from kit.metrics import Accuracy
 from kit.submission import write_submission
 

@@ -9,10 +9,10 @@ from optuna.trial import TrialState, create_trial
 
 from kit.config import TrainConfig
 from kit.errors import UsageError
+from kit.search.pictures import draw_study
 from kit.search.space import SEARCHED, suggest
 from kit.search.storage import open_storage
 from kit.search.study import load_study, study_figures, trial_settings, tune
-from kit.search.study_pictures import draw_study
 from kit.search.workers import REASON
 from kit.training.dataset import load_dataset
 

@@ -8,11 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from kit.config import make_config
-from kit.data.digits import Digits, Source
+from kit.data.digits import Digits, Source, seen_in_training
 from kit.data.kaggle_csv import load_kaggle
-from kit.data.overlap import seen_in_training
 from kit.errors import DataError, KitError, UsageError
-from kit.evaluation.validation import validate
+from kit.evaluation.judging import validate
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run, begin_run
 from kit.submission import read_submission

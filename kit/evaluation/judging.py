@@ -1,6 +1,7 @@
-"""Validates a run on the Keras test split, without the images that it has seen."""
+"""Judges a run on the Keras test split without overlap, and a submission by its true labels."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 from kit.metrics import Accuracy, DigitMetrics, confusion_matrix, per_digit
 from kit.runs import Run
+from kit.submission import read_submission
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +68,26 @@ def validate(run: Run, keras_test: Digits) -> Validation:
         accuracy=Accuracy.from_predictions(predicted[unseen], labels),
         confusion=confusion_matrix(predicted[unseen], labels),
     )
+
+
+def score_submission(path: Path, solution: Path) -> Accuracy:
+    """The accuracy of a submission file, as Kaggle would score it.
+
+    Args:
+        path: the submission, `ImageId,Label`, ids 1 to n in any order.
+        solution: the true labels of the same images, in the same format.
+
+    Raises:
+        DataError: either file is missing or has a fault, or they have not as many rows.
+    """
+    labels = read_submission(solution)
+    predicted = read_submission(path)
+    if len(predicted) != len(labels):
+        longer = path if len(predicted) > len(labels) else solution
+        first = min(len(predicted), len(labels)) + 1
+        raise DataError(
+            f"{path} has {len(predicted):,} rows and {solution} {len(labels):,}:"
+            f" only {longer} has the ids from {first} on",
+            "Score a submission with the solution of the same test file",
+        )
+    return Accuracy.from_predictions(predicted, labels)

@@ -5,7 +5,7 @@ import pytest
 
 from kit.data.digits import Digits
 from kit.errors import DataError
-from kit.evaluation.validation import validate
+from kit.evaluation.judging import validate
 from kit.metrics import Accuracy
 from kit.runs import Run
 
