@@ -32,6 +32,9 @@ SHORT = {
     "tune": ["--epochs", "1", "--source", "kaggle", "--data", "small"],
 }
 
+# Compiling these small networks takes longer than training them
+JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,7 +47,7 @@ def kaggle(home: Path) -> Iterator[dict[str, str]]:
     files = make_rehearsal(load_keras(), 3, home / "files")
     with LocalKaggle(files.folder, files.solution) as running:
         running.state.judging_seconds = 0.1
-        yield os.environ | running.environment() | {"HOME": str(home)}
+        yield os.environ | running.environment() | JAX | {"HOME": str(home)}
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("kit ")])

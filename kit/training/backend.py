@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from kit.errors import UsageError
+from kit.errors import TrainingError, UsageError
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# What the errors of Python, TensorFlow and JAX, and PyTorch have in them
+_OUT_OF_MEMORY = ("MemoryError", "ResourceExhausted", "RESOURCE_EXHAUSTED", "can't allocate memory")
 
 
 def choose_backend() -> str:
@@ -58,6 +60,25 @@ def load_backend() -> None:
     if not wanted:
         # TensorFlow has read it by now, and a process that this one starts is to decide for itself
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn each backend's way to say that memory ran out into the kit's.
+
+    Raises:
+        TrainingError: memory ran out.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        if not any(sign in said for sign in _OUT_OF_MEMORY):
+            raise
+        raise TrainingError(
+            "The training ran out of memory.",
+            "Train with fewer --hidden units or a smaller --batch-size.",
+        ) from error
 
 
 @contextlib.contextmanager

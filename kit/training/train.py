@@ -18,7 +18,7 @@ from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 from kit.files import write_arrays, write_whole
 from kit.runs import CONFIG, MODEL, Draft, Run, begin_run
-from kit.training.backend import choose_backend, load_backend
+from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, CallbackList, Epoch, FitState
 from kit.training.dataset import Dataset, load_dataset
 from kit.training.predictions import Prediction, Predictions, judge, save_predictions
@@ -45,7 +45,7 @@ def train(
         DataError: the source's files are missing or wrong.
         NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
         UsageError: no row is left to train on, or none to validate on.
-        TrainingError: the training has diverged.
+        TrainingError: the training has diverged, or ran out of memory.
         OSError: the run cannot be written.
     """
     began = time.monotonic()
@@ -63,7 +63,7 @@ def complete_run(draft: Draft, callback: Callback) -> Run:
 
     Raises:
         DataError: the source's files are missing or wrong, or are not what the run began with.
-        TrainingError: the training has diverged.
+        TrainingError: the training has diverged, or ran out of memory.
         OSError: the run cannot be written.
     """
     began = time.monotonic()
@@ -100,10 +100,12 @@ def _complete(
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
 
-    predictor = Predictor.build(config)
+    state = load_state(draft.state)
     fit_began = time.monotonic()
-    callbacks = CallbackList([callback, _StateKeeper(draft.state)])
-    history = fit(predictor, dataset.train, rows, config, callbacks, load_state(draft.state))
+    with memory_errors():
+        predictor = Predictor.build(config)
+        callbacks = CallbackList([callback, _StateKeeper(draft.state)])
+        history = fit(predictor, dataset.train, rows, config, callbacks, state)
     fit_ended = time.monotonic()
 
     callback.on_stage("Predicting")

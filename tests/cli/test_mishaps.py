@@ -75,3 +75,11 @@ def test_resume_holds_to_the_test_digits_too(kit: Kit, small_kaggle: Path, tmp_p
     assert ended.stderr.splitlines()[-2].startswith(f"{data / 'test.csv'}: not the digits that")
     config = tmp_path / "submissions" / f".{run}" / "config.json"
     assert json.loads(config.read_text())["rows"]["test"] == 300
+
+
+def test_a_network_that_no_memory_holds_is_no_bug(kit: Kit, small_kaggle: Path) -> None:
+    ended = kit("train", "--preset", "baseline", "--source", "kaggle", "--data", small_kaggle,
+                "--hidden", "99999999")  # fmt: skip
+    assert ended.exit_code == 8, ended.stderr
+    assert "ran out of memory" in ended.stderr.splitlines()[-2]
+    assert "--hidden" in ended.stderr.splitlines()[-1]
