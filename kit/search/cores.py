@@ -47,12 +47,23 @@ def share_cores(number: int, workers: int) -> None:
 
 
 def start_worker(process: BaseProcess) -> None:
-    """Start a worker that does not hear Ctrl-C: a terminal sends it to each process."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Start a worker whole: Ctrl-C and SIGTERM are handled after that, not in the middle of it.
+
+    The worker itself does not hear Ctrl-C, which a terminal sends to each process.
+    """
+    heard: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    # A mask is not enough in this process: another thread of it may take the signal
+    before = {number: signal.signal(number, lambda n, _: heard.append(n)) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for signum in heard:
+            signal.raise_signal(signum)
 
 
 def become_worker(number: int, workers: int) -> None:

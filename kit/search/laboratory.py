@@ -211,8 +211,8 @@ def train_in_processes(
     def start(number: int) -> None:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, base, number, workers), daemon=True)
-        start_worker(process)
         processes.append(process)
+        start_worker(process)
         # Else the connection would stay open when the process dies
         theirs.close()
         give(number, ours)
@@ -242,8 +242,9 @@ def train_in_processes(
                 yield config, outcome
     finally:
         for process in processes:
-            process.kill()
-            process.join()
+            if process.pid is not None:
+                process.kill()
+                process.join()
 
 
 def _work(connection: Connection, base: TrainConfig, number: int, workers: int) -> None:
