@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 
 MOST_WORKERS = 4
@@ -53,6 +54,8 @@ def start_worker(process: BaseProcess) -> None:
     """
     heard: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
+    # It unblocks the signals after it has started, so it must not start below
+    resource_tracker.ensure_running()
     # A mask is not enough in this process: another thread of it may take the signal
     before = {number: signal.signal(number, lambda n, _: heard.append(n)) for number in numbers}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

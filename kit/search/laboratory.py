@@ -241,10 +241,9 @@ def train_in_processes(
                         start(number)
                 yield config, outcome
     finally:
-        for process in processes:
-            if process.pid is not None:
-                process.kill()
-                process.join()
+        for process in [each for each in processes if each.pid is not None]:
+            process.kill()
+            process.join()
 
 
 def _work(connection: Connection, base: TrainConfig, number: int, workers: int) -> None:
