@@ -145,7 +145,10 @@ class TrainConfig(BaseModel):
         if not isinstance(given, dict):
             return given
         preset = given.get("preset", cls.model_fields["preset"].default)
-        filled = next((values for name, values in PRESETS.items() if name == preset), {})
+        filled = next((values for name, values in PRESETS.items() if name == preset), None)
+        if filled is None:
+            # Without a preset each missing setting would be an error of its own
+            filled = PRESETS["tuned"]
         return {"name": preset, **filled, **given}
 
     @model_validator(mode="after")

@@ -265,8 +265,11 @@ def translate_record(record: dict[str, Any]) -> dict[str, Any]:
 def _translate_settings(settings: dict[str, Any]) -> dict[str, Any]:
     fields = TrainConfig.model_fields
     defaults = {name: field.default for name, field in fields.items() if not field.is_required()}
-    given = {"split" if name == "validation" else name: v for name, v in settings.items()}
-    return {**defaults, **given}
+    return {**defaults, **_renamed(settings)}
+
+
+def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
+    return {"split" if name == "validation" else name: v for name, v in settings.items()}
 
 
 def _settings(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -306,6 +309,8 @@ def _is_draft(folder: Path) -> bool:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file.", _MEND) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error}).", _MEND) from error
     if not isinstance(content, dict):
@@ -330,7 +335,7 @@ def read_settings(path: Path) -> dict[str, Any]:
             "Name the config.json of one of its members.",
         )
     record = translate_record(content) if isinstance(content, dict) else {}
-    settings = record.get("settings", record)
+    settings = record.get("settings", _renamed(record))
     if not isinstance(content, dict) or not isinstance(settings, dict):
         raise UsageError(f"{path}: expected a JSON object of settings.", SETTINGS)
     return settings

@@ -104,7 +104,7 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     return np.array([row.label for row in sorted(rows)], dtype=np.int64)
 
 
-def check_submission(path: Path, rows: int | None = None) -> SubmissionCheck:
+def check_submission(path: Path | str, rows: int | None = None) -> SubmissionCheck:
     """Check a file against the required format, and list every fault in it.
 
     Args:
@@ -114,7 +114,7 @@ def check_submission(path: Path, rows: int | None = None) -> SubmissionCheck:
     Raises:
         DataError: the file cannot be read, is too big, or is too little like text to be a CSV.
     """
-    return _inspect(path, rows)[0]
+    return _inspect(Path(path), rows)[0]
 
 
 class _Row(NamedTuple):

@@ -428,6 +428,12 @@ def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -
     }
 
 
+def test_a_file_of_settings_may_use_the_words_of_the_first_form(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text('{"preset": "baseline", "validation": "last"}')
+    assert read_settings(path) == {"preset": "baseline", "split": "last"}
+
+
 def test_a_committees_members_are_found_beside_it_or_named(submissions: Path) -> None:
     members = [complete(submissions, f"20260131-12000{i}-m") for i in range(2)]
     committee = complete(submissions, "20260131-120009-c")

@@ -22,9 +22,15 @@ def run(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         code = app(arguments or ["--help"], prog_name="kit", standalone_mode=False)
+        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except SystemExit as ended:
+        # typer, too, ends so when the reader of a pipe has gone
+        if isinstance(ended.__context__, BrokenPipeError):
+            return _without_reader()
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BrokenPipeError:
+        return _without_reader()
     except KitError as error:
         return _fail(error, error.what, error.remedy, error.exit_code, debug)
     except OSError as error:
@@ -42,6 +48,12 @@ def run(arguments: list[str]) -> int:
         return _fail(
             error, what, "Repeat the command with --debug and report what it shows.", 1, debug
         )
+
+
+def _without_reader() -> int:
+    # Else Python would try to write the rest when it ends, and complain
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: bool) -> int:

@@ -127,7 +127,7 @@ def _figures(logs: dict[str, float]) -> str:
 
 @contextmanager
 def training_bar(resume: str) -> Iterator[TrainingBar]:
-    """Show a training's progress on stderr; what interrupts it leaves the line that goes on."""
+    """Show a training's progress on stderr; an interruption prints the line that resumes it."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -158,7 +158,7 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
 
 
 class Clock:
-    """Foretells how long trials will go on, from those that were done since it was made.
+    """Estimates the time left from the trials that were finished since it was made.
 
     Rich's own column forgets what is older than half a minute, and a trial takes longer.
     """
@@ -194,6 +194,8 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
         until: when no further one begins, in seconds since 1970; None for never.
     """
     clock = Clock(until)
+    # So that SIGTERM, too, ends the workers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if sys.stderr.isatty():
             from rich.console import Console
@@ -222,8 +224,9 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
                     note("  ".join(word for word in words if word))
 
             yield tell
-    except KeyboardInterrupt:
-        note("Interrupted; what was finished is kept. The same command goes on.")
+    except (KeyboardInterrupt, SystemExit) as ended:
+        word = "Interrupted" if isinstance(ended, KeyboardInterrupt) else "Ended"
+        note(f"{word}; what was finished is kept. The same command goes on.")
         raise
 
 

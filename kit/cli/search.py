@@ -1,8 +1,6 @@
 """kit experiment, kit tune."""
 
 import shlex
-import signal
-import sys
 import time
 from dataclasses import asdict
 from enum import StrEnum
@@ -13,7 +11,7 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submissions, Workers
-from kit.cli.output import note, print_json, print_lines, print_table
+from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
 
@@ -44,7 +42,10 @@ Examples:
 def experiment(
     name: Annotated[
         ExperimentName,
-        typer.Argument(help="What to change; best compares all the best values with the base."),
+        typer.Argument(
+            help="What to change. all runs the four experiments; best also compares the network "
+            "with all the best values with the base program."
+        ),
     ],
     values: Annotated[
         str | None,
@@ -88,19 +89,14 @@ def experiment(
     names = list(EXPERIMENTS) if several else [name.value]
     experiments = [plan_experiment(each, base, seeds, _numbers(values)) for each in names]
     best = name == ExperimentName.best
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with search_bar("Trainings") as tell:
-            results = run_experiments(
-                experiments,
-                submissions / "experiments",
-                workers or default_workers(),
-                lambda done, total: tell(done, total, ""),
-                best=best,
-            )
-    except SystemExit:
-        note("Ended; what was finished is kept. The same command goes on.")
-        raise
+    with search_bar("Trainings") as tell:
+        results = run_experiments(
+            experiments,
+            submissions / "experiments",
+            workers or default_workers(),
+            lambda done, total: tell(done, total, ""),
+            best=best,
+        )
     pictures = [submissions / "pictures" / f"experiment-{each}.png" for each in names]
     for table, picture in zip(results.tables, pictures, strict=True):
         draw_experiment(table, picture)
@@ -111,7 +107,7 @@ def experiment(
     if results.failures:
         training, reason = next(iter(results.failures.items()))
         raise TrainingError(
-            f"Failed trainings: {len(results.failures)}. {training}: {reason}.",
+            f"Failed trainings: {len(results.failures)}. {training}: {reason.rstrip('.')}.",
             "The same command tries them again and keeps what was finished.",
         )
 
@@ -242,34 +238,38 @@ Examples:
 )
 def tune(
     trials: Annotated[
-        int, typer.Option(min=1, help="How many the study is to have, on all machines together.")
+        int,
+        typer.Option(min=1, help="Trials of the study, those of all machines together."),
     ] = 50,
     timeout: Annotated[
-        float | None, typer.Option(min=0, help="Begin no trial after so many seconds.")
+        float | None, typer.Option(min=0, help="Begin no trial after this many seconds.")
     ] = None,
-    study: Annotated[str, typer.Option(help="Its name; one that exists goes on.")] = "tune",
+    study: Annotated[
+        str, typer.Option(help="Name of a new study, or of one to continue.")
+    ] = "tune",
     storage: Storage = None,
     workers: Workers = 1,
     pruner: Annotated[
-        PrunerName, typer.Option(help="Ends trials that do worse than others did.")
+        PrunerName, typer.Option(help="How to end trials that do worse than earlier ones.")
     ] = PrunerName.median,
     epochs: Annotated[
-        int | None, typer.Option(help="Of each trial. [default: the tuned preset's]")
+        int | None, typer.Option(help="Epochs of each trial. [default: the tuned preset's]")
     ] = None,
     source: Source = None,
     data: Data = None,
     show: Annotated[
-        str | None, typer.Option(metavar="STUDY", help="Show what it has found; train nothing.")
+        str | None,
+        typer.Option(metavar="STUDY", help="Show a study's results; train nothing."),
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
     """Search for hyperparameters, judged by validation.
 
-    The rows held out for it are the training rows' own. Searched are depth and widths,
-    normalization, dropout, optimizer, rate and schedule, batch size, label smoothing, weight decay
-    and warps. An interrupted study goes on with the same command; the same --study and --storage on
-    several machines share it.
+    Validation uses rows held out of the training rows. The search varies the number and width of
+    layers, batch normalization, dropout, optimizer, learning rate and schedule, batch size, label
+    smoothing, weight decay and warps. The same command continues an interrupted study. Machines
+    that use the same --study and --storage share a study.
     """
     from kit.search.pictures import draw_study
     from kit.search.study import default_storage, load_study, study_figures
@@ -283,7 +283,6 @@ def tune(
         base = make_config({name: value for name, value in given.items() if value is not None})
         until = None if timeout is None else time.time() + timeout
         # The workers are ended, too
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         with search_bar("Trials", until) as tell:
 
             def watch(done: int, best: float | None) -> None:
@@ -307,8 +306,6 @@ def tune(
             # An address may hold a password
             where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
             print_lines([f"Train the best: {shlex.join(command)}{where}"])
-    if show is None and not figures["best"] and figures["failures"]:
-        raise typer.Exit(8)
 
 
 def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:

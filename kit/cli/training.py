@@ -147,6 +147,7 @@ def train(
             "Leave --preset out; other options win over the study's.",
         )
 
+    from kit.config import TrainConfig
     from kit.runs import read_settings
     from kit.training.committee import resume as resume_training
 
@@ -155,6 +156,11 @@ def train(
             run = resume_training(resume, submissions, bar)
         else:
             settings = read_settings(config) if config else {}
+            if preset is not None and set(TrainConfig.model_fields) <= set(settings):
+                raise UsageError(
+                    f"{config} gives every setting, so none would come from --preset.",
+                    "Leave --preset out; other options win over the file's settings.",
+                )
             if from_study is not None:
                 from kit.search.study import default_storage, trial_settings
 

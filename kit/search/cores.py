@@ -1,6 +1,5 @@
 """Worker processes, and how they share the machine's processor cores."""
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -76,8 +75,6 @@ def become_worker(number: int, workers: int) -> None:
     """
     threading.Thread(target=_end_with_command, daemon=True).start()
     share_cores(number, workers)
-    # It counts what each new network has to compile, and warns of it
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _end_with_command() -> None:

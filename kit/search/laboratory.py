@@ -132,8 +132,9 @@ class Laboratory:
     def _read(self, config: TrainConfig) -> dict[str, Any]:
         """Read the file of a training; one that is missing or damaged has no readings."""
         with contextlib.suppress(FileNotFoundError, ValueError):
-            record = json.loads(self.path(config).read_bytes())
-            if isinstance(record, dict) and record.get("form") == FORM:
+            record: dict[str, Any] = json.loads(self.path(config).read_bytes())
+            is_whole = isinstance(record, dict) and isinstance(record.get("readings"), dict)
+            if is_whole and record.get("form") == FORM:
                 return record
         return {"readings": {}}
 

@@ -91,6 +91,8 @@ def draw_study(study: "optuna.Study", importances: dict[str, float], folder: Pat
         "slice": lambda: plots.plot_slice(study, params=slices),
         "intermediate-values": lambda: plots.plot_intermediate_values(study),
     }
+    if not any(trial.state.is_finished() and trial.values for trial in study.trials):
+        return []
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, plot in plotted.items():

@@ -15,9 +15,9 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
-    IntegrityError,
     InterfaceError,
     OperationalError,
+    ProgrammingError,
 )
 
 from kit.errors import DataError, NetworkError, UsageError, missing_extra
@@ -32,6 +32,8 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
 }
+# What databases say to whoever makes the tables a moment later than another
+_MADE_BY_ANOTHER = ("already exists", "duplicate key", "UNIQUE constraint")
 _REMEDY = "Give sqlite:///FILE or postgresql://USER@HOST/DATABASE, as SQLAlchemy writes them."
 
 
@@ -75,18 +77,15 @@ def open_storage(address: str, grace_seconds: int = GRACE_SECONDS) -> RDBStorage
                 f"{address_label(address)}: its tables are another Optuna's ({error}).",
                 "Name another database, or upgrade it with: optuna storage upgrade",
             ) from error
-        except (DBAPIError, DataError) as error:
+        except DataError as error:
             # Another process may be making the tables at this moment
             tries -= 1
-            if tries and (isinstance(error, IntegrityError) or "already exists" in str(error)):
+            if tries and any(sign in error.what for sign in _MADE_BY_ANOTHER):
                 time.sleep(1.0)
                 continue
-            if isinstance(error, DataError):
-                raise
-            raise UsageError(
-                f"{address_label(address)}: cannot be used ({_first_line(error)}).",
-                "Correct --storage, or what its user may do there.",
-            ) from error
+            if isinstance(error.__cause__, ProgrammingError):
+                raise UsageError(error.what, "Correct --storage.") from error
+            raise
 
 
 @contextlib.contextmanager
@@ -95,7 +94,7 @@ def database_errors(address: str) -> Iterator[None]:
 
     Raises:
         NetworkError: the connection is lost; waiting may help.
-        DataError: an SQLite file, or its disk, is broken, full or protected.
+        DataError: the database is broken, full or protected.
     """
     try:
         yield
@@ -113,13 +112,10 @@ def database_errors(address: str) -> Iterator[None]:
                 "Start it, or correct --storage. Finished trials are kept; the same command "
                 "continues.",
             ) from error
-        # Errors of statements have classes of their own
-        if type(cause.orig) in (sqlite3.OperationalError, sqlite3.DatabaseError):
-            raise DataError(
-                f"{address_label(address)}: {reason}.",
-                "Check the disk's space and the file's permissions, or give another --storage.",
-            ) from error
-        raise
+        raise DataError(
+            f"{address_label(address)}: {reason}.",
+            "Check the database's disk space and permissions, or give another --storage.",
+        ) from error
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -132,6 +128,9 @@ def _is_lost(error: DBAPIError) -> bool:
         # A file does not go away; but another process can lock it
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
         return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    # Class 53: the server's disk or memory is full, or it has too many connections
+    if str(getattr(error.orig, "sqlstate", None) or "").startswith("53"):
+        return False
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 

@@ -193,19 +193,18 @@ class _Worker:
         self._job, self._first = job, first
         self._objective = job.objective()
         self._number: int | None = None
+        self._heard = time.monotonic()
 
     def run(self) -> None:
-        gives_up: float | None = None
         while True:
             try:
                 with database_errors(self._job.storage):
-                    study = self._job.load()
-                    gives_up = None
-                    if self._has_optimized(study):
+                    if self._has_optimized(self._job.load()):
                         return
             except NetworkError:
-                gives_up = gives_up or time.monotonic() + self._job.patience_seconds
-                if time.monotonic() > gives_up:
+                # Since the last trial that was finished: a database that can be read but not
+                # written is away, too
+                if time.monotonic() > self._heard + self._job.patience_seconds:
                     raise
                 # Not all workers at the same moment
                 time.sleep(random.uniform(0.5, 2.0))  # noqa: S311 - not a secret
@@ -235,6 +234,7 @@ class _Worker:
         self._number = trial.number
         try:
             value = self._objective(trial)
+            self._heard = time.monotonic()
         except (OptunaError, DBAPIError, DataError):
             # The trial was pruned, or the database is away, or no trial can succeed
             raise
@@ -259,6 +259,6 @@ class _Worker:
         if states[-FAILURES:] == [TrialState.FAIL] * FAILURES:
             raise TrainingError(
                 f"{FAILURES} trials failed one after another, as trial {trial.number}: "
-                f"{trial.user_attrs.get(REASON)}.",
+                f"{str(trial.user_attrs.get(REASON)).rstrip('.')}.",
                 f"All failures are listed by: kit tune --show {study.study_name}",
             )

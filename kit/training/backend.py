@@ -1,6 +1,7 @@
 """The library that Keras computes with: TensorFlow unless KERAS_BACKEND says otherwise."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ def choose_backend() -> str:
     if find_spec(backend) is None:
         raise UsageError(
             f"KERAS_BACKEND: {backend} is not installed.",
-            f"Install it (pip install {backend}), or unset KERAS_BACKEND.",
+            f"Install it (pip install {'digit-kit[jax]' if backend == 'jax' else backend}), "
+            "or unset KERAS_BACKEND.",
         )
     os.environ["KERAS_BACKEND"] = backend
     return backend
@@ -57,6 +59,8 @@ def load_backend() -> None:
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):
             import tensorflow as tf  # noqa: F401
+    # It warns each time that a new network, or another size of a batch, is compiled
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if not wanted:
         # TensorFlow has read it by now, and a process that this one starts is to decide for itself
         del os.environ["TF_CPP_MIN_LOG_LEVEL"]

@@ -73,12 +73,16 @@ class Predictor:
         return cls(classifier, config.normalization, config.views, network)
 
     @staticmethod
-    def load(run: Run) -> "Predictor":
+    def load(run: Run | Path | str) -> "Predictor":
         """Load the predictor of a complete run; of a committee, those of all its members.
+
+        Args:
+            run: the run, or its folder.
 
         Raises:
             DataError: a model, a member or a record is missing or broken.
         """
+        run = run if isinstance(run, Run) else Run(Path(run))
         if "committee" in run.config:
             return CommitteePredictor([Predictor.load(member) for member in members_of(run)])
         path = run.folder / MODEL
@@ -132,6 +136,8 @@ class Predictor:
             digits: what to recognise.
             views: over how many views of each digit to average; the predictor's own if None.
         """
+        if views is not None and views < 1:
+            raise ValueError(f"views is 1 or more, not {views}")
         images = self.normalize(digits.pixels)
         matrices = view_matrices(self.views if views is None else views)
         probabilities = np.zeros((len(digits), CLASSES), np.float32)
@@ -156,7 +162,11 @@ class CommitteePredictor(Predictor):
 
     def __init__(self, members: Sequence[Predictor]) -> None:
         """Put a committee together of two or more predictors."""
-        self.members = members
+        self.members, self.views, self.network = members, members[0].views, None
+
+    def normalize(self, pixels: Pixels) -> Pixels | NDArray[np.float32]:  # noqa: ARG002
+        """Refuse: each member of a committee normalises digits in its own way."""
+        raise ValueError("a committee's members normalise digits, each in its own way")
 
     @property
     def n_parameters(self) -> int:

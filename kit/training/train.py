@@ -100,27 +100,25 @@ def _complete(
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
 
+    def predict(digits: Digits | None) -> Prediction | None:
+        if digits is None:
+            return None
+        return Prediction(predictor.predict(digits), seen_in_training(digits, dataset.train))
+
     state = load_state(draft.state)
     fit_began = time.monotonic()
     with memory_errors():
         predictor = Predictor.build(config)
         callbacks = CallbackList([callback, _StateKeeper(draft.state)])
         history = fit(predictor, dataset.train, rows, config, callbacks, state)
-    fit_ended = time.monotonic()
-
-    callback.on_stage("Predicting")
-
-    def predict(digits: Digits | None) -> Prediction | None:
-        if digits is None:
-            return None
-        return Prediction(predictor.predict(digits), seen_in_training(digits, dataset.train))
-
-    predictions = Predictions(
-        validation_rows=rows[1],
-        validation=predictor.predict(dataset.train.take(rows[1])),
-        keras_test=predict(dataset.keras_test),
-        test=predict(dataset.test),
-    )
+        fit_ended = time.monotonic()
+        callback.on_stage("Predicting")
+        predictions = Predictions(
+            validation_rows=rows[1],
+            validation=predictor.predict(dataset.train.take(rows[1])),
+            keras_test=predict(dataset.keras_test),
+            test=predict(dataset.test),
+        )
     table = pd.DataFrame([asdict(epoch) for epoch in history])
     write_whole(draft.folder / "history.csv", table.to_csv(index=False, float_format="%.6g"))
     save_predictions(draft.folder, predictions)

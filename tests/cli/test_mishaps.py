@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from command_line import KIT, Kit
 
+from kit.config import make_config
+
 TRAIN = ("train", "--preset", "baseline", "--hidden", "8", "--batch-size", "2000", "--epochs", "1")
 
 
@@ -83,3 +85,24 @@ def test_a_network_that_no_memory_holds_is_no_bug(kit: Kit, small_kaggle: Path) 
     assert ended.exit_code == 8, ended.stderr
     assert "ran out of memory" in ended.stderr.splitlines()[-2]
     assert "--hidden" in ended.stderr.splitlines()[-1]
+
+
+def test_a_preset_cannot_change_a_record_that_has_every_setting(kit: Kit, tmp_path: Path) -> None:
+    record = {"settings": make_config({"preset": "baseline"}).model_dump(mode="json")}
+    (tmp_path / "config.json").write_text(json.dumps(record))
+    ended = kit("train", "--config", "config.json", "--preset", "quick")
+    assert ended.exit_code == 2
+    assert "--preset" in ended.stderr
+    assert not (tmp_path / "submissions").exists()
+
+
+def test_a_reader_that_goes_away_ends_a_command_with_141(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [KIT, "check", "--help"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait() == 141

@@ -106,6 +106,8 @@ def test_what_a_user_can_do_wrong_is_answered_in_two_lines(
     ended = kit(*arguments)
     assert ended.exit_code == exit_code, ended.stderr
     assert what in ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if not line.startswith(" ")]
+    assert "--debug" in arguments or len(lines) == 2, ended.stderr
     assert "secret" not in ended.stdout + ended.stderr
 
 

@@ -209,7 +209,7 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
     assert longer["seconds"] == pytest.approx(sum(each["seconds"] for each in longer["history"]))
 
     (file,) = (tmp_path / "lab").iterdir()
-    for damaged in (b"", file.read_bytes()[:-20], b'{"form": "another"}'):
+    for damaged in (b"", file.read_bytes()[:-20], b'{"form": "another"}', b'{"form": 1}'):
         file.write_bytes(damaged)
         assert laboratory.find(config) is None
 

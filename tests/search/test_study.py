@@ -12,8 +12,16 @@ from kit.errors import UsageError
 from kit.search.pictures import draw_study
 from kit.search.space import SEARCHED, suggest
 from kit.search.storage import open_storage
-from kit.search.study import load_study, study_figures, trial_settings, tune
+from kit.search.study import (
+    PRUNERS,
+    Pruning,
+    load_study,
+    study_figures,
+    trial_settings,
+    tune,
+)
 from kit.search.workers import REASON
+from kit.training.callback import Epoch, FitState
 from kit.training.dataset import load_dataset
 
 BASE = TrainConfig(epochs=1)
@@ -140,3 +148,28 @@ def test_every_setting_that_a_trial_chooses_is_left_out_of_the_agreement() -> No
     configs = [suggest(study.ask(), BASE).model_dump() for _ in range(30)]
     differing = {name for config in configs for name in config if config[name] != configs[0][name]}
     assert differing == SEARCHED
+
+
+def accuracies(trial: optuna.Trial, *values: float) -> float:
+    callback = Pruning(trial)
+    for number, value in enumerate(values, start=1):
+        callback.on_epoch_end(Epoch(number, 1.0, 0.5, 1.0, value, 0.01, 1.0), FitState)
+    return values[-1]
+
+
+def test_each_epoch_is_reported_and_a_hopeless_trial_is_pruned() -> None:
+    study = optuna.create_study(direction="maximize", pruner=PRUNERS["median"](8))
+    for _ in range(5):
+        study.optimize(lambda trial: accuracies(trial, *[0.9] * 8), n_trials=1)
+    study.optimize(lambda trial: accuracies(trial, 0.1, 0.1, 0.1, 0.95), n_trials=1)
+    last = study.trials[-1]
+    assert study.trials[0].intermediate_values == dict.fromkeys(range(1, 9), 0.9)
+    # a quarter of the epochs, 2, is let pass
+    assert (last.state, last.intermediate_values) == (TrialState.PRUNED, {1: 0.1, 2: 0.1})
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_each_pruner_lets_a_good_trial_end(name: str) -> None:
+    study = optuna.create_study(direction="maximize", pruner=PRUNERS[name](4))
+    study.optimize(lambda trial: accuracies(trial, 0.5, 0.6, 0.7, 0.8), n_trials=1)
+    assert study.trials[0].value == 0.8
