@@ -17,7 +17,7 @@ from kit.config import make_config
 from kit.data.digits import CLASSES, PIXELS
 from kit.data.mnist import load_keras
 from kit.training.backend import load_backend
-from kit.training.split import split_digits
+from kit.training.dataset import split_digits
 
 TITLE = "An epoch of the base program"
 KIT = "kit"

@@ -17,7 +17,7 @@ from kit.data.rehearsal import TRAIN_ROWS
 from kit.metrics import log_loss
 from kit.training.backend import choose_backend, load_backend
 from kit.training.callback import Callback
-from kit.training.split import split_digits
+from kit.training.dataset import split_digits
 
 # Each line of RECIPE.md changes something of this. Batches of 500 divide the 28,000
 BASE = {

@@ -13,7 +13,7 @@ from benchmarks.tables import ratios, spread, table
 from kit.config import TrainConfig, make_config
 from kit.data.mnist import load_keras
 from kit.training.backend import load_backend
-from kit.training.split import split_digits
+from kit.training.dataset import split_digits
 
 TITLE = "Seconds to an accuracy"
 SCRIPT = "the lab's script"

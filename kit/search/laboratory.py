@@ -26,8 +26,7 @@ from kit.search.experiments import Experiment, Need
 from kit.search.tables import BestOfAll, Table, best_config, compare_with_base, make_table
 from kit.training.backend import choose_backend, load_backend
 from kit.training.callback import Callback, Epoch, FitState
-from kit.training.dataset import load_dataset
-from kit.training.split import split_digits
+from kit.training.dataset import load_dataset, split_digits
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

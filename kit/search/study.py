@@ -22,8 +22,7 @@ from kit.search.storage import address_label, database_errors, open_storage, par
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
 from kit.training.backend import choose_backend, load_backend
 from kit.training.callback import Callback, Epoch
-from kit.training.dataset import load_dataset
-from kit.training.split import split_digits
+from kit.training.dataset import load_dataset, split_digits
 
 # Attributes: a study's, of what all its trials share; a trial's, of all its settings
 BASE, SETTINGS = "base", "settings"

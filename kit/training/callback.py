@@ -1,6 +1,6 @@
 """What a training tells about itself: epochs, the state that it can resume from, and a callback."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,40 +70,3 @@ class Callback:
 
     def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:
         """An epoch is done. `state()` copies the state to resume from, which takes a moment."""
-
-
-class CallbackList(Callback):
-    """Passes everything on to each of several callbacks, in their order."""
-
-    def __init__(self, callbacks: Sequence[Callback]) -> None:
-        self.callbacks = callbacks
-
-    def on_stage(self, name: str) -> None:
-        """Pass it on."""
-        for callback in self.callbacks:
-            callback.on_stage(name)
-
-    def on_committee_begin(self, run: str, members: int) -> None:
-        """Pass it on."""
-        for callback in self.callbacks:
-            callback.on_committee_begin(run, members)
-
-    def on_member_begin(self, number: int) -> None:
-        """Pass it on."""
-        for callback in self.callbacks:
-            callback.on_member_begin(number)
-
-    def on_run_begin(self, run: str, epochs: int) -> None:
-        """Pass it on."""
-        for callback in self.callbacks:
-            callback.on_run_begin(run, epochs)
-
-    def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
-        """Pass it on."""
-        for callback in self.callbacks:
-            callback.on_batches_end(epoch, share, logs)
-
-    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:
-        """Pass it on."""
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, state)

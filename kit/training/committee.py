@@ -12,8 +12,8 @@ from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
 from kit.errors import DataError, UsageError
 from kit.runs import CONFIG, Draft, Run, begin_run, find_draft
 from kit.training.backend import choose_backend
-from kit.training.callback import Callback, CallbackList
-from kit.training.dataset import Dataset, load_dataset
+from kit.training.callback import Callback
+from kit.training.dataset import Dataset, Rows, load_dataset, split_digits
 from kit.training.predictions import (
     Prediction,
     Predictions,
@@ -22,9 +22,7 @@ from kit.training.predictions import (
     mean_probabilities,
     save_predictions,
 )
-from kit.training.provenance import describe_committee, plain_settings
-from kit.training.split import split_digits
-from kit.training.train import complete_run, train
+from kit.training.train import complete_run, describe_surroundings, plain_settings, train
 
 # In a committee's config.json: its members' names as they begin. In its draft's: their settings
 _COMMITTEE, _PLAN = "committee", "plan"
@@ -88,7 +86,7 @@ def train_committee(
     choose_backend()
     callback.on_stage("Reading digits")
     dataset = load_dataset(plan[0])
-    described = describe_committee([], dataset, split_digits(dataset.train, plan[0]))
+    described = _describe([], dataset, split_digits(dataset.train, plan[0]))
     # Each member reads them again: two copies would be in memory while one trains
     del dataset
     described[_PLAN] = [plain_settings(config) for config in plan]
@@ -113,19 +111,6 @@ def resume(run: str, submissions: Path, callback: Callback) -> Run:
     return complete_run(draft, callback)
 
 
-class _MemberRecorder(Callback):
-    """Adds each new member's name to the committee's config.json as soon as it has one."""
-
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
-
-    def on_run_begin(self, run: str, epochs: int) -> None:  # noqa: ARG002
-        config = self._draft.config
-        if run not in config[_COMMITTEE]:
-            config[_COMMITTEE] = [*config[_COMMITTEE], run]
-            self._draft.write_json(CONFIG, config)
-
-
 def _complete_committee(draft: Draft, callback: Callback) -> Run:
     names, plan = draft.config[_COMMITTEE], draft.config.get(_PLAN, [])
     if not isinstance(names, list) or not isinstance(plan, list):
@@ -136,14 +121,18 @@ def _complete_committee(draft: Draft, callback: Callback) -> Run:
     choose_backend()
     callback.on_committee_begin(draft.name, max(len(names), len(plan)))
     submissions = draft.folder.parent
-    callbacks = CallbackList([_MemberRecorder(draft), callback])
+
+    def record(run: str) -> None:
+        names.append(run)
+        draft.write_json(CONFIG, {**draft.config, _COMMITTEE: names})
+
     members = []
-    for number, name in enumerate(names, start=1):
-        callback.on_member_begin(number)
-        members.append(resume(name, submissions, callbacks))
-    for number, settings in enumerate(plan[len(names) :], start=len(names) + 1):
-        callback.on_member_begin(number)
-        members.append(train(make_config(settings), submissions, callbacks))
+    for number in range(max(len(names), len(plan))):
+        callback.on_member_begin(number + 1)
+        if number < len(names):
+            members.append(resume(names[number], submissions, callback))
+        else:
+            members.append(train(make_config(plan[number]), submissions, callback, record))
     began = time.monotonic()
     dataset, predictions, described = _average(members)
     draft.write_json(CONFIG, {**described, "created": draft.config["created"]})
@@ -196,7 +185,11 @@ def _average(members: Sequence[Run]) -> tuple[Dataset, Predictions, dict[str, An
         None if predictions.test is None else dataset.test,
     )
     rows = (np.setdiff1d(np.arange(len(dataset.train)), shared), shared)
-    return dataset, predictions, describe_committee([run.name for run in members], dataset, rows)
+    return dataset, predictions, _describe([run.name for run in members], dataset, rows)
+
+
+def _describe(names: list[str], dataset: Dataset, rows: tuple[Rows, Rows]) -> dict[str, Any]:
+    return {_COMMITTEE: names, **describe_surroundings(["digit-kit", "numpy"], dataset, rows)}
 
 
 def _finish(

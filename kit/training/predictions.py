@@ -15,8 +15,7 @@ from kit.files import write_arrays
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run
 from kit.submission import write_submission
-from kit.training.dataset import Dataset
-from kit.training.split import Rows
+from kit.training.dataset import Dataset, Rows
 
 Probabilities = NDArray[np.float32]
 FILE = "probabilities.npz"

@@ -2,9 +2,12 @@
 
 import io
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,12 @@ from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits, seen_in_training
 from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
-from kit.files import write_arrays, write_whole
-from kit.runs import CONFIG, MODEL, Draft, Run, begin_run
+from kit.files import checkout, write_arrays, write_whole
+from kit.runs import CONFIG, FORMAT, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend, memory_errors
-from kit.training.callback import Callback, CallbackList, Epoch, FitState
-from kit.training.dataset import Dataset, load_dataset
+from kit.training.callback import Callback, Epoch, FitState
+from kit.training.dataset import Dataset, Rows, load_dataset, split_digits
 from kit.training.predictions import Prediction, Predictions, judge, save_predictions
-from kit.training.provenance import describe
-from kit.training.split import Rows, split_digits
 
 # A kill costs an epoch and at most this much of a training
 STATE_SECONDS = 5.0
@@ -33,6 +34,7 @@ def train(
     config: TrainConfig,
     submissions: Path = Path("submissions"),
     callback: Callback | None = None,
+    on_begin: Callable[[str], None] | None = None,
 ) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
 
@@ -40,6 +42,7 @@ def train(
         config: what to train, such as `TrainConfig(preset="quick", source="keras")`.
         submissions: the folder of the runs.
         callback: told about the progress.
+        on_begin: told the run's name, by which it can be resumed from now on.
 
     Raises:
         DataError: the source's files are missing or wrong.
@@ -49,12 +52,12 @@ def train(
         OSError: the run cannot be written.
     """
     began = time.monotonic()
-    choose_backend()
     callback = callback or Callback()
-    callback.on_stage("Reading digits")
-    dataset = load_dataset(config)
+    dataset = _read_digits(config, callback)
     rows = split_digits(dataset.train, config)
     draft = begin_run(submissions, config.name, describe(config, dataset, rows))
+    if on_begin is not None:
+        on_begin(draft.name)
     return _complete(draft, config, dataset, rows, callback, began)
 
 
@@ -67,8 +70,6 @@ def complete_run(draft: Draft, callback: Callback) -> Run:
         OSError: the run cannot be written.
     """
     began = time.monotonic()
-    choose_backend()
-    callback.on_stage("Reading digits")
     before = draft.config
     if "data" not in before:
         raise DataError(
@@ -76,7 +77,7 @@ def complete_run(draft: Draft, callback: Callback) -> Run:
             f"Delete {draft.folder} and train again.",
         )
     config = make_config(draft.settings)
-    dataset = load_dataset(config)
+    dataset = _read_digits(config, callback)
     rows = split_digits(dataset.train, config)
     dataset.check_same(before["data"], draft.name)
     # A part of the dataset that was missing before may be there now. Then the run has it too
@@ -109,8 +110,8 @@ def _complete(
     fit_began = time.monotonic()
     with memory_errors():
         predictor = Predictor.build(config)
-        callbacks = CallbackList([callback, _StateKeeper(draft.state)])
-        history = fit(predictor, dataset.train, rows, config, callbacks, state)
+        keeper = _StateKeeper(draft.state, callback)
+        history = fit(predictor, dataset.train, rows, config, keeper, state)
         fit_ended = time.monotonic()
         callback.on_stage("Predicting")
         predictions = Predictions(
@@ -144,13 +145,23 @@ def _complete(
     )
 
 
+def _read_digits(config: TrainConfig, callback: Callback) -> Dataset:
+    choose_backend()
+    callback.on_stage("Reading digits")
+    return load_dataset(config)
+
+
 class _StateKeeper(Callback):
     """Keeps the state of a training in a file that is never much older than STATE_SECONDS."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._saved = path, time.monotonic()
+    def __init__(self, path: Path, callback: Callback) -> None:
+        self._path, self._callback, self._saved = path, callback, time.monotonic()
 
-    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:  # noqa: ARG002
+    def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
+        self._callback.on_batches_end(epoch, share, logs)
+
+    def on_epoch_end(self, epoch: Epoch, state: Callable[[], FitState]) -> None:
+        self._callback.on_epoch_end(epoch, state)
         if time.monotonic() - self._saved >= STATE_SECONDS:
             save_state(self._path, state())
             self._saved = time.monotonic()
@@ -195,3 +206,50 @@ def load_state(path: Path) -> FitState | None:
 def _numbered(file: Any, prefix: str) -> list[NDArray[Any]]:
     count = sum(name.startswith(prefix) for name in file.files)
     return [file[f"{prefix}{i}"] for i in range(count)]
+
+
+def describe(config: TrainConfig, dataset: Dataset, rows: tuple[Rows, Rows]) -> dict[str, Any]:
+    """Return a run's `config.json`: settings, versions, commit, fingerprints of the data."""
+    backend = choose_backend()
+    packages = ["digit-kit", "keras", "numpy", "tensorflow"]
+    packages += [backend] * (backend not in packages)
+    settings = {"settings": plain_settings(config), "backend": backend}
+    return settings | describe_surroundings(packages, dataset, rows)
+
+
+def plain_settings(config: TrainConfig) -> dict[str, Any]:
+    """Return settings for JSON, with an absolute path so that they are good in any folder."""
+    settings = config.model_dump(mode="json")
+    if config.data is not None:
+        settings["data"] = str(config.data.resolve())
+    return settings
+
+
+def describe_surroundings(
+    packages: list[str], dataset: Dataset, rows: tuple[Rows, Rows]
+) -> dict[str, Any]:
+    """Return what runs and committees record alike: versions, commit, data, numbers of rows."""
+    test = 0 if dataset.test is None else len(dataset.test)
+    return {
+        "format": FORMAT,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in packages},
+        "git_commit": _git_commit(),
+        "data": dataset.describe(),
+        "rows": {"train": len(rows[0]), "validation": len(rows[1]), "test": test},
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the kit's own checkout, with `-dirty` if files have changed since."""
+    folder = checkout()
+    if folder is None:
+        return None
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        described = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

@@ -10,8 +10,8 @@ from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
 from kit.errors import TrainingError
 from kit.training.backend import load_backend
-from kit.training.callback import Callback, CallbackList, Epoch, FitState
-from kit.training.split import split_rows
+from kit.training.callback import Callback, Epoch, FitState
+from kit.training.dataset import split_rows
 
 load_backend()
 
@@ -52,13 +52,15 @@ class Recorder(Callback):
         self.states.append(state())
 
 
-class StopIn(Callback):
+class StopIn(Recorder):
     """Interrupts a training in the middle of an epoch."""
 
     def __init__(self, epoch: int) -> None:
+        super().__init__()
         self.epoch = epoch
 
     def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
+        super().on_batches_end(epoch, share, logs)
         if epoch == self.epoch:
             raise KeyboardInterrupt
 
@@ -115,9 +117,9 @@ def trained(request: pytest.FixtureRequest, thousand_digits: Digits) -> Trained:
 def test_resumed_training_ends_as_an_uninterrupted_one(
     trained: Trained, thousand_digits: Digits
 ) -> None:
-    recorder = Recorder()
+    recorder = StopIn(3)
     with pytest.raises(KeyboardInterrupt):
-        train(trained.config, thousand_digits, CallbackList([recorder, StopIn(3)]))
+        train(trained.config, thousand_digits, recorder)
     kept = recorder.states[-1]
     assert untimed(kept.history) == untimed(trained.history[:2])
     predictor, history = train(trained.config, thousand_digits, state=kept)

@@ -18,7 +18,7 @@ from kit.submission import read_submission
 from kit.training.committee import make_committee
 from kit.training.dataset import Dataset
 from kit.training.predictions import Prediction, Predictions, judge, save_predictions
-from kit.training.provenance import describe
+from kit.training.train import describe
 
 Arrays = dict[str, NDArray[Any]]
 MakeMember = Callable[..., Run]

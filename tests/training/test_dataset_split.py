@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Source
 from kit.errors import UsageError
-from kit.training.split import split_digits, split_rows
+from kit.training.dataset import split_digits, split_rows
 
 
 def config(fraction: float, split: str = "stratified", seed: int = 42) -> TrainConfig:
