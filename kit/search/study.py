@@ -1,5 +1,6 @@
 """A study over hyperparameters: TPE chooses, validation judges, hopeless trials are pruned."""
 
+import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,16 +16,20 @@ try:
 except ImportError as error:
     raise missing_extra("search", "Optuna") from error
 
-from kit.config import TrainConfig
+from kit.config import Augmentation, TrainConfig, make_config
 from kit.runs import translate_record
-from kit.search.space import SEARCHED, suggest
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
-from kit.training.backend import choose_backend, load_backend
+from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset
 from kit.training.split import split_digits
 
+# The settings that a trial chooses
+SEARCHED = {
+    "hidden", "batch_normalization", "dropout", "optimizer", "learning_rate", "schedule",
+    "batch_size", "label_smoothing", "weight_decay", "augmentation",
+}  # fmt: skip
 # Attributes: a study's, of what all its trials share; a trial's, of all its settings
 BASE, SETTINGS = "base", "settings"
 # These may differ between machines and calls: names, where data lie, views of predictions, and what
@@ -48,6 +53,42 @@ def default_storage(submissions: Path) -> str:
     return f"sqlite:///{submissions / 'studies.db'}"
 
 
+def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
+    """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's."""
+    layers = trial.suggest_int("layers", 1, 3)
+    optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
+    # Plain SGD learns at rates at which the others diverge
+    slow, fast = (0.01, 1.0) if optimizer == "sgd" else (1e-4, 1e-2)
+    rate = "learning_rate_sgd" if optimizer == "sgd" else "learning_rate"
+    decays = trial.suggest_categorical("decays_weights", [False, True])
+    chosen: dict[str, Any] = {
+        "hidden": tuple(
+            trial.suggest_int(f"hidden_{layer}", 256, 2048, step=128)
+            for layer in range(1, layers + 1)
+        ),
+        "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
+        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+        "optimizer": optimizer,
+        "learning_rate": trial.suggest_float(rate, slow, fast, log=True),
+        "schedule": trial.suggest_categorical("schedule", ["constant", "one_cycle"]),
+        "batch_size": trial.suggest_int("batch_size", 50, 500, step=50),
+        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.1),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 0.1, log=True) if decays else 0.0,
+        "augmentation": _suggest_augmentation(trial),
+    }
+    return make_config({**base.model_dump(), **chosen})
+
+
+def _suggest_augmentation(trial: Trial) -> Augmentation | None:
+    if not trial.suggest_categorical("warps", [False, True]):
+        return None
+    largest = {
+        "rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2,
+        "final_strength": 1,
+    }  # fmt: skip
+    return Augmentation(**{key: trial.suggest_float(key, 0, most) for key, most in largest.items()})
+
+
 class Pruning(Callback):
     """Reports each epoch's validation accuracy to Optuna, and ends a hopeless trial."""
 
@@ -65,112 +106,75 @@ class Pruning(Callback):
             raise optuna.TrialPruned
 
 
-class Tuning:
-    """Makes a worker's objective: the validation accuracy of what the sampler chose."""
-
-    def __init__(self, base: TrainConfig) -> None:
-        self.base = base
-
-    def __call__(self) -> Objective:
-        """Load the backend and the digits.
-
-        Raises:
-            DataError: the digits are missing or wrong.
-            UsageError: the backend cannot be loaded.
-        """
-        choose_backend()
-        load_backend()
-        from kit.training.fitting import fit
-        from kit.training.predictor import Predictor
-
-        digits = load_dataset(self.base).train
-
-        def objective(trial: Trial) -> float:
-            config = suggest(trial, self.base)
-            trial.set_user_attr(SETTINGS, config.model_dump(mode="json"))
-            predictor = Predictor.build(config)
-            trial.set_user_attr("parameters", predictor.n_parameters)
-            history = fit(predictor, digits, split_digits(digits, config), config, Pruning(trial))
-            trial.set_user_attr("seconds", sum(epoch.seconds for epoch in history))
-            return history[-1].val_accuracy or 0.0
-
-        return objective
-
-
-def tune(
-    address: str,
-    name: str,
-    base: TrainConfig,
-    watch: Callable[[int, float | None], None],
-    *,
-    trials: int,
-    pruner: str = "median",
-    workers: int = 1,
-    until: float | None = None,
-) -> None:
-    """Begin a study or continue it, until it has its trials or the time is over.
-
-    Args:
-        address: the database's.
-        name: the study's.
-        base: the settings that are not searched, with rows held out.
-        watch: told how many trials are finished, and the best validation accuracy so far.
-        trials: how many it is to have in all, those of earlier calls and other machines included.
-        pruner: one of `PRUNERS`.
-        workers: processes on this machine.
-        until: when to begin no further trial, in seconds since 1970; None for never.
+def make_objective(base: TrainConfig) -> Objective:
+    """Load the backend and the digits, for trials whose value is their validation accuracy.
 
     Raises:
         DataError: the digits are missing or wrong.
+        UsageError: the backend cannot be loaded.
+    """
+    choose_backend()
+    load_backend()
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
+
+    digits = load_dataset(base).train
+
+    def objective(trial: Trial) -> float:
+        config = suggest(trial, base)
+        trial.set_user_attr(SETTINGS, config.model_dump(mode="json"))
+        rows = split_digits(digits, config)
+        with memory_errors():
+            predictor = Predictor.build(config)
+            trial.set_user_attr("parameters", predictor.n_parameters)
+            history = fit(predictor, digits, rows, config, Pruning(trial))
+        trial.set_user_attr("seconds", sum(epoch.seconds for epoch in history))
+        return history[-1].val_accuracy or 0.0
+
+    return objective
+
+
+def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]) -> None:
+    """Begin a study or continue it, until it has its trials, those of other machines included.
+
+    `base` are the settings that are not searched, with rows held out. `watch` is told how many
+    trials are finished, and the best validation accuracy so far.
+
+    Raises:
+        DataError, OSError: the digits are missing or wrong, or a file cannot be written.
         NetworkError: the database does not answer.
-        UsageError: the study has other digits or other settings, or no rows are held out.
+        UsageError: the study has other digits or other settings.
         TrainingError: trials failed, or workers died, one after another.
     """
-    if not base.validation_fraction:
+    fixed = base.model_dump(mode="json", exclude=_ASIDE)
+    fixed["fingerprint"] = load_dataset(base).train.fingerprint
+    storage = open_storage(job.storage)
+    with database_errors(job.storage):
+        study = optuna.create_study(
+            study_name=job.study, storage=storage, direction="maximize", load_if_exists=True
+        )
+        # In this order: another machine may begin the study at this moment
+        has_trials = bool(study.get_trials(deepcopy=False))
+        before = study.user_attrs.get(BASE)
+        if before is None and not has_trials:
+            study.set_user_attr(BASE, before := fixed)
+    if before is None:
         raise UsageError(
-            "validation_fraction: a study compares trials on rows held out, and there are none.",
-            "Give a fraction above 0.",
+            f"{job.study}: a study that kit tune did not begin.", "Name another with --study."
         )
-    fixed = {
-        "fingerprint": load_dataset(base).train.fingerprint,
-        **base.model_dump(mode="json", exclude=_ASIDE),
-    }
-    storage = open_storage(address)
-    with database_errors(address):
-        _agree(
-            optuna.create_study(
-                study_name=name, storage=storage, direction="maximize", load_if_exists=True
-            ),
-            fixed,
-        )
+    # Trials that cannot be compared are kept out of one study
+    before = translate_record({"settings": before})["settings"]
+    for setting, value in fixed.items():
+        if value != before.get(setting):
+            raise UsageError(
+                f"{job.study}: a study with {setting} {before.get(setting)}, not {value}.",
+                "Give what it began with, or name another with --study.",
+            )
 
     def tell(now: Sequence[FrozenTrial]) -> None:
         watch(n_finished(now), max((trial.value or 0.0 for trial in _complete(now)), default=None))
 
-    ender = PRUNERS[pruner](base.epochs)
-    run_workers(Job(address, name, Tuning(base), trials, ender, min(workers, trials), until), tell)
-
-
-def _agree(study: optuna.Study, base: dict[str, Any]) -> None:
-    """Keep trials that cannot be compared out of one study."""
-    # In this order: another machine may begin the study at this moment
-    has_trials = bool(study.get_trials(deepcopy=False))
-    before = study.user_attrs.get(BASE)
-    if before is None:
-        if has_trials:
-            raise UsageError(
-                f"{study.study_name}: a study that kit tune did not begin.",
-                "Name another with --study.",
-            )
-        study.set_user_attr(BASE, base)
-        return
-    before = translate_record({"settings": before})["settings"]
-    for name, value in base.items():
-        if value != before.get(name):
-            raise UsageError(
-                f"{study.study_name}: a study with {name} {before.get(name)}, not {value}.",
-                "Give what it began with, or name another with --study.",
-            )
+    run_workers(job, tell)
 
 
 def load_study(address: str, name: str) -> optuna.Study:
@@ -190,12 +194,12 @@ def load_study(address: str, name: str) -> optuna.Study:
     storage = open_storage(address)
     with database_errors(address):
         names = optuna.get_all_study_names(storage)
-        if name not in names:
-            raise UsageError(
-                f"{name}: no such study in {address_label(address)}.",
-                f"There are: {', '.join(names) or 'none'}.",
-            )
-        return optuna.load_study(study_name=name, storage=storage)
+        if name in names:
+            return optuna.load_study(study_name=name, storage=storage)
+    raise UsageError(
+        f"{name}: no such study in {address_label(address)}.",
+        f"There are: {', '.join(names) or 'none'}.",
+    )
 
 
 def study_figures(study: optuna.Study) -> dict[str, Any]:
@@ -206,18 +210,15 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     importance in arbitrary subspaces", IJCAI 2023.
     """
     trials = study.trials
-    with warnings.catch_warnings():
+    importances: dict[str, float] = {}
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
         warnings.simplefilter("ignore")
-        try:
-            importances = optuna.importance.get_param_importances(
-                study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
-            )
-        except (RuntimeError, ValueError):
-            importances = {}
-    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+        importances = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+        )
     return {
         "study": study.study_name,
-        "trials": dict(Counter(trial.state.name.lower() for trial in trials)),
+        "trials": Counter(trial.state.name.lower() for trial in trials),
         "best": [
             {
                 "trial": trial.number,
@@ -231,7 +232,8 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
         "importances": importances,
         "failures": {
             trial.number: trial.user_attrs.get(REASON, "interrupted, or its worker died")
-            for trial in failed
+            for trial in trials
+            if trial.state == TrialState.FAIL
         },
     }
 

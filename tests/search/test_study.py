@@ -1,6 +1,8 @@
 """Studies as far as they get without training a network."""
 
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -9,18 +11,20 @@ from optuna.trial import TrialState, create_trial
 
 from kit.config import TrainConfig
 from kit.errors import UsageError
+from kit.search import study as studies
 from kit.search.pictures import draw_study
-from kit.search.space import SEARCHED, suggest
 from kit.search.storage import open_storage
 from kit.search.study import (
     PRUNERS,
+    SEARCHED,
     Pruning,
     load_study,
+    make_objective,
     study_figures,
+    suggest,
     trial_settings,
-    tune,
 )
-from kit.search.workers import REASON
+from kit.search.workers import REASON, Job
 from kit.training.callback import Epoch, FitState
 from kit.training.dataset import load_dataset
 
@@ -34,6 +38,20 @@ def address(tmp_path: Path) -> str:
 
 def ignore(_done: int, _best: float | None) -> None:
     """Watch nothing."""
+
+
+def tune(
+    address: str,
+    name: str,
+    base: TrainConfig,
+    watch: Callable[[int, float | None], None],
+    trials: int,
+    until: float | None = None,
+) -> None:
+    """Begin a study or continue it, with one worker."""
+    objective = functools.partial(make_objective, base)
+    pruner = optuna.pruners.NopPruner()
+    studies.tune(Job(address, name, objective, trials, pruner, until=until), base, watch)
 
 
 def add(address: str, name: str, *trials: optuna.trial.FrozenTrial) -> optuna.Study:

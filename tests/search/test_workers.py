@@ -15,7 +15,7 @@ import toys
 from optuna.trial import FrozenTrial, TrialState
 from toys import Faulty, Square, begin, workers_of
 
-from kit.errors import DataError, TrainingError
+from kit.errors import TrainingError
 from kit.search.storage import open_storage
 from kit.search.workers import REASON, Job, n_finished, run_workers
 
@@ -139,12 +139,12 @@ def test_ten_failures_in_a_row_end_the_command(tmp_path: Path) -> None:
 
 def test_workers_that_die_again_and_again_end_the_command(tmp_path: Path) -> None:
     job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Faulty("death"), 40, workers=2)
-    with pytest.raises(TrainingError, match=r"5 workers died .* -9 "):
+    with pytest.raises(TrainingError, match="5 workers were killed"):
         run_workers(job, ignore)
 
 
 def test_a_full_disk_ends_the_command(tmp_path: Path) -> None:
     job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Faulty("disk"), 40, workers=1)
-    with pytest.raises(DataError, match="/tmp/kit-1: No space left on device"):
+    with pytest.raises(OSError, match="No space left on device: '/tmp/kit-1'"):
         run_workers(job, ignore)
     assert len(trials_of(job.storage)) == 1
