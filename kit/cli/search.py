@@ -70,28 +70,22 @@ def experiment(
     interruption, the same command goes on.
     """
     from kit.config import make_config
-    from kit.search.experiments import EXPERIMENTS, Laboratory, plan_experiment
-    from kit.search.pictures import draw_experiment
+    from kit.search.experiments import Laboratory, draw_experiment
     from kit.search.processes import default_workers
 
-    several = name in (ExperimentName.all, ExperimentName.best)
-    if several and values is not None:
+    if name in (ExperimentName.all, ExperimentName.best) and values is not None:
         raise UsageError(
             f"--values: {name.value} runs four experiments, each with its own values.",
             "Name one experiment, or leave --values out.",
         )
+    numbers = _numbers(values)
     given = {"epochs": epochs, "source": source and source.value, "data": data}
     given = {setting: value for setting, value in given.items() if value is not None}
     base = make_config({"preset": "baseline", "name": "experiment", **given})
-    names = list(EXPERIMENTS) if several else [name.value]
-    plans = [plan_experiment(each, base, seeds, _numbers(values)) for each in names]
+    folder, workers = submissions / "experiments", workers or default_workers()
     with search_bar("Trainings") as tell:
-        lab = Laboratory(
-            submissions / "experiments",
-            workers or default_workers(),
-            lambda done, total: tell(done, total, ""),
-        )
-        results = lab.run(plans, best=name == ExperimentName.best)
+        laboratory = Laboratory(folder, workers, lambda done, total: tell(done, total, ""))
+        results = laboratory.run(name.value, base, seeds, numbers)
     for table in results["experiments"]:
         table["picture"] = submissions / "pictures" / f"experiment-{table['name']}.png"
         draw_experiment(table, table["picture"])
@@ -107,14 +101,14 @@ def experiment(
         )
 
 
-def _numbers(text: str | None) -> list[int] | None:
+def _numbers(text: str | None) -> list[int]:
     try:
-        numbers = None if text is None else [int(part) for part in text.split(",")]
+        numbers = sorted({int(part) for part in text.split(",")}) if text is not None else []
     except ValueError as error:
         raise UsageError(
             f"--values: {text!r} is not a list of whole numbers.", "Write it as 100,200,400."
         ) from error
-    for number in numbers or []:
+    for number in numbers:
         # A larger number is a typing error
         if not 1 <= number <= 1_000_000:
             raise UsageError(f"--values: {number} is out of range.", "Give 1 to 1,000,000.")
@@ -238,10 +232,9 @@ def tune(
     smoothing, weight decay and warps. The same command continues an interrupted study. Machines
     that use the same --study and --storage share a study.
     """
-    from kit.search.pictures import draw_study
-    from kit.search.study import default_storage, load_study, study_figures
+    from kit.search.study import draw_study, load_study, study_figures
 
-    address = storage or default_storage(submissions)
+    address = storage or f"sqlite:///{submissions / 'studies.db'}"
     if show is None:
         from kit.config import make_config
         from kit.search.study import PRUNERS, make_objective

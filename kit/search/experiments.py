@@ -1,6 +1,5 @@
 """The lab's four experiments: one setting of its base program is changed at a time."""
 
-import base64
 import contextlib
 import functools
 import hashlib
@@ -8,7 +7,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -21,7 +20,7 @@ from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits, seen_in_training
 from kit.data.mnist import load_keras
 from kit.errors import KitError
-from kit.files import write_whole
+from kit.files import whole_file, write_whole
 from kit.metrics import compare
 from kit.search.processes import Workers, threads_each
 from kit.training.backend import choose_backend, load_backend, memory_errors
@@ -29,14 +28,17 @@ from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset
 from kit.training.split import split_digits
 
-# What is changed, in words, and the lab's own values
-EXPERIMENTS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "epochs": ("epochs", (50, 75, 100, 125)),
-    "batch-size": ("batch size", (50, 100, 200, 400)),
-    "units": ("units of the first layer", (500, 700, 900, 1200)),
-    "hidden": ("units of a second layer", (500, 700, 900, 1200)),
+# What is changed, in words; the lab's own values; and what a value changes in the base program
+EXPERIMENTS: dict[str, tuple[str, Sequence[int], Callable[[TrainConfig, int], dict[str, Any]]]] = {
+    "epochs": ("epochs", (50, 75, 100, 125), lambda _, n: {"epochs": n}),
+    "batch-size": ("batch size", (50, 100, 200, 400), lambda _, n: {"batch_size": n}),
+    "units": ("units of the first layer", (500, 700, 900, 1200), lambda _, n: {"hidden": (n,)}),
+    "hidden": (
+        "units of a second layer",
+        (500, 700, 900, 1200),
+        lambda base, n: {"hidden": (*base.hidden, n)},
+    ),
 }
-FIRST_SEED = 42
 NOTE = (
     "The kit chooses the value with the best validation accuracy, the lab the one with the best "
     "accuracy on the Keras test split. The best of several accuracies is partly luck. So the "
@@ -47,73 +49,42 @@ NOTE = (
 # count either, but their fingerprint does
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
 # Of the JSON files
-FORM = 1
+FORM = 2
+KILLED = "its process was killed or crashed; the machine may be out of memory"
 
-# What a training came to, as JSON holds it
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One of `EXPERIMENTS`: each of the values, ascending, is tried with each of the seeds."""
-
-    name: str
-    base: TrainConfig
-    values: tuple[int, ...]
-    seeds: tuple[int, ...]
-
-    def config(self, value: int, seed: int) -> TrainConfig:
-        """What to train for a value and a seed."""
-        changed: dict[str, dict[str, object]] = {
-            "epochs": {"epochs": value},
-            "batch-size": {"batch_size": value},
-            "units": {"hidden": (value,)},
-            "hidden": {"hidden": (*self.base.hidden, value)},
-        }
-        return self.base.model_copy(update={**changed[self.name], "seed": seed})
-
-    def configs(self) -> Iterator[TrainConfig]:
-        """All that must be trained.
-
-        The base program comes with the lengths that the experiment on epochs needs, so that it is
-        trained once for all four experiments.
-        """
-        for seed in self.seeds:
-            for config in (self.config(value, seed) for value in self.values):
-                yield config
-                if config == self.base.model_copy(update={"seed": seed}):
-                    for epochs in epoch_values(config.epochs):
-                        yield config.model_copy(update={"epochs": epochs})
+# What a training came to: `parameters`, `machine`, `history` (an item an epoch), `validation` and
+# `keras_test` (accuracies in [0, 1]), `seconds`, `seconds_per_epoch`, `right` (bool (n,), of the
+# Keras test split)
+Found = dict[str, Any]
+# What an experiment trains, with its value
+Plan = list[tuple[int, TrainConfig]]
 
 
-def epoch_values(epochs: int) -> tuple[int, ...]:
-    """A half, three quarters, all and five quarters of the base program's epochs, at least 1.
+def lab_values(name: str, epochs: int) -> Sequence[int]:
+    """The lab's values of an experiment whose base program trains for `epochs`, ascending.
 
-    A half is rounded down, so that 3 epochs still give four different values.
+    Those of `epochs` are a half, three quarters, all and five quarters of the base program's, at
+    least 1. A half is rounded down, so that 3 epochs still give four different values.
     """
-    return tuple(max(1, math.ceil(n * epochs / 100 - 0.5)) for n in EXPERIMENTS["epochs"][1])
+    values = EXPERIMENTS[name][1]
+    if name == "epochs":
+        values = [max(1, math.ceil(value * epochs / 100 - 0.5)) for value in values]
+    return values
 
 
-def plan_experiment(
-    name: str, base: TrainConfig, seeds: int, values: Sequence[int] | None = None
-) -> Experiment:
-    """Plan an experiment with `seeds` seeds from 42 on, and the lab's values or those given."""
-    if values is None:
-        values = epoch_values(base.epochs) if name == "epochs" else EXPERIMENTS[name][1]
-    seed_range = range(FIRST_SEED, FIRST_SEED + seeds)
-    return Experiment(name, base, tuple(sorted(set(values))), tuple(seed_range))
+def plan(name: str, base: TrainConfig, values: Sequence[int], seeds: Sequence[int]) -> Plan:
+    """What to train: each value, each once and ascending, with each of the seeds."""
+    change = EXPERIMENTS[name][2]
+    return [(value, base.model_copy(update={**change(base, value), "seed": seed}))
+            for value in sorted(set(values)) for seed in seeds]  # fmt: skip
 
 
 @dataclass
 class Laboratory:
-    """Trains networks, and keeps each finished training as a JSON file.
+    """Trains networks in processes, and keeps each finished training as a JSON file.
 
-    Attributes:
-        folder: of the JSON files.
-        workers: how many processes train at once.
-        watch: told how many of the missing trainings are done, and of how many.
-        trained: how many trainings were finished so far.
-        failures: why a training failed, by its name.
+    `watch` is told how many of the missing trainings are done, and of how many. `trained` counts
+    those that were finished so far. `failures` says why a training failed, by its name.
     """
 
     folder: Path
@@ -122,30 +93,35 @@ class Laboratory:
     trained: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
-    def run(self, plans: Sequence[Experiment], *, best: bool = False) -> dict[str, Any]:
-        """Train what experiments need; return what `kit experiment --json` prints.
+    def run(self, name: str, base: TrainConfig, seeds: int, values: list[int]) -> dict[str, Any]:
+        """Run an experiment on the base program; return what `kit experiment --json` prints.
 
-        They have one base program and the same seeds. `best`, which needs all four of them, also
-        compares the network with all the best values with the base program.
+        `all` and `best` run all four. `best` also compares the network with all the best values
+        with the base program. The first seed is 42. Without `values`, they are the lab's.
 
         Raises:
-            DataError: the digits are missing or wrong.
-            UsageError: the backend is not installed.
+            DataError, UsageError: the digits are missing or wrong, or the backend is missing.
             OSError: a file cannot be written.
         """
-        began, base, compared = time.monotonic(), plans[0].base, None
-        found = self.train([config for plan in plans for config in plan.configs()])
-        tables = [make_table(plan, found) for plan in plans]
-        if best and all(table["rows"] for table in tables):
-            values = {table["name"]: table["best_by_validation"] for table in tables}
-            chosen = {
-                "epochs": values["epochs"],
-                "batch_size": values["batch-size"],
-                "hidden": (values["units"], values["hidden"]),
-            }
-            first, second = ([base.model_copy(update={**changes, "seed": seed})
-                              for seed in plans[0].seeds] for changes in (chosen, {}))  # fmt: skip
-            compared = compare_with_base(first, second, self.train(first + second))
+        began, compared, numbers = time.monotonic(), None, range(42, 42 + seeds)
+        plans = {each: plan(each, base, values or lab_values(each, base.epochs), numbers)
+                 for each in EXPERIMENTS if name in (each, "all", "best")}  # fmt: skip
+        configs = [config for pairs in plans.values() for _, config in pairs]
+        if any(config.model_copy(update={"seed": base.seed}) == base for config in configs):
+            # With the lengths that the experiment on epochs needs, it is trained once for all four
+            lengths = plan("epochs", base, lab_values("epochs", base.epochs), numbers)
+            configs += [config for _, config in lengths]
+        found = self.train(configs)
+        tables = [make_table(each, base, pairs, found) for each, pairs in plans.items()]
+        if name == "best" and all(table["rows"] for table in tables):
+            epochs, batch_size, *hidden = (table["best_by_validation"] for table in tables)
+            chosen = {"epochs": epochs, "batch_size": batch_size, "hidden": tuple(hidden)}
+            pairs = [
+                (each, base.model_copy(update={**changes, "seed": seed}))
+                for each, changes in (("best", chosen), ("base", {}))
+                for seed in numbers
+            ]
+            compared = compare_with_base(pairs, self.train([config for _, config in pairs]))
         return {
             "experiments": tables,
             "note": NOTE,
@@ -168,11 +144,10 @@ class Laboratory:
         units = "x".join(map(str, config.hidden))
         return self.folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
 
-    def train(self, configs: Sequence[TrainConfig]) -> dict[TrainConfig, Record]:
+    def train(self, configs: Sequence[TrainConfig]) -> dict[TrainConfig, Found]:
         """Train what is not there yet; return what each training that has not failed came to."""
         # Trainings that differ only in epochs are one, which is judged where each of them ends
-        wanted = {path: set(map(int, read_training(path)["readings"]))
-                  for path in map(self.path, configs)}  # fmt: skip
+        wanted = {path: {*map(int, _read(path)["wrong"])} for path in map(self.path, configs)}
         missing: dict[Path, tuple[TrainConfig, set[int]]] = {}
         for config in configs:
             epochs = wanted[path := self.path(config)]
@@ -180,58 +155,68 @@ class Laboratory:
                 epochs.add(config.epochs)
                 missing[path] = config.model_copy(update={"epochs": max(epochs)}), epochs
         if missing:
-            self._train(missing)
-        found = {}
-        for config in configs:
-            record = read_training(self.path(config))
-            if reading := record["readings"].get(str(config.epochs)):
-                history = record["history"][: config.epochs]
-                found[config] = {**record, **reading, "history": history}
-        return found
+            self._train(list(missing.values()))
+        each = {config: self.find(config) for config in configs}
+        return {config: found for config, found in each.items() if found}
 
-    def _train(self, missing: dict[Path, tuple[TrainConfig, set[int]]]) -> None:
-        def duration(item: tuple[Path, tuple[TrainConfig, set[int]]]) -> int:
-            # The number of weights is nearly proportional to that of units
-            return item[1][0].epochs * sum(item[1][0].hidden)
+    def find(self, config: TrainConfig) -> Found | None:
+        """Read what a training came to where `config` ends, or None if it is not there."""
+        record, epochs = _read(self.path(config)), config.epochs
+        if (wrong := record["wrong"].get(str(epochs))) is None:
+            return None
+        history = record["history"][:epochs]
+        seconds = sum(epoch["seconds"] for epoch in history)
+        right = np.ones(record["n"], np.bool_)
+        right[wrong] = False
+        return {
+            "parameters": record["parameters"],
+            "machine": record["machine"],
+            "history": history,
+            "validation": history[-1]["val_accuracy"],
+            "keras_test": float(right.mean()),
+            "seconds": seconds,
+            "seconds_per_epoch": seconds / epochs,
+            "right": right,
+        }
 
-        # The longest training is taken first: at the end, no worker waits long for another
-        waiting = sorted(missing.items(), key=duration)
-        total, workers = len(missing), min(self.workers, len(missing))
+    def _train(self, waiting: list[tuple[TrainConfig, set[int]]]) -> None:
+        # The longest last, where they are taken from: at the end, no worker waits long for another.
+        # The number of weights is nearly proportional to that of units
+        waiting.sort(key=lambda each: each[0].epochs * sum(each[0].hidden))
+        total, workers = len(waiting), min(self.workers, len(waiting))
         conditions = f"{workers} workers with {threads_each(workers)} threads"
         free = list(range(workers))
-        running: dict[Future[Record], tuple[int, Path]] = {}
+        running: dict[Future[dict[str, Any]], tuple[int, Path]] = {}
         self.watch(0, total)
         with Workers(workers) as processes:
             while waiting or running:
                 while waiting and free:
-                    number, (path, training) = free.pop(0), waiting.pop()
-                    future = processes.submit(number, _train, *training, conditions)
-                    running[future] = number, path
+                    number, (config, epochs) = free.pop(0), waiting.pop()
+                    future = processes.submit(number, _train, config, epochs, conditions)
+                    running[future] = number, self.path(config)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     number, path = running.pop(future)
                     free.append(number)
-                    if error := future.exception():
-                        self.failures[path.stem] = _reason(error)
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        self.failures[path.stem] = KILLED
+                    elif error:
+                        what = error.what if isinstance(error, KitError) else repr(error)
+                        self.failures[path.stem] = " ".join(what.split())[:300]
                     else:
                         path.parent.mkdir(parents=True, exist_ok=True)
-                        write_whole(path, json.dumps(future.result(), indent=1))
+                        write_whole(path, json.dumps(future.result()))
                         self.trained += 1
                     self.watch(total - len(waiting) - len(running), total)
 
 
-def read_training(path: Path) -> Record:
-    """Read the file of a training; one that is missing or damaged has no readings."""
+def _read(path: Path) -> dict[str, Any]:
+    # A file that is missing or damaged is as good as one of a training without epochs
     with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
-        record: Record = json.loads(path.read_bytes())
-        if record["form"] == FORM and record["readings"]:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        if record["form"] == FORM and record["wrong"]:
             return record
-    return {"readings": {}}
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, BrokenProcessPool):
-        return "its process was killed or crashed; the machine may be out of memory"
-    return " ".join((str(error) if isinstance(error, KitError) else repr(error)).split())[:300]
+    return {"wrong": {}}
 
 
 @functools.cache
@@ -248,36 +233,25 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
     return dataset.train, keras_test.take(unseen)
 
 
-def _train(config: TrainConfig, epochs: set[int], conditions: str) -> Record:
-    """Train one network; give its record, with what it is like after `epochs`."""
+def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, Any]:
+    """Train one network; give its record, with its wrong answers after `epochs`."""
     train, keras_test = load_digits(config.source, config.data)
     backend = choose_backend()
     load_backend()
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
 
-    readings: dict[str, Record] = {}
+    wrong: dict[int, list[int]] = {}
 
-    class Reader(Callback):
-        seconds = 0.0
-
+    class Judge(Callback):
         def on_epoch_end(self, epoch: Epoch, state: object) -> None:  # noqa: ARG002 - not resumed
-            self.seconds += epoch.seconds
             if epoch.epoch in epochs:
-                right = predictor.predict(keras_test).argmax(axis=1) == keras_test.labels
-                readings[str(epoch.epoch)] = {
-                    "validation": epoch.val_accuracy,
-                    "keras_test": float(right.mean()),
-                    "seconds": self.seconds,
-                    "seconds_per_epoch": self.seconds / epoch.epoch,
-                    "n": len(right),
-                    # A bit for each image, as `numpy.packbits` packs them
-                    "right": base64.b64encode(np.packbits(right).tobytes()).decode(),
-                }
+                answers = predictor.predict(keras_test).argmax(axis=1)
+                wrong[epoch.epoch] = np.flatnonzero(answers != keras_test.labels).tolist()
 
     with memory_errors():
         predictor = Predictor.build(config)
-        history = fit(predictor, train, split_digits(train, config), config, Reader())
+        history = fit(predictor, train, split_digits(train, config), config, Judge())
     return {
         "form": FORM,
         # `kit train --config FILE` takes them
@@ -286,28 +260,31 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> Record:
         "machine": f"{platform.node()}, {backend}, {conditions}",
         "parameters": predictor.n_parameters,
         "history": [asdict(epoch) for epoch in history],
-        "readings": readings,
+        # Of the Keras test split: how many images, and where it is wrong after some of the epochs
+        "n": len(keras_test),
+        "wrong": wrong,
     }
 
 
-def make_table(plan: Experiment, found: Mapping[TrainConfig, Record]) -> dict[str, Any]:
+def make_table(
+    name: str, base: TrainConfig, pairs: Plan, found: Mapping[TrainConfig, Found]
+) -> dict[str, Any]:
     """Gather what an experiment's trainings gave, as `kit experiment --json` prints it.
 
     `missing` are the values whose trainings all failed. `times_compare` says whether all were
     trained on one machine, with equally many workers. `curve` are the epochs of one training with
     the largest value, in the experiment on epochs alone.
     """
-    done = [(value, found[config]) for value in plan.values for seed in plan.seeds
-            if (config := plan.config(value, seed)) in found]  # fmt: skip
+    done = [(value, found[config]) for value, config in pairs if config in found]
     rows = summarise(done)
-    histories = [each["history"] for _, each in done if plan.name == "epochs"]
-    curve: list[Record] = max(histories, key=len, default=[])
+    histories = [each["history"] for _, each in done if name == "epochs"]
+    curve: list[dict[str, Any]] = max(histories, key=len, default=[])
     return {
-        "name": plan.name,
-        "seeds": plan.seeds,
-        "epochs": plan.base.epochs,
+        "name": name,
+        "seeds": sorted({config.seed for _, config in pairs}),
+        "epochs": base.epochs,
         "rows": rows,
-        "missing": sorted(set(plan.values) - {row["value"] for row in rows}),
+        "missing": sorted({value for value, _ in pairs} - {row["value"] for row in rows}),
         "times_compare": len({each["machine"] for _, each in done}) < 2,
         "best_by_validation": _best(rows, "validation").get("value"),
         "best_by_keras_test": _best(rows, "keras_test").get("value"),
@@ -316,41 +293,31 @@ def make_table(plan: Experiment, found: Mapping[TrainConfig, Record]) -> dict[st
     }
 
 
-def _best(rows: list[Record], figure: str) -> Record:
+def _best(rows: list[dict[str, Any]], figure: str) -> dict[str, Any]:
     # The first of equals, and an empty one of none
     return max(rows, key=lambda row: row[figure], default={})
 
 
 def compare_with_base(
-    best: list[TrainConfig], base: list[TrainConfig], found: Mapping[TrainConfig, Record]
+    pairs: list[tuple[str, TrainConfig]], found: Mapping[TrainConfig, Found]
 ) -> dict[str, Any] | None:
-    """Compare the network with all the best values with the base program, one of each a seed.
-
-    Returns:
-        Its `settings`, the rows `best` and `base` as `summarise` gives them, and the `comparison`
-        of their answers to the Keras test split. None where a training is missing.
-    """
-    if not found.keys() >= {*best, *base}:
+    """Compare trainings called `best` with as many called `base`; None where one is missing."""
+    if not all(config in found for _, config in pairs):
         return None
-    done = [("best", found[config]) for config in best]
-    done += [("base", found[config]) for config in base]
-    bits = [np.frombuffer(base64.b64decode(each["right"]), np.uint8) for _, each in done]
-    right = np.unpackbits(np.array(bits), axis=1, count=done[0][1]["n"]).astype(np.bool_)
-    rows = summarise(done)
-    return {
-        "settings": best[0].model_dump(mode="json"),
-        "best": rows[0],
-        "base": rows[1],
-        "comparison": asdict(compare(right[: len(best)], right[len(best) :])),
-    }
+    done = [(name, found[config]) for name, config in pairs]
+    first, second = np.split(np.array([each["right"] for _, each in done]), 2)
+    best, base = summarise(done)
+    comparison = asdict(compare(first, second))
+    settings = pairs[0][1].model_dump(mode="json")
+    return {"settings": settings, "best": best, "base": base, "comparison": comparison}
 
 
-def summarise(done: Sequence[tuple[Any, Record]]) -> list[dict[str, Any]]:
+def summarise(done: Sequence[tuple[Any, Found]]) -> list[dict[str, Any]]:
     """Sum up trainings over seeds, in a row for each `value` that they are given.
 
     Rows also have `seeds` (how many), `parameters`, and the mean and, as `…_sd`, the standard
-    deviation of `validation` and `keras_test` (accuracies in [0, 1]), `seconds` (of all epochs) and
-    `seconds_per_epoch`. The standard deviation of one seed is None.
+    deviation of `validation`, `keras_test`, `seconds` and `seconds_per_epoch`. The standard
+    deviation of one seed is None.
     """
     if not done:
         return []
@@ -358,11 +325,52 @@ def summarise(done: Sequence[tuple[Any, Record]]) -> list[dict[str, Any]]:
     import pandas as pd
 
     figures = ["validation", "keras_test", "seconds", "seconds_per_epoch"]
-    groups = pd.DataFrame([{"value": value, **each} for value, each in done]).groupby(
-        "value", sort=False
+    means, sds = ({f"{figure}{end}": (figure, how) for figure in figures}
+                  for end, how in (("", "mean"), ("_sd", "std")))  # fmt: skip
+    trainings = pd.DataFrame([{"value": value, **each} for value, each in done])
+    summary = trainings.groupby("value", sort=False).agg(
+        seeds=("value", "size"), parameters=("parameters", "first"), **means, **sds
     )
-    summary = groups["parameters"].agg(seeds="size", parameters="first")
-    summary = summary.join(groups[figures].mean()).join(groups[figures].std().add_suffix("_sd"))
     text = summary.reset_index().to_json(orient="records", double_precision=15)
     rows: list[dict[str, Any]] = json.loads(text)
     return rows
+
+
+def draw_experiment(table: dict[str, Any], path: Path) -> None:
+    """Draw accuracy and time against the value, or for `epochs` the learning curve.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    what, rows, curve = EXPERIMENTS[table["name"]][0], table["rows"], table["curve"]
+    values = [row["value"] for row in rows]
+    figure.suptitle(f"The lab's experiment on {what}")
+    if table["name"] == "epochs":
+        axes = figure.subplots()
+        epochs = [each["epoch"] for each in curve]
+        for label, name in (("training", "accuracy"), ("validation", "val_accuracy")):
+            axes.plot(epochs, [100 * each[name] for each in curve], label=label)
+        if best := table["no_longer_rises_after"]:
+            label = f"validation no longer rises after epoch {best}"
+            axes.axvline(best, linestyle="--", color="grey", label=label)
+        keras_test = [100 * row["keras_test"] for row in rows]
+        axes.plot(values, keras_test, "k^", label="keras test, mean over seeds")
+        axes.set(xlabel="epoch", ylabel="accuracy, %")
+    else:
+        axes, time = figure.subplots(1, 2)
+        for part, name, scale in (
+            (axes, "validation", 100), (axes, "keras_test", 100), (time, "seconds", 1),
+        ):  # fmt: skip
+            means = [scale * row[name] for row in rows]
+            sds = [scale * (row[f"{name}_sd"] or 0) for row in rows]
+            part.errorbar(values, means, sds, marker="o", capsize=3, label=name.replace("_", " "))
+            part.set(xlabel=what, xticks=values)
+        axes.set(ylabel="accuracy, % (mean ± sd over seeds)")
+        time.set(ylabel="seconds in all", ylim=(0, None))
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as stream:
+        figure.savefig(stream, format="png", dpi=120)

@@ -5,13 +5,10 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Self
-
-STOP_SECONDS = 5.0
 
 
 def cores() -> list[int]:
@@ -64,17 +61,10 @@ class Workers:
 
     def __exit__(self, *_failed: object) -> None:
         self._starter.shutdown()
-        processes, ends = multiprocessing.active_children(), time.monotonic() + STOP_SECONDS
-        try:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.join(max(0.0, ends - time.monotonic()))
-        finally:
-            for process in processes:
-                process.kill()
-            for pool in self._pools.values():
-                pool.shutdown()
+        for process in multiprocessing.active_children():
+            process.kill()
+        for pool in self._pools.values():
+            pool.shutdown()
 
 
 def _become_worker(number: int, workers: int) -> None:

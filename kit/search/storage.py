@@ -5,7 +5,6 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 import sqlalchemy
@@ -20,9 +19,8 @@ from kit.errors import DataError, NetworkError, UsageError, missing_extra
 GRACE_SECONDS, RETRIES = 60, 3
 SQLITE_LOCK_SECONDS, CONNECT_SECONDS = 60, 10
 # How the scheme of an address is written for SQLAlchemy
-_DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
-    ("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"
-)
+_PSYCOPG = "postgresql+psycopg"
+_DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(("postgresql", "postgres", _PSYCOPG), _PSYCOPG)
 
 
 # Another process may be making the tables at the same moment
@@ -35,10 +33,6 @@ _DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(
 def open_storage(address: str, grace_seconds: int = GRACE_SECONDS) -> RDBStorage:
     """Open the database at `address`, and make Optuna's tables in it where they are missing.
 
-    Args:
-        address: `sqlite:///FILE` or `postgresql://…`.
-        grace_seconds: a trial whose worker is silent for so long is given to another.
-
     Raises:
         UsageError: the address is not a database's, or its tables are those of another Optuna.
         NetworkError: the database does not answer.
@@ -47,17 +41,16 @@ def open_storage(address: str, grace_seconds: int = GRACE_SECONDS) -> RDBStorage
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", ExperimentalWarning)
     url = parse_address(address)
-    options: dict[str, Any] = {"connect_args": {"timeout": SQLITE_LOCK_SECONDS}}
+    arguments = {"connect_timeout": CONNECT_SECONDS}
     if url.drivername == "sqlite":
         Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    else:
-        options = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
+        arguments = {"timeout": SQLITE_LOCK_SECONDS}
     try:
         with database_errors(address):
             return RDBStorage(
                 # Optuna fills templates in it
                 url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
-                engine_kwargs=options,
+                engine_kwargs={"pool_pre_ping": True, "connect_args": arguments},
                 heartbeat_interval=max(1, grace_seconds // 6),
                 grace_period=grace_seconds,
                 heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
@@ -82,40 +75,35 @@ def database_errors(address: str) -> Iterator[None]:
     """
     try:
         yield
-    except (StorageInternalError, exc.DBAPIError, UnboundLocalError) as error:
-        # Optuna's loop ends with an UnboundLocalError when it cannot read a trial that has failed
+    # Optuna's loop ends with an UnboundLocalError when it cannot read a trial that has failed
+    except (StorageInternalError, exc.DBAPIError, UnboundLocalError, ValueError) as error:
         cause: BaseException | None = error
-        while not isinstance(cause, exc.DBAPIError):
-            if cause is None:
-                raise
+        while cause is not None and not isinstance(cause, exc.DBAPIError):
             cause = cause.__cause__ or cause.__context__
+        # While a trial's heartbeat did not arrive, another worker has begun it
+        if cause is None and not str(error).startswith("Cannot tell a "):
+            raise
         name = address_label(address)
-        reason = (str(cause.orig).strip() or "no reason given").splitlines()[0]
-        if _is_lost(cause):
+        reason = (str(cause.orig if cause else error).strip() or "no reason given").splitlines()[0]
+        if cause is None or _is_lost(cause):
+            remedy = "Start it, or correct --storage. The same command continues the study."
             raise NetworkError(
-                f"{name}: the database does not answer ({reason}).",
-                "Start it, or correct --storage. Finished trials are kept; the same command "
-                "continues.",
+                f"{name}: the database does not answer ({reason}).", remedy
             ) from error
         if isinstance(cause, exc.ProgrammingError):
             raise UsageError(f"{name}: {reason}.", "Correct --storage.") from error
-        raise DataError(
-            f"{name}: {reason}.",
-            "Check the database's disk space and permissions, or give another --storage.",
-        ) from error
+        remedy = "Check the database's disk space and permissions, or give another --storage."
+        raise DataError(f"{name}: {reason}.", remedy) from error
 
 
 def _is_lost(error: exc.DBAPIError) -> bool:
-    """Whether the connection failed, rather than the statement."""
+    # A file does not go away; but another process can lock it
     if isinstance(error.orig, sqlite3.Error):
-        # A file does not go away; but another process can lock it
         return "locked" in str(error.orig)
     # Class 53: the server's disk or memory is full, or it has too many connections
     is_full = str(getattr(error.orig, "sqlstate", "")).startswith("53")
-    is_away = (
-        isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated
-    )
-    return is_away and not is_full
+    is_away = isinstance(error, exc.OperationalError | exc.InterfaceError)
+    return (is_away or error.connection_invalidated) and not is_full
 
 
 def parse_address(address: str) -> sqlalchemy.URL:

@@ -17,6 +17,7 @@ except ImportError as error:
     raise missing_extra("search", "Optuna") from error
 
 from kit.config import Augmentation, TrainConfig, make_config
+from kit.files import whole_file
 from kit.runs import translate_record
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
@@ -35,22 +36,13 @@ BASE, SETTINGS = "base", "settings"
 # These may differ between machines and calls: names, where data lie, views of predictions, and what
 # each trial chooses for itself
 _ASIDE = {"name", "preset", "data", "views", *SEARCHED}
-# How many of the best trials are shown
-BEST = 10
 # Made for trials of so many epochs
 PRUNERS: dict[str, Callable[[int], pruners.BasePruner]] = {
-    # Ends what is worse than half of the others were after as many epochs
     "median": lambda epochs: pruners.MedianPruner(n_warmup_steps=epochs // 4),
-    # Give the better half, or third, more epochs
     "halving": lambda _: pruners.SuccessiveHalvingPruner(),
     "hyperband": lambda epochs: pruners.HyperbandPruner(max_resource=epochs),
     "none": lambda _: pruners.NopPruner(),
 }
-
-
-def default_storage(submissions: Path) -> str:
-    """The address of the SQLite file that is used unless --storage names another database."""
-    return f"sqlite:///{submissions / 'studies.db'}"
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
@@ -58,13 +50,13 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
     layers = trial.suggest_int("layers", 1, 3)
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
     # Plain SGD learns at rates at which the others diverge
-    slow, fast = (0.01, 1.0) if optimizer == "sgd" else (1e-4, 1e-2)
-    rate = "learning_rate_sgd" if optimizer == "sgd" else "learning_rate"
+    rate, slow, fast = "learning_rate", 1e-4, 1e-2
+    if optimizer == "sgd":
+        rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
     decays = trial.suggest_categorical("decays_weights", [False, True])
     chosen: dict[str, Any] = {
         "hidden": tuple(
-            trial.suggest_int(f"hidden_{layer}", 256, 2048, step=128)
-            for layer in range(1, layers + 1)
+            trial.suggest_int(f"hidden_{i}", 256, 2048, step=128) for i in range(1, layers + 1)
         ),
         "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
@@ -74,19 +66,14 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         "batch_size": trial.suggest_int("batch_size", 50, 500, step=50),
         "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.1),
         "weight_decay": trial.suggest_float("weight_decay", 1e-4, 0.1, log=True) if decays else 0.0,
-        "augmentation": _suggest_augmentation(trial),
+        "augmentation": None,
     }
+    if trial.suggest_categorical("warps", [False, True]):
+        largest = {"rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2}
+        largest["final_strength"] = 1
+        warps = {name: trial.suggest_float(name, 0, most) for name, most in largest.items()}
+        chosen["augmentation"] = Augmentation(**warps)
     return make_config({**base.model_dump(), **chosen})
-
-
-def _suggest_augmentation(trial: Trial) -> Augmentation | None:
-    if not trial.suggest_categorical("warps", [False, True]):
-        return None
-    largest = {
-        "rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2,
-        "final_strength": 1,
-    }  # fmt: skip
-    return Augmentation(**{key: trial.suggest_float(key, 0, most) for key, most in largest.items()})
 
 
 class Pruning(Callback):
@@ -96,11 +83,7 @@ class Pruning(Callback):
         self._trial = trial
 
     def on_epoch_end(self, epoch: Epoch, state: object) -> None:  # noqa: ARG002 - not resumed
-        """Report the epoch.
-
-        Raises:
-            TrialPruned: the trial is hopeless.
-        """
+        """Report the epoch; raise `TrialPruned` if the trial is hopeless."""
         self._trial.report(epoch.val_accuracy or 0.0, epoch.epoch)
         if self._trial.should_prune():
             raise optuna.TrialPruned
@@ -137,8 +120,8 @@ def make_objective(base: TrainConfig) -> Objective:
 def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]) -> None:
     """Begin a study or continue it, until it has its trials, those of other machines included.
 
-    `base` are the settings that are not searched, with rows held out. `watch` is told how many
-    trials are finished, and the best validation accuracy so far.
+    `base` has the settings that are not searched. `watch` is told how many trials are finished, and
+    the best validation accuracy so far.
 
     Raises:
         DataError, OSError: the digits are missing or wrong, or a file cannot be written.
@@ -155,16 +138,12 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
         )
         # In this order: another machine may begin the study at this moment
         has_trials = bool(study.get_trials(deepcopy=False))
-        before = study.user_attrs.get(BASE)
-        if before is None and not has_trials:
+        before = study.user_attrs.get(BASE, {})
+        if not before and not has_trials:
             study.set_user_attr(BASE, before := fixed)
-    if before is None:
-        raise UsageError(
-            f"{job.study}: a study that kit tune did not begin.", "Name another with --study."
-        )
-    # Trials that cannot be compared are kept out of one study
     before = translate_record({"settings": before})["settings"]
     for setting, value in fixed.items():
+        # Trials that cannot be compared are kept out of one study
         if value != before.get(setting):
             raise UsageError(
                 f"{job.study}: a study with {setting} {before.get(setting)}, not {value}.",
@@ -185,20 +164,17 @@ def load_study(address: str, name: str) -> optuna.Study:
         NetworkError: the database does not answer.
         DataError: its file cannot be read.
     """
-    url = parse_address(address)
-    if url.drivername == "sqlite" and not Path(url.database or "").is_file():
-        raise UsageError(
-            f"{url.database}: no studies there yet.",
-            "Begin one with kit tune, or name another database with --storage.",
-        )
-    storage = open_storage(address)
-    with database_errors(address):
-        names = optuna.get_all_study_names(storage)
-        if name in names:
-            return optuna.load_study(study_name=name, storage=storage)
+    url, names = parse_address(address), list[str]()
+    # A file is not made here
+    if url.drivername != "sqlite" or Path(url.database or "").is_file():
+        storage = open_storage(address)
+        with database_errors(address):
+            names = optuna.get_all_study_names(storage)
+            if name in names:
+                return optuna.load_study(study_name=name, storage=storage)
     raise UsageError(
         f"{name}: no such study in {address_label(address)}.",
-        f"There are: {', '.join(names) or 'none'}.",
+        f"There are: {', '.join(names)}." if names else "Begin one with kit tune.",
     )
 
 
@@ -209,13 +185,13 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: efficiently quantifying hyperparameter
     importance in arbitrary subspaces", IJCAI 2023.
     """
-    trials = study.trials
-    importances: dict[str, float] = {}
+    trials, importances = study.trials, dict[str, float]()
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
         warnings.simplefilter("ignore")
-        importances = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
-        )
+        importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    unknown = "interrupted, or its worker died"
     return {
         "study": study.study_name,
         "trials": Counter(trial.state.name.lower() for trial in trials),
@@ -227,15 +203,50 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
                 "parameters": trial.user_attrs.get("parameters"),
                 "seconds": trial.user_attrs.get("seconds"),
             }
-            for trial in _complete(trials)[:BEST]
+            for trial in _complete(trials)[:10]
         ],
         "importances": importances,
-        "failures": {
-            trial.number: trial.user_attrs.get(REASON, "interrupted, or its worker died")
-            for trial in trials
-            if trial.state == TrialState.FAIL
-        },
+        "failures": {trial.number: trial.user_attrs.get(REASON, unknown) for trial in failed},
     }
+
+
+def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path) -> list[Path]:
+    """Draw a study as PNG files named after it, without those for which it has too few trials.
+
+    `importances` are those of its hyperparameters, the most important first.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    if not any(trial.state.is_finished() and trial.values for trial in study.trials):
+        return []
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+    from optuna.visualization import matplotlib as plots
+
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    # More slices side by side cannot be read
+    plotted: dict[str, tuple[Any, dict[str, Any]]] = {
+        "history": (plots.plot_optimization_history, {}),
+        "importances": (plots.plot_param_importances, {"evaluator": evaluator}),
+        "slice": (plots.plot_slice, {"params": list(importances)[:6] or None}),
+        "intermediate-values": (plots.plot_intermediate_values, {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, (plot, options) in plotted.items():
+        path = folder / f"{study.study_name}-{name}.png"
+        # Each of these plots is called experimental, and raises where there are too few trials
+        with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
+            warnings.simplefilter("ignore")
+            plot(study, **options)
+            with whole_file(path) as stream:
+                plt.savefig(stream, format="png", dpi=120, bbox_inches="tight")
+            paths.append(path)
+        plt.close("all")
+    return paths
 
 
 def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any]:
@@ -246,24 +257,18 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
         NetworkError: the database does not answer.
     """
     trials = load_study(address, name).trials
-    if number is None:
-        if not (best := _complete(trials)):
-            raise UsageError(
-                f"{name}: none of its {len(trials)} trials is complete.",
-                "Wait until one is, or name one that was pruned with --trial.",
-            )
-        number = best[0].number
-    settings = trials[number].user_attrs.get(SETTINGS) if number < len(trials) else None
-    if settings is None:
+    chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
+    if not chosen or SETTINGS not in chosen[0].user_attrs:
+        none = "none is complete" if number is None else f"there is no {number} that was trained"
         raise UsageError(
-            f"{name}: it has no trial {number}, or that trial was not trained.",
+            f"{name}: of its {len(trials)} trials, {none}.",
             f"The best trials are listed by: kit tune --show {name}",
         )
-    translated: dict[str, Any] = translate_record({"settings": settings})["settings"]
-    return {**translated, "name": f"{name}-{number}"}
+    settings = translate_record({"settings": chosen[0].user_attrs[SETTINGS]})["settings"]
+    return {**settings, "name": f"{name}-{chosen[0].number}"}
 
 
 def _complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that are complete, the best first."""
+    # The best first
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))

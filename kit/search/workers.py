@@ -1,9 +1,8 @@
 """Workers on one machine, each of which runs Optuna's loop on the same study."""
 
+import contextlib
 import logging
 import math
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,18 +35,16 @@ Trials = Sequence[FrozenTrial]
 
 @dataclass(frozen=True)
 class Job:
-    """What each worker does. It is pickled, because the workers are other processes.
+    """What workers do; all of it can be pickled.
 
     Attributes:
         storage: the database's address.
         study: the study's name.
-        objective: called once in each worker; returns what computes the value of a trial.
+        objective: called in each worker; returns what computes the value of a trial.
         trials: the study is done when so many of its trials are complete or pruned.
-        pruner: ends hopeless trials.
-        workers: how many share this machine's cores.
         until: when to begin no further trial, in seconds since 1970.
         grace_seconds: a trial whose worker is silent for so long is given to another.
-        patience_seconds: how long a database may be away while no trial is finished.
+        patience_seconds: how long the database may be away while no trial is finished.
     """
 
     storage: str
@@ -92,24 +89,18 @@ def run_workers(job: Job, watch: Callable[[Trials], None]) -> None:
     first, patience = len(trials), _Patience(job.patience_seconds, n_finished(trials))
     running: dict[Future[None], int] = {}
     idle = [] if n_finished(trials) >= job.trials else list(range(min(job.workers, job.trials)))
-    errors: list[BaseException] = []
     with Workers(job.workers) as workers:
         while running or idle:
-            if not errors:
-                running |= {workers.submit(number, _work, job, first): number for number in idle}
-                idle = []
+            running |= {workers.submit(number, _work, job, first): number for number in idle}
             done = wait(running, POLL_SECONDS, FIRST_COMPLETED).done
-            ended = [(running.pop(future), future.exception()) for future in done]
-            idle += [number for number, error in ended if error]
-            errors = [error for _, error in ended if error]
-            try:
-                with database_errors(job.storage):
-                    trials = study.get_trials(deepcopy=False)
-            except NetworkError as error:
-                errors.append(error)
+            ended = {running.pop(future): future.exception() for future in done}
+            idle = [number for number, error in ended.items() if error]
+            # When the database is away, the workers say so
+            with contextlib.suppress(NetworkError), database_errors(job.storage):
+                trials = study.get_trials(deepcopy=False)
             watch(trials)
-            patience.check(errors, n_finished(trials))
-            if errors:
+            patience.check([error for error in ended.values() if error], n_finished(trials))
+            if idle:
                 time.sleep(POLL_SECONDS)
 
 
@@ -118,11 +109,11 @@ class _Patience:
 
     def __init__(self, seconds: float, finished: int) -> None:
         self._seconds, self._finished = seconds, finished
-        self._deaths, self._away_since = 0, math.inf
+        self._deaths, self._ends = 0, math.inf
 
     def check(self, errors: list[BaseException], finished: int) -> None:
         if finished > self._finished:
-            self._finished, self._deaths, self._away_since = finished, 0, math.inf
+            self._finished, self._deaths, self._ends = finished, 0, math.inf
         for error in errors:
             if isinstance(error, BrokenProcessPool):
                 self._deaths += 1
@@ -132,14 +123,10 @@ class _Patience:
                         "may be out of memory.",
                         "Try fewer --workers. The same command continues the study.",
                     )
-            elif isinstance(error, NetworkError) and self._away_since == math.inf:
-                self._away_since, minutes = time.monotonic(), self._seconds / 60
+            elif isinstance(error, NetworkError) and self._ends == math.inf:
+                self._ends, minutes = time.monotonic() + self._seconds, self._seconds / 60
                 LOGGER.warning("%s Waiting up to %.0f minutes for it …", error.what, minutes)
-            elif isinstance(error, NetworkError):
-                if time.monotonic() > self._away_since + self._seconds:
-                    raise error
-            # Of a trial without a heartbeat for a while: another worker has it now
-            elif not str(error).startswith("Cannot tell a "):
+            elif not isinstance(error, NetworkError) or time.monotonic() > self._ends:
                 raise error
 
 
@@ -170,25 +157,12 @@ def _work(job: Job, first: int) -> None:
                 f"All failures are listed by: kit tune --show {job.study}",
             )
 
-    # Until here, SIGTERM ends the process at once
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with database_errors(job.storage):
-            study = job.load()
-            if n_finished(study.get_trials(deepcopy=False)) < job.trials:
-                study.optimize(
-                    attempt,
-                    timeout=None if job.until is None else job.until - time.time(),
-                    catch=(TrainingError,),
-                    callbacks=[MaxTrialsCallback(job.trials, FINISHED), check_failures],
-                )
-    except KeyboardInterrupt:
-        os._exit(0)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    # Optuna marks the trial as failed. A second SIGTERM must not keep it from that
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    with database_errors(job.storage):
+        study = job.load()
+        if n_finished(study.get_trials(deepcopy=False)) < job.trials:
+            study.optimize(
+                attempt,
+                timeout=None if job.until is None else job.until - time.time(),
+                catch=(TrainingError,),
+                callbacks=[MaxTrialsCallback(job.trials, FINISHED), check_failures],
+            )

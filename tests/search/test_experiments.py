@@ -1,10 +1,10 @@
-import base64
 import math
 import multiprocessing
 import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,11 @@ from kit.config import TrainConfig, make_config
 from kit.data.digits import Source
 from kit.errors import DataError
 from kit.search.experiments import (
-    EXPERIMENTS,
     Laboratory,
     compare_with_base,
-    epoch_values,
+    lab_values,
     make_table,
-    plan_experiment,
-    read_training,
+    plan,
 )
 
 
@@ -36,31 +34,43 @@ def ignore(_done: int, _total: int) -> None:
 
 def test_the_lab_s_values() -> None:
     base = base_program()
-    assert plan_experiment("epochs", base, 1).values == (50, 75, 100, 125)
-    assert plan_experiment("batch-size", base, 1).values == (50, 100, 200, 400)
-    assert plan_experiment("units", base, 2).seeds == (42, 43)
-    hidden = plan_experiment("hidden", base, 1, [600]).config(600, 7)
-    assert (hidden.hidden, hidden.seed, hidden.epochs) == ((800, 600), 7, 100)
-    assert plan_experiment("units", base, 1, [30, 10, 30]).values == (10, 30)
+    assert lab_values("epochs", 100) == [50, 75, 100, 125]
+    assert lab_values("batch-size", 3) == (50, 100, 200, 400)
+    ((value, hidden),) = plan("hidden", base, [600], [7])
+    assert (value, hidden.hidden, hidden.seed, hidden.epochs) == (600, (800, 600), 7, 100)
+    units = plan("units", base, [30, 10, 30], [42, 43])
+    assert [(config.hidden, config.seed) for _, config in units] == [
+        ((10,), 42), ((10,), 43), ((30,), 42), ((30,), 43),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("epochs", "values"),
-    [(100, (50, 75, 100, 125)), (3, (1, 2, 3, 4)), (1, (1, 1, 1, 1)), (8, (4, 6, 8, 10))],
+    ("epochs", "values"), [(3, [1, 2, 3, 4]), (1, [1, 1, 1, 1]), (8, [4, 6, 8, 10])]
 )
-def test_epochs_change_with_the_base_program(epochs: int, values: tuple[int, ...]) -> None:
-    assert epoch_values(epochs) == values
+def test_epochs_change_with_the_base_program(epochs: int, values: list[int]) -> None:
+    assert lab_values("epochs", epochs) == values
+
+
+class Planner(Laboratory):
+    """Says what would be trained."""
+
+    def train(self, configs: Sequence[TrainConfig]) -> dict[TrainConfig, dict[str, Any]]:
+        self.lengths: dict[Path, set[int]] = {}
+        for config in configs:
+            self.lengths.setdefault(self.path(config), set()).add(config.epochs)
+        return {}
 
 
 def test_all_experiments_together_need_twelve_trainings(tmp_path: Path) -> None:
-    laboratory = Laboratory(tmp_path, 1, ignore)
-    plans = [plan_experiment(name, base_program(), 1) for name in EXPERIMENTS]
-    assert sum(len(plan.values) * len(plan.seeds) for plan in plans) == 16
-    assert len({laboratory.path(config) for plan in plans for config in plan.configs()}) == 12
+    planner = Planner(tmp_path, 1, ignore)
+    planner.run("all", base_program(), 1, [])
+    assert len(planner.lengths) == 12
     # whichever experiment needs the base program first, it is trained for all of them
-    for plan in plans[:2]:
-        lengths = {config.epochs for config in plan.configs() if config.batch_size == 200}
-        assert lengths == {50, 75, 100, 125}
+    for name in ("epochs", "batch-size"):
+        planner.run(name, base_program(), 1, [])
+        assert planner.lengths[planner.path(base_program())] == {50, 75, 100, 125}
+    planner.run("units", base_program(), 1, [])
+    assert planner.path(base_program()) not in planner.lengths
 
 
 def test_a_file_is_named_by_what_its_training_depends_on(tmp_path: Path) -> None:
@@ -87,19 +97,21 @@ def found(
         "keras_test": keras_test,
         "seconds": 2.0 * epochs,
         "seconds_per_epoch": 2.0,
-        "n": 100,
-        "right": base64.b64encode(np.packbits(np.arange(100) < 100 * keras_test)).decode(),
+        "right": np.arange(100) < 100 * keras_test,
     }
 
 
 def test_a_row_sums_up_a_value_over_its_seeds() -> None:
-    plan = plan_experiment("units", base_program(epochs=4), 2, [10, 20, 30])
+    base = base_program(epochs=4)
+    units = plan("units", base, [10, 20, 30], [42, 43])
+    (_, first_seed), (_, second_seed), _, (_, other_machine), *_ = units
     done = {
-        plan.config(10, 42): found(4, 0.5),
-        plan.config(10, 43): found(4, 0.7),
-        plan.config(20, 43): found(4, 0.6, "there"),
+        first_seed: found(4, 0.5),
+        second_seed: found(4, 0.7),
+        other_machine: found(4, 0.6, "there"),
     }
-    table = make_table(plan, done)
+    table = make_table("units", base, units, done)
+    assert (table["seeds"], table["epochs"]) == ([42, 43], 4)
     first, second = table["rows"]
     assert (first["value"], first["seeds"], first["parameters"]) == (10, 2, 9)
     assert first["keras_test"] == pytest.approx(0.6)
@@ -115,36 +127,35 @@ def test_a_row_sums_up_a_value_over_its_seeds() -> None:
 
 
 def test_a_table_without_a_finished_training_is_empty() -> None:
-    table = make_table(plan_experiment("epochs", base_program(), 1), {})
-    assert (table["rows"], table["missing"]) == ([], [50, 75, 100, 125])
+    base = base_program()
+    table = make_table("epochs", base, plan("epochs", base, [50, 75], [42]), {})
+    assert (table["rows"], table["missing"]) == ([], [50, 75])
     assert (table["best_by_validation"], table["no_longer_rises_after"]) == (None, None)
 
 
 def test_the_curve_is_that_of_the_most_epochs() -> None:
-    plan = plan_experiment("epochs", base_program(epochs=4), 1, [1, 3])
-    validation = (0.2, 0.4, 0.4)
-    table = make_table(
-        plan,
-        {plan.config(epochs, 42): found(epochs, 0.1 * epochs, validation=validation[:epochs])
-         for epochs in (1, 3)},
-    )  # fmt: skip
+    base, validation = base_program(epochs=4), (0.2, 0.4, 0.4)
+    pairs = plan("epochs", base, [1, 3], [42])
+    done = {config: found(n, 0.1 * n, validation=validation[:n]) for n, config in pairs}
+    table = make_table("epochs", base, pairs, done)
     assert [row["keras_test"] for row in table["rows"]] == pytest.approx([0.1, 0.3])
     assert [epoch["epoch"] for epoch in table["curve"]] == [1, 2, 3]
     assert (table["no_longer_rises_after"], table["times_compare"]) == (2, True)
 
 
 def test_the_best_of_all_is_compared_seed_by_seed() -> None:
-    best, base = ([base_program(epochs=epochs, seed=seed) for seed in (42, 43)]
-                  for epochs in (2, 1))  # fmt: skip
-    done = {config: found(config.epochs, {2: 0.8, 1: 0.5}[config.epochs]) for config in best + base}
-    compared = compare_with_base(best, base, done)
+    pairs = [(name, base_program(epochs=epochs, seed=seed))
+             for name, epochs in (("best", 2), ("base", 1)) for seed in (42, 43)]  # fmt: skip
+    done = {config: found(config.epochs, {2: 0.8, 1: 0.5}[config.epochs]) for _, config in pairs}
+    compared = compare_with_base(pairs, done)
     assert compared is not None
     assert compared["settings"]["epochs"] == 2
     assert (compared["best"]["value"], compared["best"]["seeds"]) == ("best", 2)
     assert compared["best"]["keras_test"] == pytest.approx(0.8)
     assert compared["base"]["keras_test"] == pytest.approx(0.5)
     assert compared["comparison"]["difference"] == pytest.approx(0.3)
-    assert compare_with_base(best, base, {best[0]: done[best[0]], base[0]: done[base[0]]}) is None
+    del done[pairs[1][1]]
+    assert compare_with_base(pairs, done) is None
 
 
 TINY = {"preset": "baseline", "hidden": (16,), "batch_size": 20}
@@ -181,17 +192,16 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
     assert told == [(0, 1), (1, 1)]
     assert first["parameters"] == 785 * 16 + 17 * 10
     # the 100 that stand in the training digits are left out
-    assert first["n"] == 9_900
-    packed = np.frombuffer(base64.b64decode(first["right"]), np.uint8)
-    assert np.unpackbits(packed, count=9_900).mean() == pytest.approx(first["keras_test"])
-    assert train(1) == [first]
+    assert first["right"].shape == (9_900,)
+    assert first["right"].mean() == first["keras_test"]
+    assert train(1)[0]["history"] == first["history"]
     assert len(told) == 2, "it was trained twice"
 
     # a training that goes on is, on its way, what a shorter one is at its end
     again, longer = train(1, 3)
     assert laboratory.trained == 2
     assert [epoch["epoch"] for epoch in again["history"]] == [1]
-    assert again["right"] == first["right"]
+    assert (again["right"] == first["right"]).all()
     assert longer["validation"] == longer["history"][2]["val_accuracy"]
     assert longer["seconds"] == pytest.approx(sum(each["seconds"] for each in longer["history"]))
 
@@ -199,7 +209,7 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
     whole = file.read_bytes()
     for damaged in (b"", whole[:-20], b"7", b'{"form": "another"}', b'{"form": 1}'):
         file.write_bytes(damaged)
-        assert read_training(file) == {"readings": {}}
+        assert laboratory.find(config) is None
 
 
 def test_what_is_wrong_with_one_training_does_not_end_the_others(

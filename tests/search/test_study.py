@@ -12,12 +12,12 @@ from optuna.trial import TrialState, create_trial
 from kit.config import TrainConfig
 from kit.errors import UsageError
 from kit.search import study as studies
-from kit.search.pictures import draw_study
 from kit.search.storage import open_storage
 from kit.search.study import (
     PRUNERS,
     SEARCHED,
     Pruning,
+    draw_study,
     load_study,
     make_objective,
     study_figures,
@@ -92,7 +92,7 @@ def test_a_study_continues_with_the_same_digits_and_settings_only(address: str) 
     with pytest.raises(UsageError, match="mine: a study with fingerprint 0123"):
         tune(address, "mine", BASE, ignore, trials=1)
     add(address, "another", create_trial(value=0.9))
-    with pytest.raises(UsageError, match="another: a study that kit tune did not begin"):
+    with pytest.raises(UsageError, match="another: a study with source None, not keras"):
         tune(address, "another", BASE, ignore, trials=1)
 
 
@@ -152,10 +152,10 @@ def test_a_study_is_shown_with_its_best_trials_and_the_reasons_of_failures(
     assert settings["name"] == f"shown-{best[0]['trial']}"
     assert settings["dropout"] == best[0]["params"]["dropout"]
     assert trial_settings(address, "shown", 3)["name"] == "shown-3"
-    for trial, message in ((15, "no trial 15, or"), (99, "no trial 99, or")):
+    for trial, message in ((15, "there is no 15"), (99, "there is no 99")):
         with pytest.raises(UsageError, match=message):
             trial_settings(address, "shown", trial)
-    with pytest.raises(UsageError, match="none of its 0 trials is complete"):
+    with pytest.raises(UsageError, match="of its 0 trials, none is complete"):
         trial_settings(address, "empty", None)
     with pytest.raises(UsageError, match="nowhere: no such study in sqlite"):
         trial_settings(address, "nowhere", None)

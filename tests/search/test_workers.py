@@ -113,11 +113,21 @@ def test_the_end_of_the_command_ends_its_workers(
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         time.sleep(0.05)
         assert time.monotonic() - told < 10
-    if number == signal.SIGTERM:
-        # What its workers were at is ended
-        assert {trial.state for trial in trials_of(address)} <= {
-            TrialState.COMPLETE, TrialState.FAIL,
-        }  # fmt: skip
+
+
+def test_an_interrupted_trial_is_tried_again(tmp_path: Path) -> None:
+    job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Square(tmp_path, 0.5), 3, workers=1)
+    study = job.load()
+    left = study.ask()
+    left.suggest_float("x", -10, 10)
+    study._storage.record_heartbeat(left._trial_id)  # type: ignore[attr-defined]
+    # The job's grace period
+    time.sleep(4)
+    run_workers(job, ignore)
+    trials = trials_of(job.storage)
+    assert trials[0].state == TrialState.FAIL
+    again = [trial for trial in trials[1:] if trial.params == trials[0].params]
+    assert [trial.state for trial in again] == [TrialState.COMPLETE]
 
 
 def test_trials_that_fail_are_kept_with_their_reasons(tmp_path: Path) -> None:
