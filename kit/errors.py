@@ -13,9 +13,13 @@ class KitError(Exception):
     exit_code: int
 
     def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
+        # Both, because a worker process sends its errors pickled
+        super().__init__(what, remedy)
         self.what = what
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.what
 
 
 class UsageError(KitError):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kit.metrics import (
     Accuracy,
     accuracy_difference,
+    compare,
     confusion_matrix,
     log_loss,
     per_digit,
@@ -233,3 +234,24 @@ def test_log_loss_refuses_what_does_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=r"fit|digits|NaN|no predictions"):
         log_loss(given_probabilities, labels)
+
+
+def test_mcnemar_by_hand() -> None:
+    # both right on 80, only the first on 14, only the second on 4: z = (|14 - 4| - 1) / √18
+    first = np.array([[True] * 94 + [False] * 6])
+    second = np.array([[True] * 80 + [False] * 14 + [True] * 4 + [False] * 2])
+    once = compare(first, second)
+    assert once.difference == pytest.approx(0.10)
+    assert once.p_value == pytest.approx(math.erfc(9 / math.sqrt(18) / math.sqrt(2)))
+    assert once.significant
+    half_width = 1.96 * math.sqrt((18 / 100 - 0.1**2) / 100)
+    assert once.interval == pytest.approx((0.1 - half_width, 0.1 + half_width), abs=1e-4)
+    # over seeds, an image stays one observation
+    twice = compare(np.repeat(first, 2, axis=0), np.repeat(second, 2, axis=0))
+    assert twice.interval == pytest.approx(once.interval)
+
+
+def test_equal_answers_are_no_better_than_chance() -> None:
+    same = np.array([[True, False, True], [True, True, False]])
+    equal = compare(same, same)
+    assert (equal.difference, equal.p_value, equal.significant) == (0.0, 1.0, False)

@@ -2,10 +2,10 @@
 
 import shlex
 import time
-from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,10 +14,6 @@ from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submission
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
-
-if TYPE_CHECKING:
-    from kit.search.laboratory import LabResults
-    from kit.search.tables import BestOfAll, Table
 
 
 class ExperimentName(StrEnum):
@@ -73,141 +69,106 @@ def experiment(
     JSON files in the folder experiments beside the runs, and nothing is trained twice. After an
     interruption, the same command goes on.
     """
-    from kit.search.cores import default_workers
-    from kit.search.experiments import EXPERIMENTS, base_program, plan_experiment
-    from kit.search.laboratory import run_experiments
-    from kit.search.pictures import draw_experiment
+    from kit.config import make_config
+    from kit.search.experiments import Laboratory, draw_experiment
+    from kit.search.processes import default_workers
 
-    several = name in (ExperimentName.all, ExperimentName.best)
-    if several and values is not None:
+    if name in (ExperimentName.all, ExperimentName.best) and values is not None:
         raise UsageError(
             f"--values: {name.value} runs four experiments, each with its own values.",
             "Name one experiment, or leave --values out.",
         )
+    numbers = _numbers(values)
     given = {"epochs": epochs, "source": source and source.value, "data": data}
-    base = base_program({setting: value for setting, value in given.items() if value is not None})
-    names = list(EXPERIMENTS) if several else [name.value]
-    experiments = [plan_experiment(each, base, seeds, _numbers(values)) for each in names]
-    best = name == ExperimentName.best
+    given = {setting: value for setting, value in given.items() if value is not None}
+    base = make_config({"preset": "baseline", "name": "experiment", **given})
+    folder, workers = submissions / "experiments", workers or default_workers()
     with search_bar("Trainings") as tell:
-        results = run_experiments(
-            experiments,
-            submissions / "experiments",
-            workers or default_workers(),
-            lambda done, total: tell(done, total, ""),
-            best=best,
-        )
-    pictures = [submissions / "pictures" / f"experiment-{each}.png" for each in names]
-    for table, picture in zip(results.tables, pictures, strict=True):
-        draw_experiment(table, picture)
+        laboratory = Laboratory(folder, workers, lambda done, total: tell(done, total, ""))
+        results = laboratory.run(name.value, base, seeds, numbers)
+    for table in results["experiments"]:
+        table["picture"] = submissions / "pictures" / f"experiment-{table['name']}.png"
+        draw_experiment(table, table["picture"])
     if json:
-        print_json(_figures(results, pictures))
+        print_json(results)
     else:
-        _tell(results, pictures)
-    if results.failures:
-        training, reason = next(iter(results.failures.items()))
+        _tell(results)
+    if results["failures"]:
+        training, reason = next(iter(results["failures"].items()))
         raise TrainingError(
-            f"Failed trainings: {len(results.failures)}. {training}: {reason.rstrip('.')}.",
+            f"Failed trainings: {len(results['failures'])}. {training}: {reason.rstrip('.')}.",
             "The same command tries them again and keeps what was finished.",
         )
 
 
-def _numbers(text: str | None) -> list[int] | None:
+def _numbers(text: str | None) -> list[int]:
     try:
-        return None if text is None else [int(part) for part in text.split(",")]
+        numbers = sorted({int(part) for part in text.split(",")}) if text is not None else []
     except ValueError as error:
         raise UsageError(
             f"--values: {text!r} is not a list of whole numbers.", "Write it as 100,200,400."
         ) from error
+    for number in numbers:
+        # A larger number is a typing error
+        if not 1 <= number <= 1_000_000:
+            raise UsageError(f"--values: {number} is out of range.", "Give 1 to 1,000,000.")
+    return numbers
 
 
-def _figures(results: "LabResults", pictures: list[Path]) -> dict[str, Any]:
-    from kit.search.tables import NOTE
-
-    best = results.best
-    return {
-        "experiments": [
-            {
-                "name": table.experiment.name,
-                "seeds": table.experiment.seeds,
-                "epochs": table.experiment.base.epochs,
-                "rows": table.rows,
-                "missing": table.missing,
-                "times_compare": table.times_compare,
-                "best_by_validation": table.best_by("validation"),
-                "best_by_keras_test": table.best_by("keras_test"),
-                "no_longer_rises_after": table.best_epoch,
-                "picture": picture,
-            }
-            for table, picture in zip(results.tables, pictures, strict=True)
-        ],
-        "note": NOTE,
-        "best": best
-        and {
-            "settings": best.config.model_dump(mode="json"),
-            **{row["value"]: row for row in best.rows},
-            "comparison": asdict(best.comparison),
-        },
-        "failures": results.failures,
-        "trained": results.trained,
-        "seconds": results.seconds,
-    }
-
-
-def _tell(results: "LabResults", pictures: list[Path]) -> None:
-    from kit.search.tables import NOTE
-
-    for table, picture in zip(results.tables, pictures, strict=True):
+def _tell(results: dict[str, Any]) -> None:
+    for table in results["experiments"]:
         _tell_table(table)
-        if table.best_epoch:
-            print_lines([f"Validation accuracy no longer rises after epoch {table.best_epoch}."])
-        print_lines([f"Picture: {picture}", ""])
-    print_lines([NOTE])
-    if results.best is not None:
-        _tell_best(results.best)
-    for training, reason in results.failures.items():
-        print_lines([f"Failed: {training}: {reason}"])
-    print_lines([f"Trained {results.trained} networks in {results.seconds:.0f} s."])
+    print_lines([results["note"]])
+    if results["best"]:
+        _tell_best(**results["best"])
+    print_lines(f"Failed: {training}: {why}" for training, why in results["failures"].items())
+    print_lines([f"Trained {results['trained']} networks in {results['seconds']:.0f} s."])
 
 
-def _tell_table(table: "Table") -> None:
-    kit, lab = table.best_by("validation"), table.best_by("keras_test")
+def _tell_table(table: dict[str, Any]) -> None:
+    from kit.search.experiments import EXPERIMENTS
+
+    kit, lab = table["best_by_validation"], table["best_by_keras_test"]
     marks = {lab: "lab's choice", kit: "kit's choice"}
     if kit == lab:
         marks = {kit: "kit's and lab's choice"}
     columns = ["validation, %", "keras test, %", "parameters", "s an epoch", "s in all", "best"]
     print_table(
-        f"{table.experiment.changes}, seeds {', '.join(map(str, table.experiment.seeds))}",
-        [table.experiment.name, *columns],
+        f"{EXPERIMENTS[table['name']][0]}, seeds {', '.join(map(str, table['seeds']))}",
+        [table["name"], *columns],
         [
             [
                 str(row["value"]), _spread(row, "validation", 100), _spread(row, "keras_test", 100),
                 f"{row['parameters']:,}", _spread(row, "seconds_per_epoch"),
                 _spread(row, "seconds", digits=1), marks.get(row["value"], ""),
             ]
-            for row in table.rows
+            for row in table["rows"]
         ],
     )  # fmt: skip
-    if not table.times_compare:
+    if not table["times_compare"]:
         print_lines(["Its seconds do not compare: other machines, backends or numbers of workers."])
-    if table.missing:
-        print_lines([f"All trainings failed for: {', '.join(map(str, table.missing))}"])
+    if table["missing"]:
+        print_lines([f"All trainings failed for: {', '.join(map(str, table['missing']))}"])
+    if epoch := table["no_longer_rises_after"]:
+        print_lines([f"Validation accuracy no longer rises after epoch {epoch}."])
+    print_lines([f"Picture: {table['picture']}", ""])
 
 
-def _tell_best(best: "BestOfAll") -> None:
-    config, comparison = best.config, best.comparison
-    first, second = (_spread(row, "keras_test", 100) for row in best.rows)
-    ends = (comparison.difference, *comparison.interval)
+def _tell_best(
+    settings: dict[str, Any], best: dict[str, Any], base: dict[str, Any], comparison: dict[str, Any]
+) -> None:
+    first, second = (_spread(row, "keras_test", 100) for row in (best, base))
+    ends = (comparison["difference"], *comparison["interval"])
     difference, low, high = (f"{100 * each:+.2f}" for each in ends)
-    units = " and ".join(map(str, config.hidden))
-    chosen = f"{config.epochs} epochs, batch size {config.batch_size}, {units} units"
-    significant = "significant" if comparison.significant else "not significant"
+    units = " and ".join(map(str, settings["hidden"]))
+    chosen = f"{settings['epochs']} epochs, batch size {settings['batch_size']}, {units} units"
+    significant = "significant" if comparison["significant"] else "not significant"
     print_lines(
         [
             f"All the best values: {chosen}.",
             f"Accuracy on the Keras test split: {first}%, the base program's {second}%.",
             f"Difference: {difference} points (95% interval {low} to {high}).",
-            f"It is {significant} (McNemar's test, p = {comparison.p_value:.2g}).",
+            f"It is {significant} (McNemar's test, p = {comparison['p_value']:.2g}).",
         ]
     )
 
@@ -271,16 +232,23 @@ def tune(
     smoothing, weight decay and warps. The same command continues an interrupted study. Machines
     that use the same --study and --storage share a study.
     """
-    from kit.search.pictures import draw_study
-    from kit.search.study import default_storage, load_study, study_figures
+    from kit.search.study import draw_study, load_study, study_figures
 
-    address = storage or default_storage(submissions)
+    address = storage or f"sqlite:///{submissions / 'studies.db'}"
     if show is None:
         from kit.config import make_config
+        from kit.search.study import PRUNERS, make_objective
         from kit.search.study import tune as tune_study
+        from kit.search.workers import Job
 
-        given = {"epochs": epochs, "source": source and source.value, "data": data, "name": study}
+        given = {"epochs": epochs, "source": source and source.value, "data": data}
         base = make_config({name: value for name, value in given.items() if value is not None})
+        try:
+            # It becomes the beginning of its runs' names
+            make_config({"name": study})
+        except UsageError as error:
+            what = error.what.replace("name: ", "--study: it ", 1)
+            raise UsageError(what, "Choose another name, such as warps-2.") from error
         until = None if timeout is None else time.time() + timeout
         # The workers are ended, too
         with search_bar("Trials", until) as tell:
@@ -288,10 +256,9 @@ def tune(
             def watch(done: int, best: float | None) -> None:
                 tell(done, trials, "" if best is None else f"best validation {best:.2%}")
 
-            tune_study(
-                address, study, base, watch,
-                trials=trials, pruner=pruner.value, workers=workers, until=until,
-            )  # fmt: skip
+            objective, ender = partial(make_objective, base), PRUNERS[pruner](base.epochs)
+            job = Job(address, study, objective, trials, ender, workers, until)
+            tune_study(job, base, watch)
     found = load_study(address, show or study)
     figures = study_figures(found)
     pictures = draw_study(found, figures["importances"], submissions / "pictures")

@@ -162,9 +162,9 @@ def train(
                     "Leave --preset out; other options win over the file's settings.",
                 )
             if from_study is not None:
-                from kit.search.study import default_storage, trial_settings
+                from kit.search.study import trial_settings
 
-                address = storage or default_storage(submissions)
+                address = storage or f"sqlite:///{submissions / 'studies.db'}"
                 settings = trial_settings(address, from_study, trial)
                 note(
                     "These settings were chosen by the rows held out. So this run's validation "

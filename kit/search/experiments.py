@@ -1,109 +1,376 @@
 """The lab's four experiments: one setting of its base program is changed at a time."""
 
+import contextlib
+import functools
+import hashlib
+import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from kit.config import TrainConfig, make_config
-from kit.errors import UsageError
+from kit.data.digits import Digits, seen_in_training
+from kit.data.mnist import load_keras
+from kit.errors import KitError
+from kit.files import whole_file, write_whole
+from kit.metrics import compare
+from kit.search.processes import Workers, threads_each
+from kit.training.backend import choose_backend, load_backend, memory_errors
+from kit.training.callback import Callback, Epoch
+from kit.training.dataset import load_dataset
+from kit.training.dataset import split_digits
 
-# What is changed, in words, and the lab's own values
-EXPERIMENTS: dict[str, tuple[str, tuple[int, ...]]] = {
-    "epochs": ("epochs", (50, 75, 100, 125)),
-    "batch-size": ("batch size", (50, 100, 200, 400)),
-    "units": ("units of the first layer", (500, 700, 900, 1200)),
-    "hidden": ("units of a second layer", (500, 700, 900, 1200)),
+# What is changed, in words; the lab's own values; and what a value changes in the base program
+EXPERIMENTS: dict[str, tuple[str, Sequence[int], Callable[[TrainConfig, int], dict[str, Any]]]] = {
+    "epochs": ("epochs", (50, 75, 100, 125), lambda _, n: {"epochs": n}),
+    "batch-size": ("batch size", (50, 100, 200, 400), lambda _, n: {"batch_size": n}),
+    "units": ("units of the first layer", (500, 700, 900, 1200), lambda _, n: {"hidden": (n,)}),
+    "hidden": (
+        "units of a second layer",
+        (500, 700, 900, 1200),
+        lambda base, n: {"hidden": (*base.hidden, n)},
+    ),
 }
-LAB_EPOCHS = 100
-FIRST_SEED = 42
-# Of epochs, rows in a batch, or units: a larger number is a typing error
-LARGEST = 1_000_000
+NOTE = (
+    "The kit chooses the value with the best validation accuracy, the lab the one with the best "
+    "accuracy on the Keras test split. The best of several accuracies is partly luck. So the "
+    "accuracy on the Keras test split is too high, on average, for the lab's choice. For the kit's "
+    "choice it is not, because the Keras test split had no part in that choice."
+)
+# Settings that do not change what a network learns in its first epochs. Where its data are does not
+# count either, but their fingerprint does
+_ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
+# Of the JSON files
+FORM = 2
+KILLED = "its process was killed or crashed; the machine may be out of memory"
 
-# What to train, and after which epochs to read how good it is
-Need = tuple[TrainConfig, frozenset[int]]
+# What a training came to: `parameters`, `machine`, `history` (an item an epoch), `validation` and
+# `keras_test` (accuracies in [0, 1]), `seconds`, `seconds_per_epoch`, `right` (bool (n,), of the
+# Keras test split)
+Found = dict[str, Any]
+# What an experiment trains, with its value
+Plan = list[tuple[int, TrainConfig]]
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One of the lab's experiments, as it is to be run.
+def lab_values(name: str, epochs: int) -> Sequence[int]:
+    """The lab's values of an experiment whose base program trains for `epochs`, ascending.
 
-    Attributes:
-        name: a key of `EXPERIMENTS`.
-        base: the base program.
-        values: what to try, each once, ascending.
-        seeds: the seeds to try each value with.
+    Those of `epochs` are a half, three quarters, all and five quarters of the base program's, at
+    least 1. A half is rounded down, so that 3 epochs still give four different values.
+    """
+    values = EXPERIMENTS[name][1]
+    if name == "epochs":
+        values = [max(1, math.ceil(value * epochs / 100 - 0.5)) for value in values]
+    return values
+
+
+def plan(name: str, base: TrainConfig, values: Sequence[int], seeds: Sequence[int]) -> Plan:
+    """What to train: each value, each once and ascending, with each of the seeds."""
+    change = EXPERIMENTS[name][2]
+    return [(value, base.model_copy(update={**change(base, value), "seed": seed}))
+            for value in sorted(set(values)) for seed in seeds]  # fmt: skip
+
+
+@dataclass
+class Laboratory:
+    """Trains networks in processes, and keeps each finished training as a JSON file.
+
+    `watch` is told how many of the missing trainings are done, and of how many. `trained` counts
+    those that were finished so far. `failures` says why a training failed, by its name.
     """
 
-    name: str
-    base: TrainConfig
-    values: tuple[int, ...]
-    seeds: tuple[int, ...]
+    folder: Path
+    workers: int
+    watch: Callable[[int, int], None]
+    trained: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def changes(self) -> str:
-        """What is changed, in words."""
-        return EXPERIMENTS[self.name][0]
+    def run(self, name: str, base: TrainConfig, seeds: int, values: list[int]) -> dict[str, Any]:
+        """Run an experiment on the base program; return what `kit experiment --json` prints.
 
-    def config(self, value: int, seed: int) -> TrainConfig:
-        """What to train for a value and a seed."""
-        changed: dict[str, dict[str, object]] = {
-            "epochs": {"epochs": value},
-            "batch-size": {"batch_size": value},
-            "units": {"hidden": (value,)},
-            "hidden": {"hidden": (*self.base.hidden, value)},
-        }
-        return self.base.model_copy(update={**changed[self.name], "seed": seed})
+        `all` and `best` run all four. `best` also compares the network with all the best values
+        with the base program. The first seed is 42. Without `values`, they are the lab's.
 
-    def needs(self) -> Iterator[Need]:
-        """What must be trained.
-
-        The base program is always read where the experiment on epochs reads it, so that it is
-        trained once for all four experiments.
+        Raises:
+            DataError, UsageError: the digits are missing or wrong, or the backend is missing.
+            OSError: a file cannot be written.
         """
-        for seed in self.seeds:
-            base = self.base.model_copy(update={"seed": seed})
-            for value in self.values:
-                config = self.config(value, seed)
-                also = epoch_values(base.epochs) if config == base else ()
-                yield config, frozenset((config.epochs, *also))
+        began, compared, numbers = time.monotonic(), None, range(42, 42 + seeds)
+        plans = {each: plan(each, base, values or lab_values(each, base.epochs), numbers)
+                 for each in EXPERIMENTS if name in (each, "all", "best")}  # fmt: skip
+        configs = [config for pairs in plans.values() for _, config in pairs]
+        if any(config.model_copy(update={"seed": base.seed}) == base for config in configs):
+            # With the lengths that the experiment on epochs needs, it is trained once for all four
+            lengths = plan("epochs", base, lab_values("epochs", base.epochs), numbers)
+            configs += [config for _, config in lengths]
+        found = self.train(configs)
+        tables = [make_table(each, base, pairs, found) for each, pairs in plans.items()]
+        if name == "best" and all(table["rows"] for table in tables):
+            epochs, batch_size, *hidden = (table["best_by_validation"] for table in tables)
+            chosen = {"epochs": epochs, "batch_size": batch_size, "hidden": tuple(hidden)}
+            pairs = [
+                (each, base.model_copy(update={**changes, "seed": seed}))
+                for each, changes in (("best", chosen), ("base", {}))
+                for seed in numbers
+            ]
+            compared = compare_with_base(pairs, self.train([config for _, config in pairs]))
+        return {
+            "experiments": tables,
+            "note": NOTE,
+            "best": compared,
+            "failures": self.failures,
+            "trained": self.trained,
+            "seconds": time.monotonic() - began,
+        }
+
+    def path(self, config: TrainConfig) -> Path:
+        """Name the file of a training by everything that its result depends on but its epochs.
+
+        With a constant rate and no warps, the first 50 epochs of a training are the same whether it
+        ends there or goes on, because the order of rows depends only on seed and epoch.
+        """
+        data = load_digits(config.source, config.data)[0].fingerprint
+        settings = config.model_dump(mode="json", exclude=_ASIDE)
+        settings |= {"data": data, "backend": choose_backend(), "form": FORM}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        units = "x".join(map(str, config.hidden))
+        return self.folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
+
+    def train(self, configs: Sequence[TrainConfig]) -> dict[TrainConfig, Found]:
+        """Train what is not there yet; return what each training that has not failed came to."""
+        # Trainings that differ only in epochs are one, which is judged where each of them ends
+        wanted = {path: {*map(int, _read(path)["wrong"])} for path in map(self.path, configs)}
+        missing: dict[Path, tuple[TrainConfig, set[int]]] = {}
+        for config in configs:
+            epochs = wanted[path := self.path(config)]
+            if config.epochs not in epochs:
+                epochs.add(config.epochs)
+                missing[path] = config.model_copy(update={"epochs": max(epochs)}), epochs
+        if missing:
+            self._train(list(missing.values()))
+        each = {config: self.find(config) for config in configs}
+        return {config: found for config, found in each.items() if found}
+
+    def find(self, config: TrainConfig) -> Found | None:
+        """Read what a training came to where `config` ends, or None if it is not there."""
+        record, epochs = _read(self.path(config)), config.epochs
+        if (wrong := record["wrong"].get(str(epochs))) is None:
+            return None
+        history = record["history"][:epochs]
+        seconds = sum(epoch["seconds"] for epoch in history)
+        right = np.ones(record["n"], np.bool_)
+        right[wrong] = False
+        return {
+            "parameters": record["parameters"],
+            "machine": record["machine"],
+            "history": history,
+            "validation": history[-1]["val_accuracy"],
+            "keras_test": float(right.mean()),
+            "seconds": seconds,
+            "seconds_per_epoch": seconds / epochs,
+            "right": right,
+        }
+
+    def _train(self, waiting: list[tuple[TrainConfig, set[int]]]) -> None:
+        # The longest last, where they are taken from: at the end, no worker waits long for another.
+        # The number of weights is nearly proportional to that of units
+        waiting.sort(key=lambda each: each[0].epochs * sum(each[0].hidden))
+        total, workers = len(waiting), min(self.workers, len(waiting))
+        conditions = f"{workers} workers with {threads_each(workers)} threads"
+        free = list(range(workers))
+        running: dict[Future[dict[str, Any]], tuple[int, Path]] = {}
+        self.watch(0, total)
+        with Workers(workers) as processes:
+            while waiting or running:
+                while waiting and free:
+                    number, (config, epochs) = free.pop(0), waiting.pop()
+                    future = processes.submit(number, _train, config, epochs, conditions)
+                    running[future] = number, self.path(config)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    number, path = running.pop(future)
+                    free.append(number)
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        self.failures[path.stem] = KILLED
+                    elif error:
+                        what = error.what if isinstance(error, KitError) else repr(error)
+                        self.failures[path.stem] = " ".join(what.split())[:300]
+                    else:
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        write_whole(path, json.dumps(future.result()))
+                        self.trained += 1
+                    self.watch(total - len(waiting) - len(running), total)
 
 
-def base_program(given: dict[str, object] | None = None) -> TrainConfig:
-    """The lab's base program, with the settings that were given.
+def _read(path: Path) -> dict[str, Any]:
+    # A file that is missing or damaged is as good as one of a training without epochs
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        if record["form"] == FORM and record["wrong"]:
+            return record
+    return {"wrong": {}}
+
+
+@functools.cache
+def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
+    """Load the digits to train on, and the Keras test split without them.
 
     Raises:
-        UsageError: a setting is out of range.
+        DataError: one of them is missing or wrong.
+        NetworkError: MNIST is not on this machine and cannot be downloaded.
     """
-    return make_config({"preset": "baseline", "name": "experiment", **(given or {})})
+    dataset = load_dataset(make_config({"source": source, "data": data}))
+    keras_test = dataset.keras_test or load_keras().test
+    unseen = np.flatnonzero(~seen_in_training(keras_test, dataset.train))
+    return dataset.train, keras_test.take(unseen)
 
 
-def epoch_values(epochs: int) -> tuple[int, ...]:
-    """The values of the experiment on epochs where the base program trains for `epochs`.
+def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, Any]:
+    """Train one network; give its record, with its wrong answers after `epochs`."""
+    train, keras_test = load_digits(config.source, config.data)
+    backend = choose_backend()
+    load_backend()
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
 
-    They are a half, three quarters, all and five quarters of it, at least 1. A half is rounded
-    down, so that a base program of 3 epochs still gives four different values.
+    wrong: dict[int, list[int]] = {}
+
+    class Judge(Callback):
+        def on_epoch_end(self, epoch: Epoch, state: object) -> None:  # noqa: ARG002 - not resumed
+            if epoch.epoch in epochs:
+                answers = predictor.predict(keras_test).argmax(axis=1)
+                wrong[epoch.epoch] = np.flatnonzero(answers != keras_test.labels).tolist()
+
+    with memory_errors():
+        predictor = Predictor.build(config)
+        history = fit(predictor, train, split_digits(train, config), config, Judge())
+    return {
+        "form": FORM,
+        # `kit train --config FILE` takes them
+        "settings": config.model_dump(mode="json"),
+        "fingerprint": train.fingerprint,
+        "machine": f"{platform.node()}, {backend}, {conditions}",
+        "parameters": predictor.n_parameters,
+        "history": [asdict(epoch) for epoch in history],
+        # Of the Keras test split: how many images, and where it is wrong after some of the epochs
+        "n": len(keras_test),
+        "wrong": wrong,
+    }
+
+
+def make_table(
+    name: str, base: TrainConfig, pairs: Plan, found: Mapping[TrainConfig, Found]
+) -> dict[str, Any]:
+    """Gather what an experiment's trainings gave, as `kit experiment --json` prints it.
+
+    `missing` are the values whose trainings all failed. `times_compare` says whether all were
+    trained on one machine, with equally many workers. `curve` are the epochs of one training with
+    the largest value, in the experiment on epochs alone.
     """
-    return tuple(
-        max(1, math.ceil(value * epochs / LAB_EPOCHS - 0.5)) for value in EXPERIMENTS["epochs"][1]
+    done = [(value, found[config]) for value, config in pairs if config in found]
+    rows = summarise(done)
+    histories = [each["history"] for _, each in done if name == "epochs"]
+    curve: list[dict[str, Any]] = max(histories, key=len, default=[])
+    return {
+        "name": name,
+        "seeds": sorted({config.seed for _, config in pairs}),
+        "epochs": base.epochs,
+        "rows": rows,
+        "missing": sorted({value for value, _ in pairs} - {row["value"] for row in rows}),
+        "times_compare": len({each["machine"] for _, each in done}) < 2,
+        "best_by_validation": _best(rows, "validation").get("value"),
+        "best_by_keras_test": _best(rows, "keras_test").get("value"),
+        "no_longer_rises_after": _best(curve, "val_accuracy").get("epoch"),
+        "curve": curve,
+    }
+
+
+def _best(rows: list[dict[str, Any]], figure: str) -> dict[str, Any]:
+    # The first of equals, and an empty one of none
+    return max(rows, key=lambda row: row[figure], default={})
+
+
+def compare_with_base(
+    pairs: list[tuple[str, TrainConfig]], found: Mapping[TrainConfig, Found]
+) -> dict[str, Any] | None:
+    """Compare trainings called `best` with as many called `base`; None where one is missing."""
+    if not all(config in found for _, config in pairs):
+        return None
+    done = [(name, found[config]) for name, config in pairs]
+    first, second = np.split(np.array([each["right"] for _, each in done]), 2)
+    best, base = summarise(done)
+    comparison = asdict(compare(first, second))
+    settings = pairs[0][1].model_dump(mode="json")
+    return {"settings": settings, "best": best, "base": base, "comparison": comparison}
+
+
+def summarise(done: Sequence[tuple[Any, Found]]) -> list[dict[str, Any]]:
+    """Sum up trainings over seeds, in a row for each `value` that they are given.
+
+    Rows also have `seeds` (how many), `parameters`, and the mean and, as `…_sd`, the standard
+    deviation of `validation`, `keras_test`, `seconds` and `seconds_per_epoch`. The standard
+    deviation of one seed is None.
+    """
+    if not done:
+        return []
+    # Not above, because the processes that train do without it
+    import pandas as pd
+
+    figures = ["validation", "keras_test", "seconds", "seconds_per_epoch"]
+    means, sds = ({f"{figure}{end}": (figure, how) for figure in figures}
+                  for end, how in (("", "mean"), ("_sd", "std")))  # fmt: skip
+    trainings = pd.DataFrame([{"value": value, **each} for value, each in done])
+    summary = trainings.groupby("value", sort=False).agg(
+        seeds=("value", "size"), parameters=("parameters", "first"), **means, **sds
     )
+    text = summary.reset_index().to_json(orient="records", double_precision=15)
+    rows: list[dict[str, Any]] = json.loads(text)
+    return rows
 
 
-def plan_experiment(
-    name: str, base: TrainConfig, seeds: int, values: Sequence[int] | None = None
-) -> Experiment:
-    """Plan an experiment with `seeds` seeds from 42 on, and the lab's values or those given.
+def draw_experiment(table: dict[str, Any], path: Path) -> None:
+    """Draw accuracy and time against the value, or for `epochs` the learning curve.
 
     Raises:
-        UsageError: a value is not in [1, 1,000,000].
+        OSError: the file cannot be written.
     """
-    changes, usual = EXPERIMENTS[name]
-    if values is None:
-        values = epoch_values(base.epochs) if name == "epochs" else usual
-    for value in values:
-        if not 1 <= value <= LARGEST:
-            raise UsageError(
-                f"--values: {value} is not a possible number of {changes}.",
-                f"Give 1 to {LARGEST:,}.",
-            )
-    first, last = FIRST_SEED, FIRST_SEED + seeds
-    return Experiment(name, base, tuple(sorted(set(values))), tuple(range(first, last)))
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    what, rows, curve = EXPERIMENTS[table["name"]][0], table["rows"], table["curve"]
+    values = [row["value"] for row in rows]
+    figure.suptitle(f"The lab's experiment on {what}")
+    if table["name"] == "epochs":
+        axes = figure.subplots()
+        epochs = [each["epoch"] for each in curve]
+        for label, name in (("training", "accuracy"), ("validation", "val_accuracy")):
+            axes.plot(epochs, [100 * each[name] for each in curve], label=label)
+        if best := table["no_longer_rises_after"]:
+            label = f"validation no longer rises after epoch {best}"
+            axes.axvline(best, linestyle="--", color="grey", label=label)
+        keras_test = [100 * row["keras_test"] for row in rows]
+        axes.plot(values, keras_test, "k^", label="keras test, mean over seeds")
+        axes.set(xlabel="epoch", ylabel="accuracy, %")
+    else:
+        axes, time = figure.subplots(1, 2)
+        for part, name, scale in (
+            (axes, "validation", 100), (axes, "keras_test", 100), (time, "seconds", 1),
+        ):  # fmt: skip
+            means = [scale * row[name] for row in rows]
+            sds = [scale * (row[f"{name}_sd"] or 0) for row in rows]
+            part.errorbar(values, means, sds, marker="o", capsize=3, label=name.replace("_", " "))
+            part.set(xlabel=what, xticks=values)
+        axes.set(ylabel="accuracy, % (mean ± sd over seeds)")
+        time.set(ylabel="seconds in all", ylim=(0, None))
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as stream:
+        figure.savefig(stream, format="png", dpi=120)

@@ -1,5 +1,6 @@
 """A study over hyperparameters: TPE chooses, validation judges, hopeless trials are pruned."""
 
+import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,36 +16,63 @@ try:
 except ImportError as error:
     raise missing_extra("search", "Optuna") from error
 
-from kit.config import TrainConfig
+from kit.config import Augmentation, TrainConfig, make_config
+from kit.files import whole_file
 from kit.runs import translate_record
-from kit.search.space import SEARCHED, suggest
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
-from kit.training.backend import choose_backend, load_backend
+from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
 
+# The settings that a trial chooses
+SEARCHED = {
+    "hidden", "batch_normalization", "dropout", "optimizer", "learning_rate", "schedule",
+    "batch_size", "label_smoothing", "weight_decay", "augmentation",
+}  # fmt: skip
 # Attributes: a study's, of what all its trials share; a trial's, of all its settings
 BASE, SETTINGS = "base", "settings"
 # These may differ between machines and calls: names, where data lie, views of predictions, and what
 # each trial chooses for itself
 _ASIDE = {"name", "preset", "data", "views", *SEARCHED}
-# How many of the best trials are shown
-BEST = 10
 # Made for trials of so many epochs
 PRUNERS: dict[str, Callable[[int], pruners.BasePruner]] = {
-    # Ends what is worse than half of the others were after as many epochs
     "median": lambda epochs: pruners.MedianPruner(n_warmup_steps=epochs // 4),
-    # Give the better half, or third, more epochs
     "halving": lambda _: pruners.SuccessiveHalvingPruner(),
     "hyperband": lambda epochs: pruners.HyperbandPruner(max_resource=epochs),
     "none": lambda _: pruners.NopPruner(),
 }
 
 
-def default_storage(submissions: Path) -> str:
-    """The address of the SQLite file that is used unless --storage names another database."""
-    return f"sqlite:///{submissions / 'studies.db'}"
+def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
+    """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's."""
+    layers = trial.suggest_int("layers", 1, 3)
+    optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
+    # Plain SGD learns at rates at which the others diverge
+    rate, slow, fast = "learning_rate", 1e-4, 1e-2
+    if optimizer == "sgd":
+        rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
+    decays = trial.suggest_categorical("decays_weights", [False, True])
+    chosen: dict[str, Any] = {
+        "hidden": tuple(
+            trial.suggest_int(f"hidden_{i}", 256, 2048, step=128) for i in range(1, layers + 1)
+        ),
+        "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
+        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+        "optimizer": optimizer,
+        "learning_rate": trial.suggest_float(rate, slow, fast, log=True),
+        "schedule": trial.suggest_categorical("schedule", ["constant", "one_cycle"]),
+        "batch_size": trial.suggest_int("batch_size", 50, 500, step=50),
+        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.1),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 0.1, log=True) if decays else 0.0,
+        "augmentation": None,
+    }
+    if trial.suggest_categorical("warps", [False, True]):
+        largest = {"rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2}
+        largest["final_strength"] = 1
+        warps = {name: trial.suggest_float(name, 0, most) for name, most in largest.items()}
+        chosen["augmentation"] = Augmentation(**warps)
+    return make_config({**base.model_dump(), **chosen})
 
 
 class Pruning(Callback):
@@ -54,122 +82,77 @@ class Pruning(Callback):
         self._trial = trial
 
     def on_epoch_end(self, epoch: Epoch, state: object) -> None:  # noqa: ARG002 - not resumed
-        """Report the epoch.
-
-        Raises:
-            TrialPruned: the trial is hopeless.
-        """
+        """Report the epoch; raise `TrialPruned` if the trial is hopeless."""
         self._trial.report(epoch.val_accuracy or 0.0, epoch.epoch)
         if self._trial.should_prune():
             raise optuna.TrialPruned
 
 
-class Tuning:
-    """Makes a worker's objective: the validation accuracy of what the sampler chose."""
-
-    def __init__(self, base: TrainConfig) -> None:
-        self.base = base
-
-    def __call__(self) -> Objective:
-        """Load the backend and the digits.
-
-        Raises:
-            DataError: the digits are missing or wrong.
-            UsageError: the backend cannot be loaded.
-        """
-        choose_backend()
-        load_backend()
-        from kit.training.fitting import fit
-        from kit.training.predictor import Predictor
-
-        digits = load_dataset(self.base).train
-
-        def objective(trial: Trial) -> float:
-            config = suggest(trial, self.base)
-            trial.set_user_attr(SETTINGS, config.model_dump(mode="json"))
-            predictor = Predictor.build(config)
-            trial.set_user_attr("parameters", predictor.n_parameters)
-            history = fit(predictor, digits, split_digits(digits, config), config, Pruning(trial))
-            trial.set_user_attr("seconds", sum(epoch.seconds for epoch in history))
-            return history[-1].val_accuracy or 0.0
-
-        return objective
-
-
-def tune(
-    address: str,
-    name: str,
-    base: TrainConfig,
-    watch: Callable[[int, float | None], None],
-    *,
-    trials: int,
-    pruner: str = "median",
-    workers: int = 1,
-    until: float | None = None,
-) -> None:
-    """Begin a study or continue it, until it has its trials or the time is over.
-
-    Args:
-        address: the database's.
-        name: the study's.
-        base: the settings that are not searched, with rows held out.
-        watch: told how many trials are finished, and the best validation accuracy so far.
-        trials: how many it is to have in all, those of earlier calls and other machines included.
-        pruner: one of `PRUNERS`.
-        workers: processes on this machine.
-        until: when to begin no further trial, in seconds since 1970; None for never.
+def make_objective(base: TrainConfig) -> Objective:
+    """Load the backend and the digits, for trials whose value is their validation accuracy.
 
     Raises:
         DataError: the digits are missing or wrong.
+        UsageError: the backend cannot be loaded.
+    """
+    choose_backend()
+    load_backend()
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
+
+    digits = load_dataset(base).train
+
+    def objective(trial: Trial) -> float:
+        config = suggest(trial, base)
+        trial.set_user_attr(SETTINGS, config.model_dump(mode="json"))
+        rows = split_digits(digits, config)
+        with memory_errors():
+            predictor = Predictor.build(config)
+            trial.set_user_attr("parameters", predictor.n_parameters)
+            history = fit(predictor, digits, rows, config, Pruning(trial))
+        trial.set_user_attr("seconds", sum(epoch.seconds for epoch in history))
+        return history[-1].val_accuracy or 0.0
+
+    return objective
+
+
+def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]) -> None:
+    """Begin a study or continue it, until it has its trials, those of other machines included.
+
+    `base` has the settings that are not searched. `watch` is told how many trials are finished, and
+    the best validation accuracy so far.
+
+    Raises:
+        DataError, OSError: the digits are missing or wrong, or a file cannot be written.
         NetworkError: the database does not answer.
-        UsageError: the study has other digits or other settings, or no rows are held out.
+        UsageError: the study has other digits or other settings.
         TrainingError: trials failed, or workers died, one after another.
     """
-    if not base.validation_fraction:
-        raise UsageError(
-            "validation_fraction: a study compares trials on rows held out, and there are none.",
-            "Give a fraction above 0.",
+    fixed = base.model_dump(mode="json", exclude=_ASIDE)
+    fixed["fingerprint"] = load_dataset(base).train.fingerprint
+    storage = open_storage(job.storage)
+    with database_errors(job.storage):
+        study = optuna.create_study(
+            study_name=job.study, storage=storage, direction="maximize", load_if_exists=True
         )
-    fixed = {
-        "fingerprint": load_dataset(base).train.fingerprint,
-        **base.model_dump(mode="json", exclude=_ASIDE),
-    }
-    storage = open_storage(address)
-    with database_errors(address):
-        _agree(
-            optuna.create_study(
-                study_name=name, storage=storage, direction="maximize", load_if_exists=True
-            ),
-            fixed,
-        )
+        # In this order: another machine may begin the study at this moment
+        has_trials = bool(study.get_trials(deepcopy=False))
+        before = study.user_attrs.get(BASE, {})
+        if not before and not has_trials:
+            study.set_user_attr(BASE, before := fixed)
+    before = translate_record({"settings": before})["settings"]
+    for setting, value in fixed.items():
+        # Trials that cannot be compared are kept out of one study
+        if value != before.get(setting):
+            raise UsageError(
+                f"{job.study}: a study with {setting} {before.get(setting)}, not {value}.",
+                "Give what it began with, or name another with --study.",
+            )
 
     def tell(now: Sequence[FrozenTrial]) -> None:
         watch(n_finished(now), max((trial.value or 0.0 for trial in _complete(now)), default=None))
 
-    ender = PRUNERS[pruner](base.epochs)
-    run_workers(Job(address, name, Tuning(base), trials, ender, min(workers, trials), until), tell)
-
-
-def _agree(study: optuna.Study, base: dict[str, Any]) -> None:
-    """Keep trials that cannot be compared out of one study."""
-    # In this order: another machine may begin the study at this moment
-    has_trials = bool(study.get_trials(deepcopy=False))
-    before = study.user_attrs.get(BASE)
-    if before is None:
-        if has_trials:
-            raise UsageError(
-                f"{study.study_name}: a study that kit tune did not begin.",
-                "Name another with --study.",
-            )
-        study.set_user_attr(BASE, base)
-        return
-    before = translate_record({"settings": before})["settings"]
-    for name, value in base.items():
-        if value != before.get(name):
-            raise UsageError(
-                f"{study.study_name}: a study with {name} {before.get(name)}, not {value}.",
-                "Give what it began with, or name another with --study.",
-            )
+    run_workers(job, tell)
 
 
 def load_study(address: str, name: str) -> optuna.Study:
@@ -180,21 +163,18 @@ def load_study(address: str, name: str) -> optuna.Study:
         NetworkError: the database does not answer.
         DataError: its file cannot be read.
     """
-    url = parse_address(address)
-    if url.drivername == "sqlite" and not Path(url.database or "").is_file():
-        raise UsageError(
-            f"{url.database}: no studies there yet.",
-            "Begin one with kit tune, or name another database with --storage.",
-        )
-    storage = open_storage(address)
-    with database_errors(address):
-        names = optuna.get_all_study_names(storage)
-        if name not in names:
-            raise UsageError(
-                f"{name}: no such study in {address_label(address)}.",
-                f"There are: {', '.join(names) or 'none'}.",
-            )
-        return optuna.load_study(study_name=name, storage=storage)
+    url, names = parse_address(address), list[str]()
+    # A file is not made here
+    if url.drivername != "sqlite" or Path(url.database or "").is_file():
+        storage = open_storage(address)
+        with database_errors(address):
+            names = optuna.get_all_study_names(storage)
+            if name in names:
+                return optuna.load_study(study_name=name, storage=storage)
+    raise UsageError(
+        f"{name}: no such study in {address_label(address)}.",
+        f"There are: {', '.join(names)}." if names else "Begin one with kit tune.",
+    )
 
 
 def study_figures(study: optuna.Study) -> dict[str, Any]:
@@ -204,19 +184,16 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: efficiently quantifying hyperparameter
     importance in arbitrary subspaces", IJCAI 2023.
     """
-    trials = study.trials
-    with warnings.catch_warnings():
+    trials, importances = study.trials, dict[str, float]()
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
         warnings.simplefilter("ignore")
-        try:
-            importances = optuna.importance.get_param_importances(
-                study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
-            )
-        except (RuntimeError, ValueError):
-            importances = {}
+        importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    unknown = "interrupted, or its worker died"
     return {
         "study": study.study_name,
-        "trials": dict(Counter(trial.state.name.lower() for trial in trials)),
+        "trials": Counter(trial.state.name.lower() for trial in trials),
         "best": [
             {
                 "trial": trial.number,
@@ -225,14 +202,50 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
                 "parameters": trial.user_attrs.get("parameters"),
                 "seconds": trial.user_attrs.get("seconds"),
             }
-            for trial in _complete(trials)[:BEST]
+            for trial in _complete(trials)[:10]
         ],
         "importances": importances,
-        "failures": {
-            trial.number: trial.user_attrs.get(REASON, "interrupted, or its worker died")
-            for trial in failed
-        },
+        "failures": {trial.number: trial.user_attrs.get(REASON, unknown) for trial in failed},
     }
+
+
+def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path) -> list[Path]:
+    """Draw a study as PNG files named after it, without those for which it has too few trials.
+
+    `importances` are those of its hyperparameters, the most important first.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    if not any(trial.state.is_finished() and trial.values for trial in study.trials):
+        return []
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+    from optuna.visualization import matplotlib as plots
+
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    # More slices side by side cannot be read
+    plotted: dict[str, tuple[Any, dict[str, Any]]] = {
+        "history": (plots.plot_optimization_history, {}),
+        "importances": (plots.plot_param_importances, {"evaluator": evaluator}),
+        "slice": (plots.plot_slice, {"params": list(importances)[:6] or None}),
+        "intermediate-values": (plots.plot_intermediate_values, {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, (plot, options) in plotted.items():
+        path = folder / f"{study.study_name}-{name}.png"
+        # Each of these plots is called experimental, and raises where there are too few trials
+        with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
+            warnings.simplefilter("ignore")
+            plot(study, **options)
+            with whole_file(path) as stream:
+                plt.savefig(stream, format="png", dpi=120, bbox_inches="tight")
+            paths.append(path)
+        plt.close("all")
+    return paths
 
 
 def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any]:
@@ -243,24 +256,18 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
         NetworkError: the database does not answer.
     """
     trials = load_study(address, name).trials
-    if number is None:
-        if not (best := _complete(trials)):
-            raise UsageError(
-                f"{name}: none of its {len(trials)} trials is complete.",
-                "Wait until one is, or name one that was pruned with --trial.",
-            )
-        number = best[0].number
-    settings = trials[number].user_attrs.get(SETTINGS) if number < len(trials) else None
-    if settings is None:
+    chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
+    if not chosen or SETTINGS not in chosen[0].user_attrs:
+        none = "none is complete" if number is None else f"there is no {number} that was trained"
         raise UsageError(
-            f"{name}: it has no trial {number}, or that trial was not trained.",
+            f"{name}: of its {len(trials)} trials, {none}.",
             f"The best trials are listed by: kit tune --show {name}",
         )
-    translated: dict[str, Any] = translate_record({"settings": settings})["settings"]
-    return {**translated, "name": f"{name}-{number}"}
+    settings = translate_record({"settings": chosen[0].user_attrs[SETTINGS]})["settings"]
+    return {**settings, "name": f"{name}-{chosen[0].number}"}
 
 
 def _complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that are complete, the best first."""
+    # The best first
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))

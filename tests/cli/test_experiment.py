@@ -102,11 +102,12 @@ class Running:
 
 
 def _workers(command: int) -> list[int]:
-    # multiprocessing has a helper process of its own
-    children = Path(f"/proc/{command}/task/{command}/children").read_text().split()
-    return [
-        int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    # Any thread may have started them, and multiprocessing has a helper process of its own
+    tasks = Path(f"/proc/{command}/task").glob("*/children")
+    children = [int(pid) for task in tasks for pid in task.read_text().split()]
+    return sorted(
+        pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
 
 
 def _is_alive(pid: int) -> bool:

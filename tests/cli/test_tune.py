@@ -87,11 +87,12 @@ def test_ctrl_c_ends_workers_that_are_still_starting_and_leaves_no_traceback(
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "what"),
     [
-        (("tune", "--show", "tune"), 2, "submissions/studies.db: no studies there yet"),
-        (("train", "--from-study", "tune"), 2, "submissions/studies.db: no studies there yet"),
+        (("tune", "--show", "tune"), 2, "no such study in sqlite:///submissions/studies.db"),
+        (("train", "--from-study", "tune"), 2, "no such study in sqlite:///submissions/studies.db"),
         (("train", "--trial", "1"), 2, "--trial"),
+        (("tune", "--study", "a/b"), 2, "--study: "),
         (("train", "--from-study", "tune", "--preset", "quick"), 2, "--from-study"),
-        (("tune", "--storage", "mysql://kit:secret@localhost/kit"), 2, "mysql"),
+        (("tune", "--storage", "mysql://kit:secret@localhost/kit"), 2, "--storage"),
         (
             ("tune", "--show=x", "--storage=postgresql://kit:secret@127.0.0.1:1/kit", "--debug"),
             6,

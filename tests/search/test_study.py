@@ -1,6 +1,8 @@
 """Studies as far as they get without training a network."""
 
+import functools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -9,18 +11,20 @@ from optuna.trial import TrialState, create_trial
 
 from kit.config import TrainConfig
 from kit.errors import UsageError
-from kit.search.pictures import draw_study
-from kit.search.space import SEARCHED, suggest
+from kit.search import study as studies
 from kit.search.storage import open_storage
 from kit.search.study import (
     PRUNERS,
+    SEARCHED,
     Pruning,
+    draw_study,
     load_study,
+    make_objective,
     study_figures,
+    suggest,
     trial_settings,
-    tune,
 )
-from kit.search.workers import REASON
+from kit.search.workers import REASON, Job
 from kit.training.callback import Epoch, FitState
 from kit.training.dataset import load_dataset
 
@@ -34,6 +38,20 @@ def address(tmp_path: Path) -> str:
 
 def ignore(_done: int, _best: float | None) -> None:
     """Watch nothing."""
+
+
+def tune(
+    address: str,
+    name: str,
+    base: TrainConfig,
+    watch: Callable[[int, float | None], None],
+    trials: int,
+    until: float | None = None,
+) -> None:
+    """Begin a study or continue it, with one worker."""
+    objective = functools.partial(make_objective, base)
+    pruner = optuna.pruners.NopPruner()
+    studies.tune(Job(address, name, objective, trials, pruner, until=until), base, watch)
 
 
 def add(address: str, name: str, *trials: optuna.trial.FrozenTrial) -> optuna.Study:
@@ -74,7 +92,7 @@ def test_a_study_continues_with_the_same_digits_and_settings_only(address: str) 
     with pytest.raises(UsageError, match="mine: a study with fingerprint 0123"):
         tune(address, "mine", BASE, ignore, trials=1)
     add(address, "another", create_trial(value=0.9))
-    with pytest.raises(UsageError, match="another: a study that kit tune did not begin"):
+    with pytest.raises(UsageError, match="another: a study with source None, not keras"):
         tune(address, "another", BASE, ignore, trials=1)
 
 
@@ -134,10 +152,10 @@ def test_a_study_is_shown_with_its_best_trials_and_the_reasons_of_failures(
     assert settings["name"] == f"shown-{best[0]['trial']}"
     assert settings["dropout"] == best[0]["params"]["dropout"]
     assert trial_settings(address, "shown", 3)["name"] == "shown-3"
-    for trial, message in ((15, "no trial 15, or"), (99, "no trial 99, or")):
+    for trial, message in ((15, "there is no 15"), (99, "there is no 99")):
         with pytest.raises(UsageError, match=message):
             trial_settings(address, "shown", trial)
-    with pytest.raises(UsageError, match="none of its 0 trials is complete"):
+    with pytest.raises(UsageError, match="of its 0 trials, none is complete"):
         trial_settings(address, "empty", None)
     with pytest.raises(UsageError, match="nowhere: no such study in sqlite"):
         trial_settings(address, "nowhere", None)

@@ -15,7 +15,7 @@ import toys
 from optuna.trial import FrozenTrial, TrialState
 from toys import Faulty, Square, begin, workers_of
 
-from kit.errors import DataError, TrainingError
+from kit.errors import TrainingError
 from kit.search.storage import open_storage
 from kit.search.workers import REASON, Job, n_finished, run_workers
 
@@ -113,11 +113,21 @@ def test_the_end_of_the_command_ends_its_workers(
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         time.sleep(0.05)
         assert time.monotonic() - told < 10
-    if number == signal.SIGTERM:
-        # What its workers were at is ended
-        assert {trial.state for trial in trials_of(address)} <= {
-            TrialState.COMPLETE, TrialState.FAIL,
-        }  # fmt: skip
+
+
+def test_an_interrupted_trial_is_tried_again(tmp_path: Path) -> None:
+    job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Square(tmp_path, 0.5), 3, workers=1)
+    study = job.load()
+    left = study.ask()
+    left.suggest_float("x", -10, 10)
+    study._storage.record_heartbeat(left._trial_id)  # type: ignore[attr-defined]
+    # The job's grace period
+    time.sleep(4)
+    run_workers(job, ignore)
+    trials = trials_of(job.storage)
+    assert trials[0].state == TrialState.FAIL
+    again = [trial for trial in trials[1:] if trial.params == trials[0].params]
+    assert [trial.state for trial in again] == [TrialState.COMPLETE]
 
 
 def test_trials_that_fail_are_kept_with_their_reasons(tmp_path: Path) -> None:
@@ -139,12 +149,12 @@ def test_ten_failures_in_a_row_end_the_command(tmp_path: Path) -> None:
 
 def test_workers_that_die_again_and_again_end_the_command(tmp_path: Path) -> None:
     job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Faulty("death"), 40, workers=2)
-    with pytest.raises(TrainingError, match=r"5 workers died .* -9 "):
+    with pytest.raises(TrainingError, match="5 workers were killed"):
         run_workers(job, ignore)
 
 
 def test_a_full_disk_ends_the_command(tmp_path: Path) -> None:
     job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Faulty("disk"), 40, workers=1)
-    with pytest.raises(DataError, match="/tmp/kit-1: No space left on device"):
+    with pytest.raises(OSError, match="No space left on device: '/tmp/kit-1'"):
         run_workers(job, ignore)
     assert len(trials_of(job.storage)) == 1

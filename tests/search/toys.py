@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import Trial
 
+from kit.errors import TrainingError
 from kit.search.storage import open_storage
 from kit.search.workers import Job, Objective, run_workers
 
@@ -53,7 +54,7 @@ class Faulty:
             raise OSError(errno.ENOSPC, "No space left on device", "/tmp/kit-1")
         if self.kind == "death":
             os.kill(os.getpid(), signal.SIGKILL)
-        return float("nan")
+        raise TrainingError("the loss is nan", "Try a smaller rate.")
 
 
 def begin(

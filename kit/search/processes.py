@@ -1,0 +1,90 @@
+"""Worker processes that share the machine's processor cores and end with the command."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Self
+
+
+def cores() -> list[int]:
+    """The numbers of the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def default_workers() -> int:
+    """How many workers are fast: one a core, because the networks are small; at most 4."""
+    # Each needs a gigabyte or two
+    return min(len(cores()), 4)
+
+
+def threads_each(workers: int) -> int:
+    """How many threads each of so many workers has, at least 1."""
+    return max(1, len(cores()) // max(1, workers))
+
+
+class Workers:
+    """Up to `n` processes, all of which end with the `with` block or with the command.
+
+    Each is a pool of its own, so that a process that dies ends no other's work.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._pools: dict[int, ProcessPoolExecutor] = {}
+        # A thread starts processes, because signals do not interrupt it half-way. It blocks Ctrl-C,
+        # which a terminal sends to the processes too, and they inherit that
+        block = signal.SIG_BLOCK, {signal.SIGINT}
+        self._starter = ThreadPoolExecutor(1, "", signal.pthread_sigmask, block)
+
+    def submit(self, number: int, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Call a function in the `number`th process, from 0, and start that where it is missing.
+
+        The future of a process that died raises `BrokenProcessPool`.
+        """
+        with contextlib.suppress(KeyError, BrokenProcessPool):
+            return self._pools[number].submit(function, *arguments)
+        # Not forked: a numerical library's threads do not survive that
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(1, context, _become_worker, (number, self._n))
+        self._pools[number] = pool
+        return self._starter.submit(pool.submit, function, *arguments).result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_failed: object) -> None:
+        self._starter.shutdown()
+        for process in multiprocessing.active_children():
+            process.kill()
+        for pool in self._pools.values():
+            pool.shutdown()
+
+
+def _become_worker(number: int, workers: int) -> None:
+    """Give this process its share of the cores, before a numerical library starts its threads."""
+    threading.Thread(target=_end_with_command, daemon=True).start()
+    if workers == 1:
+        return
+    mine, threads = cores(), threads_each(workers)
+    first = number * threads % len(mine)
+    if hasattr(os, "sched_setaffinity"):
+        # XLA starts a thread for each core that it may use, whatever the variables below say
+        os.sched_setaffinity(0, mine[first : first + threads])
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[variable] = str(threads)
+    # Else the first would take an accelerator's whole memory
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def _end_with_command() -> None:
+    if (command := multiprocessing.parent_process()) is not None:
+        command.join()
+        os._exit(1)
