@@ -1,5 +1,6 @@
 """What a training is asked to do: one frozen model, and the presets that fill it."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,12 +18,9 @@ from pydantic import (
 
 from kit.errors import UsageError
 
-Preset = Literal["baseline", "quick", "tuned", "best"]
-
 
 def _check_name(name: str) -> str:
-    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-    if not name or len(name) > 100 or name.startswith(".") or not set(name) <= allowed:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name):
         raise ValueError("takes letters, digits, '.', '_' and '-', and does not begin with '.'")
     return name
 
@@ -106,18 +104,18 @@ class TrainConfig(BaseModel):
         split: whether the rows held out are `stratified` by label, or the `last`, as in the lab.
         validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
         patience: training stops after this many epochs without a better validation accuracy, and
-            keeps the weights of the best epoch. None never stops early, and keeps the last epoch's.
+            keeps the best epoch's weights. None never stops early and keeps the last epoch's.
         seed: seed of all random numbers: initial weights, order of rows, dropout, warps.
         split_seed: seed of the choice of the rows held out; None uses `seed`.
-        views: over how many views of each digit predictions are averaged: 1 is the digit as it is,
-            the others are moved, turned and bent a little.
+        views: how many views of each digit predictions are averaged over: the digit as it is, and
+            others that are moved, turned and bent a little.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     source: Literal["keras", "kaggle"] = "keras"
     data: Path | None = None
-    preset: Preset = "tuned"
+    preset: Literal["baseline", "quick", "tuned", "best"] = "tuned"
     name: Annotated[str, AfterValidator(_check_name)]
     epochs: PositiveInt
     batch_size: PositiveInt
@@ -144,12 +142,9 @@ class TrainConfig(BaseModel):
     def _fill_from_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        preset = given.get("preset", cls.model_fields["preset"].default)
-        filled = next((values for name, values in PRESETS.items() if name == preset), None)
-        if filled is None:
-            # Without a preset each missing setting would be an error of its own
-            filled = PRESETS["tuned"]
-        return {"name": preset, **filled, **given}
+        preset = given.get("preset", "tuned")
+        # With a preset that does not exist, that alone is the error, not each missing setting
+        return {"name": preset, **PRESETS.get(str(preset), PRESETS["tuned"]), **given}
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -165,9 +160,7 @@ _RECIPE: dict[str, Any] = {
     "batch_size": 450,
     "batch_normalization": True,
     "normalization": Normalization(width=20, slant=True),
-    "augmentation": Augmentation(
-        rotation=12, scale=0.15, shear=0.15, displacement=1.5, final_strength=0.3
-    ),
+    "augmentation": Augmentation(rotation=12, scale=0.15, shear=0.15, displacement=1.5),
     "label_smoothing": 0.02,
     "optimizer": "adamw",
     "learning_rate": 2e-3,
@@ -176,7 +169,7 @@ _RECIPE: dict[str, Any] = {
     "validation_fraction": 0.1,
 }
 
-PRESETS: dict[Preset, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, Any]] = {
     # The lab's base program: one hidden layer, plain SGD at Keras's default rate.
     "baseline": {
         "epochs": 100,
@@ -196,12 +189,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "hidden": (512, 512),
         "augmentation": Augmentation(),
     },
-    "tuned": {
-        **_RECIPE,
-        "epochs": 60,
-        "hidden": (2048, 1024, 512),
-        "views": 9,
-    },
+    "tuned": {**_RECIPE, "epochs": 60, "hidden": (2048, 1024, 512), "views": 9},
     # Fewer mistakes, however long it takes. It holds out just enough rows to notice a failure
     "best": {
         **_RECIPE,
@@ -233,7 +221,5 @@ def make_config(given: dict[str, Any]) -> TrainConfig:
         field = ".".join(str(part) for part in first["loc"])
         found = f", found {first['input']!r}" if field else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(
-            f"{field + ': ' if field else ''}{message}{found}.",
-            SETTINGS,
-        ) from error
+        what = f"{field + ': ' if field else ''}{message}{found}."
+        raise UsageError(what, SETTINGS) from error

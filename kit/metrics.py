@@ -12,34 +12,27 @@ Integers = NDArray[np.integer[Any]]
 Interval = tuple[float, float]
 
 _CLASSES = 10
+# For intervals that hold the true value 95 times in 100
+_Z = NormalDist().inv_cdf(0.975)
 
 
-def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval, without continuity correction, of the share `correct / n`.
+def wilson_interval(correct: int, n: int) -> Interval:
+    """Wilson's 95% score interval, without continuity correction, of the share `correct / n`.
 
-    Both ends are in [0, 1]. With n = 0 the interval is (0, 1).
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    Journal of the American Statistical Association 22 (1927), 209–212.
-
-    Args:
-        correct: how many of the `n` were right, 0 to n.
-        n: how many were judged.
-        confidence: how often such intervals contain the true share, in (0, 1).
+    Both ends are in [0, 1]. With n = 0 the interval is (0, 1). Source: E. B. Wilson, "Probable
+    inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22 (1927), 209–212.
 
     Raises:
-        ValueError: `correct` is not within 0 to `n`, or `confidence` not within (0, 1).
+        ValueError: `correct` is not within 0 to `n`.
     """
     if not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n} is no share")
-    if not 0 < confidence < 1:
-        raise ValueError(f"a confidence of {confidence} is not between 0 and 1")
     if n == 0:
         return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    centre = 2 * correct + z * z
-    half_width = z * math.sqrt(z * z + 4 * correct * (n - correct) / n)
-    width = 2 * (n + z * z)
+    centre = 2 * correct + _Z**2
+    half_width = _Z * math.sqrt(_Z**2 + 4 * correct * (n - correct) / n)
+    width = 2 * (n + _Z**2)
     # At the ends the formula gives exactly 0 and 1, but floating point may not
     low = 0.0 if correct == 0 else (centre - half_width) / width
     high = 1.0 if correct == n else (centre + half_width) / width
@@ -53,7 +46,7 @@ class Accuracy:
     Attributes:
         accuracy: the share of right predictions, in [0, 1]; None where none was judged (n = 0).
         n: how many predictions were judged.
-        interval: the 95% Wilson interval, both ends in [0, 1]; (0, 1) where n = 0.
+        interval: its `wilson_interval`.
     """
 
     accuracy: float | None
@@ -62,13 +55,8 @@ class Accuracy:
 
     @classmethod
     def from_counts(cls, correct: int, n: int) -> "Accuracy":
-        """The accuracy of `correct` right predictions among `n`.
-
-        Raises:
-            ValueError: `correct` is not within 0 to `n`.
-        """
-        interval = wilson_interval(correct, n)
-        return cls(correct / n if n else None, n, interval)
+        """The accuracy of `correct` right predictions among `n`."""
+        return cls(_share(correct, n), n, wilson_interval(correct, n))
 
     @classmethod
     def from_predictions(cls, predicted: Integers, labels: Integers) -> "Accuracy":
@@ -77,7 +65,7 @@ class Accuracy:
         Raises:
             ValueError: the shapes differ.
         """
-        _check_pairs(predicted, labels)
+        _check_shapes(predicted, labels)
         return cls.from_counts(int(np.count_nonzero(predicted == labels)), len(labels))
 
 
@@ -101,40 +89,32 @@ class Difference:
 
 
 def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
-    """The difference of two accuracies from independent samples, with a hybrid score interval.
-
-    The interval is valid only if the two samples share no images.
+    """The difference of two accuracies of samples that share no images, with its score interval.
 
     Source: R. G. Newcombe, "Interval estimation for the difference between independent
-    proportions: comparison of eleven methods", Statistics in Medicine 17 (1998), 873–890,
-    method 10.
+    proportions", Statistics in Medicine 17 (1998), 873–890, method 10.
     """
     if first.accuracy is None or second.accuracy is None:
         return Difference(None, (-1.0, 1.0))
     difference = first.accuracy - second.accuracy
-    first_low, first_high = first.interval
-    second_low, second_high = second.interval
-    below = math.hypot(first.accuracy - first_low, second_high - second.accuracy)
-    above = math.hypot(first_high - first.accuracy, second.accuracy - second_low)
+    (low, high), (second_low, second_high) = first.interval, second.interval
+    below = math.hypot(first.accuracy - low, second_high - second.accuracy)
+    above = math.hypot(high - first.accuracy, second.accuracy - second_low)
     return Difference(difference, (difference - below, difference + above))
 
 
 def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]:
     """Count the predictions of each digit: int64 (10, 10), rows = truth, columns = prediction.
 
-    Args:
-        predicted: integers (n,) of 0–9.
-        labels: integers (n,) of 0–9.
+    Both arguments are integers (n,) of 0–9.
 
     Raises:
-        ValueError: the shapes differ, or a value is not a digit.
+        ValueError: the shapes differ.
     """
-    _check_pairs(predicted, labels)
-    _check_digits(predicted)
-    _check_digits(labels)
-    cells = labels.astype(np.int64) * _CLASSES + predicted
-    counts = np.bincount(cells, minlength=_CLASSES * _CLASSES)
-    return counts.astype(np.int64).reshape(_CLASSES, _CLASSES)
+    _check_shapes(predicted, labels)
+    counts = np.zeros((_CLASSES, _CLASSES), np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -147,7 +127,7 @@ class DigitMetrics:
         precision: the share of right ones among the predictions of this digit, in [0, 1].
         recall: the share found of the images that truly show it, in [0, 1].
         f1: the harmonic mean of precision and recall, in [0, 1].
-        interval: the 95% Wilson interval of the recall; (0, 1) where n = 0.
+        interval: the `wilson_interval` of the recall.
     """
 
     digit: int
@@ -159,32 +139,19 @@ class DigitMetrics:
 
 
 def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
-    """Precision, recall and F1 of each of the ten digits, from 0 to 9.
-
-    Args:
-        confusion: int64 (10, 10), rows = truth, columns = prediction.
-
-    Raises:
-        ValueError: the matrix has another shape.
-    """
-    if confusion.shape != (_CLASSES, _CLASSES):
-        raise ValueError(f"a confusion matrix is (10, 10), not {confusion.shape}")
-    figures = []
-    for digit in range(_CLASSES):
-        right = int(confusion[digit, digit])
-        truths = int(confusion[digit].sum())
-        predictions = int(confusion[:, digit].sum())
-        figures.append(
-            DigitMetrics(
-                digit=digit,
-                n=truths,
-                precision=_share(right, predictions),
-                recall=_share(right, truths),
-                f1=_share(2 * right, truths + predictions),
-                interval=wilson_interval(right, truths),
-            )
+    """The figures of the ten digits, from 0 to 9, of a matrix as `confusion_matrix` gives it."""
+    truths, predictions = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
+    return tuple(
+        DigitMetrics(
+            digit=digit,
+            n=truths[digit],
+            precision=_share(right, predictions[digit]),
+            recall=_share(right, truths[digit]),
+            f1=_share(2 * right, truths[digit] + predictions[digit]),
+            interval=wilson_interval(right, truths[digit]),
         )
-    return tuple(figures)
+        for digit, right in enumerate(confusion.diagonal().tolist())
+    )
 
 
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
@@ -194,23 +161,17 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     mistake made with certainty costs 15.9 nats, not infinity.
 
     Args:
-        probabilities: floats (n, 10) in [0, 1], each row adding up to 1.
+        probabilities: floats (n, 10) in [0, 1], each row adding up to 1; n at least 1.
         labels: integers (n,) of 0–9.
 
     Raises:
-        ValueError: the shapes do not fit, a label is not a digit, a true digit's probability
-            is NaN, or there is nothing to judge (n = 0).
+        ValueError: the shapes do not fit.
     """
     if probabilities.shape != (*labels.shape, _CLASSES):
         raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")
-    _check_digits(labels)
-    if not len(labels):
-        raise ValueError("no predictions to judge")
-    true_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    if np.isnan(true_probabilities).any():
-        raise ValueError("a probability is NaN")
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # Averaged probabilities may exceed 1 by a rounding error, hence a clip at both ends
-    clipped = np.clip(true_probabilities, np.finfo(probabilities.dtype).eps, 1.0)
+    clipped = np.clip(of_truth, np.finfo(probabilities.dtype).eps, 1.0)
     # Subtracted, not negated, so that perfect predictions cost 0.0, not -0.0
     return float(0.0 - np.mean(np.log(clipped)))
 
@@ -219,7 +180,7 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _check_pairs(predicted: Integers, labels: Integers) -> None:
+def _check_shapes(predicted: Integers, labels: Integers) -> None:
     if predicted.shape != labels.shape or labels.ndim != 1:
         raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
 

@@ -7,6 +7,7 @@ run's name is always a complete run. An interrupted run stays hidden and can be 
 import json
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,20 +17,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from kit.config import SETTINGS, TrainConfig
-from kit.errors import DataError, UsageError
+from kit.errors import DataError, KitError, UsageError
 from kit.files import write_whole
 
 NAME = re.compile(r"\d{8}-\d{6}-.+")
-_STAMP = re.compile(r"^\d{8}-\d{6}-")
+_STAMP_LENGTH = len("20260131-120000-")
 _MEND = "Put the file back, or move the run's folder away and train again."
-CONFIG, METRICS, MODEL, STATE, LOCK = (
-    "config.json", "metrics.json", "model.keras", "state.npz", "lock",
-)  # fmt: skip
+CONFIG, METRICS, MODEL = "config.json", "metrics.json", "model.keras"
 # What a `config.json` is written in. Records without a number are of the first form
 FORMAT = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Run:
     """A complete run.
 
@@ -38,6 +37,9 @@ class Run:
     """
 
     folder: Path
+
+    def __init__(self, folder: Path | str) -> None:
+        object.__setattr__(self, "folder", Path(folder))
 
     @property
     def name(self) -> str:
@@ -56,7 +58,10 @@ class Run:
         Raises:
             DataError: `config.json` has no settings.
         """
-        return _settings(self.folder, self.config)
+        settings = self.config.get("settings")
+        if not isinstance(settings, dict):
+            raise DataError(f"{self.folder / CONFIG}: has no settings.", _MEND)
+        return settings
 
     @property
     def format(self) -> int:
@@ -70,22 +75,21 @@ class Run:
 
 
 class Draft:
-    """A run being built, in a folder whose hidden name begins with a dot.
-
-    Only one process at a time can hold a draft.
+    """A run being built. Only one process at a time can hold it.
 
     Attributes:
         folder: `submissions/.<run>`.
+        name: the name that the run will have.
+        state: where a training keeps what it needs to go on; it is not part of the run.
+
+    Raises:
+        UsageError: another process holds it.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take hold of the draft in `folder`.
-
-        Raises:
-            UsageError: another process holds it.
-        """
-        self.folder = folder
-        self._lock = FileLock(folder / LOCK)
+        self.folder, self.name = folder, folder.name.removeprefix(".")
+        self.state = folder / "state.npz"
+        self._lock = FileLock(folder / "lock")
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
@@ -95,33 +99,14 @@ class Draft:
             ) from error
 
     @property
-    def name(self) -> str:
-        """The name that the run will have."""
-        return self.folder.name.removeprefix(".")
-
-    @property
     def config(self) -> dict[str, Any]:
-        """What `config.json` holds."""
-        return translate_record(_read_json(self.folder / CONFIG))
+        """What `config.json` holds now."""
+        return Run(self.folder).config
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the run is trained with.
-
-        Raises:
-            DataError: `config.json` has no settings.
-        """
-        return _settings(self.folder, self.config)
-
-    @property
-    def state(self) -> Path:
-        """Where a training keeps what it needs to go on; it is not part of the run."""
-        return self.folder / STATE
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether only the renaming is missing: metrics are written last."""
-        return (self.folder / METRICS).exists()
+        """What the run is trained with, as `Run.settings`."""
+        return Run(self.folder).settings
 
     def write_json(self, file: str, content: dict[str, Any]) -> None:
         """Write a JSON file of the run, whole or not at all."""
@@ -132,11 +117,9 @@ class Draft:
         if metrics is not None:
             self.write_json(METRICS, metrics)
         self.state.unlink(missing_ok=True)
-        run = Run(self.folder.with_name(self.name))
         self.release()
-        (self.folder / LOCK).unlink(missing_ok=True)
-        self.folder.rename(run.folder)
-        return run
+        (self.folder / "lock").unlink(missing_ok=True)
+        return Run(self.folder.rename(self.folder.with_name(self.name)))
 
     def release(self) -> None:
         """Let go of the draft, so that another process can resume it."""
@@ -155,26 +138,23 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
     submissions.mkdir(parents=True, exist_ok=True)
     second = datetime.now(UTC)
     while True:
-        stamp = second.strftime("%Y%m%d-%H%M%S")
+        stamp = f"{second:%Y%m%d-%H%M%S}"
+        hidden = submissions / f".{stamp}-{name}"
+        if not any(submissions.glob(f"*{stamp}-*")):
+            with suppress(FileExistsError):
+                hidden.mkdir()
+                if not (submissions / f"{stamp}-{name}").exists():
+                    break
+                # Another process has just finished a run with that name
+                hidden.rmdir()
         second += timedelta(seconds=1)
-        run, hidden = submissions / f"{stamp}-{name}", submissions / f".{stamp}-{name}"
-        if any(submissions.glob(f"{stamp}-*")) or any(submissions.glob(f".{stamp}-*")):
-            continue
-        try:
-            hidden.mkdir()
-        except FileExistsError:
-            continue
-        # Another process may have just finished a run with that name
-        if run.exists():
-            hidden.rmdir()
-            continue
-        try:
-            draft = Draft(hidden)
-            draft.write_json(CONFIG, config)
-        except BaseException:
-            shutil.rmtree(hidden, ignore_errors=True)
-            raise
-        return draft
+    try:
+        draft = Draft(hidden)
+        draft.write_json(CONFIG, config)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    return draft
 
 
 def find_draft(submissions: Path, run: str) -> Draft | Run:
@@ -185,13 +165,14 @@ def find_draft(submissions: Path, run: str) -> Draft | Run:
     """
     folder = _named(Path(run))
     name = folder.name.removeprefix(".")
-    for parent in dict.fromkeys([folder.parent, submissions]):
+    for parent in (folder.parent, submissions):
         if _is_run(parent / name):
             return Run(parent / name)
         hidden = parent / f".{name}"
         if _is_draft(hidden):
             draft = Draft(hidden)
-            return draft.finish() if draft.is_whole else draft
+            # Metrics are written last: only the renaming is missing
+            return draft.finish() if (hidden / METRICS).exists() else draft
     waiting = [path.name[1:] for path in sorted(submissions.glob(".*")) if _is_draft(path)]
     raise UsageError(
         f"{run}: no such run in {submissions}, neither complete nor interrupted.",
@@ -201,9 +182,7 @@ def find_draft(submissions: Path, run: str) -> Draft | Run:
 
 def list_runs(submissions: Path) -> list[Run]:
     """List the complete runs, newest first."""
-    if not submissions.is_dir():
-        return []
-    return [Run(path) for path in sorted(submissions.iterdir(), reverse=True) if _is_run(path)]
+    return [Run(path) for path in sorted(submissions.glob("*"), reverse=True) if _is_run(path)]
 
 
 def find_run(submissions: Path, run: str | None = None) -> Run:
@@ -214,16 +193,20 @@ def find_run(submissions: Path, run: str | None = None) -> Run:
     Raises:
         UsageError: there is no such run.
     """
-    if run is None:
-        runs = list_runs(submissions)
-        if runs:
-            return _committee_of(runs[0], runs) or runs[0]
+    runs = list_runs(submissions)
+    if run is None and not runs:
         raise UsageError(f"{submissions}: no run there yet.", "Make one with: kit train")
+    if run is None:
+        # The committee is named like its members, without their number. Only such runs are read
+        newest, name = runs[0], runs[0].name[_STAMP_LENGTH:].rpartition("-")[0]
+        named = (each for each in runs if each.name[_STAMP_LENGTH:] == name)
+        made = (each for each in named if newest.name in each.config.get("committee", ()))
+        return next(made, newest)
     for folder in (_named(Path(run)), _named(submissions / run)):
         if _is_run(folder):
             return Run(folder)
-    known = ", ".join(known.name for known in list_runs(submissions)[:5])
-    raise UsageError(f"{run}: no such run in {submissions}.", f"Newest runs: {known or 'none'}.")
+    known = ", ".join(run.name for run in runs[:5]) or "none"
+    raise UsageError(f"{run}: no such run in {submissions}.", f"Newest runs: {known}.")
 
 
 def members_of(committee: Run) -> list[Run]:
@@ -232,15 +215,14 @@ def members_of(committee: Run) -> list[Run]:
     Raises:
         DataError: a member is not there.
     """
-    members = []
-    for name in committee.config.get("committee", []):
-        member = Run(committee.folder.parent / str(name))
+    beside = committee.folder.parent
+    members = [Run(beside / str(name)) for name in committee.config.get("committee", [])]
+    for member in members:
         if not _is_run(member.folder):
             raise DataError(
-                f"{committee.name}: its member {name} is not in {committee.folder.parent}.",
+                f"{committee.name}: its member {member.name} is not in {beside}.",
                 "Put the member's folder back beside the committee's.",
             )
-        members.append(member)
     return members
 
 
@@ -250,46 +232,38 @@ def translate_record(record: dict[str, Any]) -> dict[str, Any]:
     The first form called the setting `split` `validation`, and the figure `keras_test` `judged`.
     A setting that is newer than the record gets its default, whatever its preset says today.
     """
-    new = dict(record)
-    if isinstance(settings := new.get("settings"), dict):
-        new["settings"] = _translate_settings(settings)
-    if isinstance(plan := new.get("plan"), list):
-        new["plan"] = [_translate_settings(each) for each in plan if isinstance(each, dict)]
-    if "judged" in new:
-        new["keras_test"] = new.pop("judged")
-    if isinstance(members := new.get("members"), list):
-        new["members"] = [translate_record(member) for member in members]
+    new = {"keras_test" if key == "judged" else key: value for key, value in record.items()}
+    fields = TrainConfig.model_fields.items()
+    defaults = {name: field.default for name, field in fields if not field.is_required()}
+    if isinstance(new.get("settings"), dict):
+        new["settings"] = defaults | _renamed(new["settings"])
+    if isinstance(new.get("plan"), list):
+        new["plan"] = [defaults | _renamed(settings) for settings in new["plan"]]
+    if "members" in new:
+        new["members"] = [translate_record(member) for member in new["members"]]
     return new
 
 
-def _translate_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    fields = TrainConfig.model_fields
-    defaults = {name: field.default for name, field in fields.items() if not field.is_required()}
-    return {**defaults, **_renamed(settings)}
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read settings from a JSON file: an object of settings, or a run's `config.json`.
+
+    Raises:
+        UsageError: the file cannot be read, is not a JSON object, or is a committee's record.
+    """
+    record = _read_json(path, UsageError, SETTINGS)
+    if "committee" in record:
+        raise UsageError(
+            f"{path}: the record of a committee, which has no settings of its own.",
+            "Name the config.json of one of its members.",
+        )
+    settings: Any = translate_record(record).get("settings", _renamed(record))
+    if not isinstance(settings, dict):
+        raise UsageError(f"{path}: expected a JSON object of settings.", SETTINGS)
+    return settings
 
 
 def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
     return {"split" if name == "validation" else name: v for name, v in settings.items()}
-
-
-def _settings(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    settings = config.get("settings")
-    if not isinstance(settings, dict):
-        raise DataError(f"{folder / CONFIG}: has no settings.", _MEND)
-    return settings
-
-
-def _committee_of(member: Run, runs: list[Run]) -> Run | None:
-    # Only runs that are named like the members, without their number, are read
-    name = _STAMP.sub("", member.name).rpartition("-")[0]
-    return next(
-        (
-            run
-            for run in runs
-            if _STAMP.sub("", run.name) == name and member.name in run.config.get("committee", ())
-        ),
-        None,
-    )
 
 
 def _named(folder: Path) -> Path:
@@ -302,40 +276,17 @@ def _is_run(folder: Path) -> bool:
 
 
 def _is_draft(folder: Path) -> bool:
-    shown = folder.name.removeprefix(".")
-    return shown != folder.name and bool(NAME.fullmatch(shown)) and (folder / CONFIG).is_file()
+    hidden = folder.name.startswith(".") and NAME.fullmatch(folder.name[1:])
+    return bool(hidden) and (folder / CONFIG).is_file()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(
+    path: Path, wrong: type[KitError] = DataError, remedy: str = _MEND
+) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file.", _MEND) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error}).", _MEND) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise wrong(f"{path}: cannot be read as JSON ({error}).", remedy) from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a JSON object.", _MEND)
+        raise wrong(f"{path}: expected a JSON object.", remedy)
     return content
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """Read settings from a JSON file: an object of settings, or a run's `config.json`.
-
-    Raises:
-        UsageError: the file is not a JSON object, or is a committee's record.
-        OSError: the file cannot be read.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not JSON ({error}).", SETTINGS) from error
-    if isinstance(content, dict) and "committee" in content:
-        raise UsageError(
-            f"{path}: the record of a committee, which has no settings of its own.",
-            "Name the config.json of one of its members.",
-        )
-    record = translate_record(content) if isinstance(content, dict) else {}
-    settings = record.get("settings", _renamed(record))
-    if not isinstance(content, dict) or not isinstance(settings, dict):
-        raise UsageError(f"{path}: expected a JSON object of settings.", SETTINGS)
-    return settings

@@ -42,13 +42,6 @@ def test_wilson_gives_the_published_intervals(
     assert wilson_interval(correct, n) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_wilson_with_a_z_that_makes_the_sum_easy() -> None:
-    # z = 2: (2·5 + 4 ± 2·√(4 + 4·5·5/10)) / (2·14) = (14 ± 2·√14) / 28
-    confidence = math.erf(2 / math.sqrt(2))
-    expected = (0.5 - math.sqrt(14) / 14, 0.5 + math.sqrt(14) / 14)
-    assert wilson_interval(5, 10, confidence) == pytest.approx(expected, abs=1e-12)
-
-
 def test_wilson_of_nothing_is_everything() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
 
@@ -64,21 +57,19 @@ def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
-@given(st.integers(0, 1000), st.floats(0.01, 0.98))
-def test_wilson_ends_solve_the_score_equation(correct: int, confidence: float) -> None:
+@given(st.integers(0, 1000))
+def test_wilson_ends_solve_the_score_equation(correct: int) -> None:
     # Wilson's definition, which the closed form solves: |p̂ - p| = z √(p (1 - p) / n) at both ends
-    for end in wilson_interval(correct, 1000, confidence):
+    for end in wilson_interval(correct, 1000):
         if 0 < end < 1:
             z = abs(correct / 1000 - end) / math.sqrt(end * (1 - end) / 1000)
-            assert math.erf(z / math.sqrt(2)) == pytest.approx(confidence, abs=1e-9)
+            assert math.erf(z / math.sqrt(2)) == pytest.approx(0.95, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("correct", "n", "confidence"), [(-1, 5, 0.95), (6, 5, 0.95), (1, 5, 0.0), (1, 5, 1.0)]
-)
-def test_wilson_refuses_what_is_no_share(correct: int, n: int, confidence: float) -> None:
-    with pytest.raises(ValueError, match=r"no share|not between"):
-        wilson_interval(correct, n, confidence)
+@pytest.mark.parametrize("correct", [-1, 6])
+def test_wilson_refuses_what_is_no_share(correct: int) -> None:
+    with pytest.raises(ValueError, match="no share"):
+        wilson_interval(correct, 5)
 
 
 def test_accuracy_carries_its_interval() -> None:
@@ -151,14 +142,6 @@ def test_confusion_matrix_of_nothing_is_zero() -> None:
     assert not confusion_matrix(nothing, nothing).any()
 
 
-@pytest.mark.parametrize("stranger", [-1, 10])
-def test_confusion_matrix_refuses_what_is_no_digit(stranger: int) -> None:
-    with pytest.raises(ValueError, match="not all digits"):
-        confusion_matrix(np.array([stranger]), np.array([1]))
-    with pytest.raises(ValueError, match="not all digits"):
-        confusion_matrix(np.array([1]), np.array([stranger]))
-
-
 def test_per_digit_by_hand() -> None:
     figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
     assert [figure.digit for figure in figures] == list(range(10))
@@ -181,11 +164,6 @@ def test_per_digit_does_not_make_up_shares_of_nothing() -> None:
     assert never_seen.interval == (0.0, 1.0)
     assert (never_guessed.precision, never_guessed.recall, never_guessed.f1) == (None, 0.0, 0.0)
     assert (only_guessed.precision, only_guessed.recall, only_guessed.f1) == (0.0, None, 0.0)
-
-
-def test_per_digit_refuses_another_shape() -> None:
-    with pytest.raises(ValueError, match=r"\(10, 10\)"):
-        per_digit(np.zeros((9, 9), dtype=np.int64))
 
 
 def probabilities(*true_ones: float) -> np.ndarray:
@@ -224,15 +202,12 @@ def test_log_loss_of_perfection_is_zero_even_past_one_by_rounding() -> None:
     [
         (np.full((2, 10), 0.1), np.array([1])),
         (np.full((2, 9), 0.1), np.array([1, 2])),
-        (np.full((1, 10), 0.1), np.array([10])),
-        (np.full((1, 10), np.nan), np.array([1])),
-        (np.empty((0, 10)), np.array([], dtype=int)),
     ],
 )
 def test_log_loss_refuses_what_does_not_fit(
     given_probabilities: np.ndarray, labels: np.ndarray
 ) -> None:
-    with pytest.raises(ValueError, match=r"fit|digits|NaN|no predictions"):
+    with pytest.raises(ValueError, match="do not fit"):
         log_loss(given_probabilities, labels)
 
 

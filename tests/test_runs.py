@@ -256,6 +256,18 @@ def test_run_is_found_by_name_folder_and_link(
     assert find_run(Path("elsewhere"), os.path.relpath(run.folder)).name == run.name
 
 
+def test_a_run_takes_its_folder_as_text(submissions: Path) -> None:
+    run = complete(submissions, "20260131-120000-tuned")
+    (run.folder / "config.json").write_text('{"settings": {"preset": "quick"}}')
+    as_text = Run(str(run.folder))
+    assert as_text == run
+    assert hash(as_text) == hash(run)
+    assert (as_text.name, as_text.format) == (run.name, 1)
+    assert as_text.settings["preset"] == "quick"
+    assert as_text.metrics == {"run": run.name}
+    assert members_of(as_text) == []
+
+
 def test_unknown_run_is_told_with_the_newest_ones(submissions: Path) -> None:
     for day in range(1, 8):
         complete(submissions, f"2026010{day}-120000-tuned")
@@ -387,15 +399,15 @@ def test_any_settings_survive_json_to_the_last_bit(
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "not JSON (Expecting value: line 1 column 1 (char 0))."),
+        ("", "cannot be read as JSON (Expecting value: line 1 column 1 (char 0))."),
         (
             '{"epochs": 3',
-            "not JSON (Expecting ',' delimiter: line 1 column 13 (char 12)).",
+            "cannot be read as JSON (Expecting ',' delimiter: line 1 column 13 (char 12)).",
         ),
         ('{"committee": []}', "the record of a committee, which has no settings of its own."),
-        ("[3]", "expected a JSON object of settings."),
-        ("3", "expected a JSON object of settings."),
-        ("null", "expected a JSON object of settings."),
+        ("[3]", "expected a JSON object."),
+        ("3", "expected a JSON object."),
+        ("null", "expected a JSON object."),
         ('{"settings": [3]}', "expected a JSON object of settings."),
     ],
 )

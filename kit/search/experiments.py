@@ -25,8 +25,7 @@ from kit.metrics import compare
 from kit.search.processes import Workers, threads_each
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
-from kit.training.dataset import load_dataset
-from kit.training.dataset import split_digits
+from kit.training.dataset import load_dataset, split_digits
 
 # What is changed, in words; the lab's own values; and what a value changes in the base program
 EXPERIMENTS: dict[str, tuple[str, Sequence[int], Callable[[TrainConfig, int], dict[str, Any]]]] = {

@@ -162,7 +162,7 @@ def test_settings_that_are_no_json_are_named(kit: Kit, tmp_path: Path) -> None:
     ended = kit("train", "--config", "settings.json")
     assert ended.exit_code == 2
     what, remedy = ended.stderr.splitlines()
-    assert what.startswith("settings.json: not JSON (")
+    assert what.startswith("settings.json: cannot be read as JSON (")
     assert remedy.startswith("Settings are ")
 
 
