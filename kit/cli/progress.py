@@ -12,63 +12,43 @@ from kit.cli.output import note
 from kit.training.callback import Callback
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
     from kit.training.callback import Epoch
 
 
-class CtrlC:
-    """Hears Ctrl-C even where a library swallows the exception that it raises.
+def _bar(*columns: "ProgressColumn") -> "Progress":
+    from rich.console import Console
+    from rich.progress import Progress
 
-    JAX has the garbage collector call it, and Python ignores what is raised in there.
-    """
-
-    def __init__(self) -> None:
-        self._was_heard = False
-
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Remember Ctrl-C until the end; where it is ignored, it stays ignored."""
-        before = signal.getsignal(signal.SIGINT)
-        if before is not signal.default_int_handler:
-            yield
-            return
-        signal.signal(signal.SIGINT, self._hear)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def raise_again(self) -> None:
-        """Raise what was swallowed.
-
-        Raises:
-            KeyboardInterrupt: there was a Ctrl-C.
-        """
-        if self._was_heard:
-            raise KeyboardInterrupt
-
-    def _hear(self, _number: int, _frame: object) -> None:
-        self._was_heard = True
-        raise KeyboardInterrupt
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 class TrainingBar(Callback):
     """Shows a training's progress on stderr: a bar for a person, a line for each epoch in a log."""
 
-    def __init__(self, bar: "Progress | None", resume: str, ctrl_c: CtrlC) -> None:
-        self._bar = bar
-        self._ctrl_c = ctrl_c
-        self._resume = resume
+    def __init__(self, bar: "Progress | None", resume: str) -> None:
+        self._bar, self._resume = bar, resume
         self._task: TaskID | None = None
         self.run: str | None = None
-        self._epochs = 0
-        self._members = 0
-        self._member = ""
+        self._epochs, self._members, self._member = 0, 0, ""
+        self._was_interrupted = False
+
+    def interrupt(self, _number: int, _frame: object) -> None:
+        """Handle Ctrl-C, and remember it.
+
+        JAX has the garbage collector call this, and Python ignores what is raised in there.
+        """
+        self._was_interrupted = True
+        raise KeyboardInterrupt
+
+    def _raise_again(self) -> None:
+        if self._was_interrupted:
+            raise KeyboardInterrupt
 
     def on_stage(self, name: str) -> None:
         """Say that work without a measured length begins."""
-        self._ctrl_c.raise_again()
+        self._raise_again()
         shown = f"{self._member}{name}"
         if self._bar is None:
             note(f"{shown} …")
@@ -100,12 +80,12 @@ class TrainingBar(Callback):
 
     def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Move the bar within an epoch."""
-        self._ctrl_c.raise_again()
+        self._raise_again()
         self._move(epoch, epoch - 1 + share, _figures(logs))
 
     def on_epoch_end(self, epoch: "Epoch", state: object) -> None:  # noqa: ARG002
         """Move the bar, or print a line."""
-        self._ctrl_c.raise_again()
+        self._raise_again()
         logs = {"loss": epoch.loss, "accuracy": epoch.accuracy}
         if epoch.val_accuracy is not None:
             logs["val_accuracy"] = epoch.val_accuracy
@@ -128,33 +108,29 @@ def _figures(logs: dict[str, float]) -> str:
 @contextmanager
 def training_bar(resume: str) -> Iterator[TrainingBar]:
     """Show a training's progress on stderr; an interruption prints the line that resumes it."""
+    bar = None
     if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-        from rich.progress import TimeRemainingColumn as TimeLeftColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        bar: Progress | None = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeLeftColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-    else:
-        bar = None
-    ctrl_c = CtrlC()
-    shown = TrainingBar(bar, resume, ctrl_c)
+        bar = _bar(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        )  # fmt: skip
+    shown = TrainingBar(bar, resume)
+    before = signal.getsignal(signal.SIGINT)
     try:
-        with ctrl_c.heard(), bar or nullcontext():
+        # Where it is ignored, it stays ignored
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, shown.interrupt)
+        with bar or nullcontext():
             yield shown
     except (KeyboardInterrupt, OSError):
         # A full disk loses no work either
         if shown.run is not None:
             note(f"Interrupted. Go on with: {resume} {shown.run}")
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Clock:
@@ -198,15 +174,12 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-            from rich.progress import TimeElapsedColumn as TimeGoneColumn
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-            with Progress(
+            with _bar(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"), TimeGoneColumn(),
+                TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"),
-                console=Console(stderr=True), transient=True,
             ) as bar:  # fmt: skip
                 task = bar.add_task(what, total=None, figures="", left="")
                 yield lambda done, total, figures: bar.update(
@@ -242,14 +215,10 @@ def transfer_bar(name: str) -> Iterator[Callable[[int, int], None]]:
         note(f"{name} …")
         yield lambda _done, _size: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
-    from rich.progress import TransferSpeedColumn as SpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, TimeLeftColumn(), console=console, transient=True) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with _bar(*columns, TimeRemainingColumn()) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, size: bar.update(task, completed=done, total=size)
 
@@ -262,10 +231,8 @@ def judging_clock(ref: int | None) -> Iterator[None]:
         note(told)
         yield
         return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as clock:
+    with _bar(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as clock:
         clock.add_task(told, total=None)
         yield
