@@ -13,8 +13,20 @@ _HTML_REMEDY = (
     "Kaggle answers with a page until you have signed in and accepted the competition's rules: "
     "do so, then kit download."
 )
+# How files begin that are no CSV
+_FOREIGN = {
+    b"version https://git-lfs": (
+        "a Git LFS pointer",
+        "Fetch the file that it points to with git lfs pull.",
+    ),
+    b"<": ("an HTML page", _HTML_REMEDY),
+    b"PK\x03\x04": ("a zip archive", REMEDY),
+    b"\x1f\x8b": ("a gzip archive", REMEDY),
+    b"\xff\xfe": ("UTF-16 text", REMEDY),
+    b"\xfe\xff": ("UTF-16 text", REMEDY),
+}
 _WHOLE_NUMBER = re.compile(rb"0|[1-9][0-9]{0,2}")
-# what a cut can leave of a value, where that is no value itself
+# What a cut can leave of a value, where that is no value itself
 _CUT_VALUE = re.compile(rb'"?|"[0-9]{1,3}')
 _SHOWN = 40
 
@@ -25,57 +37,30 @@ def column_names(*, labelled: bool) -> list[str]:
 
 
 def foreign_content(start: bytes) -> tuple[str, str] | None:
-    """What stands in a file, with its remedy, where its first bytes show that it is no CSV."""
+    """What a file is, with its remedy, where its first bytes show that it is no CSV."""
     if not start:
         return "an empty file", REMEDY
-    if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer", "Fetch the file that it points to with git lfs pull."
-    if start.lstrip()[:1] == b"<":
-        return "an HTML page", _HTML_REMEDY
-    for magic, kind in (
-        (b"PK\x03\x04", "a zip archive"),
-        (b"\x1f\x8b", "a gzip archive"),
-        (b"\xff\xfe", "UTF-16 text"),
-        (b"\xfe\xff", "UTF-16 text"),
-    ):
-        if start.startswith(magic):
-            return kind, REMEDY
-    return None
+    return next((_FOREIGN[magic] for magic in _FOREIGN if start.lstrip().startswith(magic)), None)
 
 
-def header_fault(header: bytes, *, labelled: bool) -> tuple[str, str] | None:
-    """The first fault of a CSV's first line (without its line end), and its remedy."""
+def header_fault(start: bytes, *, labelled: bool) -> tuple[str, str] | None:
+    """The first fault of a CSV's first line, and its remedy. `start` holds at least that line."""
     expected = column_names(labelled=labelled)
-    found = [_unquoted(field).decode(errors="replace") for field in header.split(b",")]
-    if found == expected:
+    if (foreign := foreign_content(start)) is not None:
+        found, remedy = foreign
+        return f"line 1: expected a header of {len(expected)} columns, found {found}", remedy
+    fields = start.partition(b"\n")[0].removesuffix(b"\r").split(b",")
+    names = [_unquoted(field).decode(errors="replace") for field in fields]
+    if names == expected:
         return None
-    if labelled and found == expected[1:]:
-        return "line 1, column label: expected 'label' first, found 'pixel0'", _LABELS_REMEDY
-    if not labelled and "label" in found:
-        where = f"line 1, column {found.index('label') + 1}"
-        return f"{where}: expected no labels in the test file, found 'label'", _LABELS_REMEDY
-    known = set(expected)
-    first: dict[str, int] = {}
-    for number, name in enumerate(found, 1):
-        if first.setdefault(name, number) != number and name in known:
-            once = f"expected {name!r} once, found it in column {first[name]} too"
-            return f"line 1, column {number}: {once}", REMEDY
-    missing = [name for name in expected if name not in first]
-    extra = sorted(first[name] for name in first.keys() - known)
-    counts = f"expected {len(expected)} columns, found {len(found)}"
-    if missing and not extra:
-        return f"line 1, column {missing[0]}: {counts}, without {missing[0]!r}", REMEDY
-    if extra and not missing:
-        name = _shown(found[extra[0] - 1].encode())
-        return f"line 1, column {extra[0]}: {counts}, with {name} among them", REMEDY
-    number, want, name = next(
-        (number, want, name)
-        for number, (want, name) in enumerate(zip_longest(expected, found, fillvalue=""), 1)
-        if want != name
-    )
-    fault = f"expected {_shown(want.encode())}, found {_shown(name.encode())}"
-    order = "" if extra else ": the columns stand in another order"
-    return f"line 1, column {number}: {fault}{order}", REMEDY
+    pairs = enumerate(zip_longest(expected, names), 1)
+    number, pair = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+    want, found = (_shown((name or "").encode()) for name in pair)
+    fault = f"line 1, column {number}: expected {want}, found {found}"
+    if len(names) != len(expected):
+        fault += f" ({len(names)} columns in place of {len(expected)})"
+    exchanged = names == column_names(labelled=not labelled)
+    return fault, _LABELS_REMEDY if exchanged else REMEDY
 
 
 def row_fault(text: bytes, first_line: int, *, labelled: bool) -> str:
@@ -87,15 +72,13 @@ def row_fault(text: bytes, first_line: int, *, labelled: bool) -> str:
         AssertionError: there is no fault.
     """
     columns = column_names(labelled=labelled)
-    *lines, unended = text.split(b"\n")
+    lines = text.removesuffix(b"\n").split(b"\n")
     for number, line in enumerate(lines, first_line):
-        fault = _line_fault(line.removesuffix(b"\r"), columns, ended=True)
+        ended = text.endswith(b"\n") or number < first_line + len(lines) - 1
+        fault = _line_fault(line.removesuffix(b"\r"), columns, ended=ended)
         if fault is not None:
             return f"line {number}, {fault}"
-    fault = _line_fault(unended.removesuffix(b"\r"), columns, ended=False) if unended else None
-    if fault is None:
-        raise AssertionError("these rows have no fault")
-    return f"line {first_line + len(lines)}, {fault}"
+    raise AssertionError("these rows have no fault")
 
 
 def _line_fault(line: bytes, columns: list[str], *, ended: bool) -> str | None:

@@ -13,12 +13,12 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.csv_faults import REMEDY, column_names, foreign_content, header_fault, row_fault
+from kit.data.csv_faults import REMEDY, header_fault, row_fault
 from kit.data.digits import CLASSES, PIXELS
 from kit.errors import DataError
 
 _BOM = b"\xef\xbb\xbf"
-# the longest line without a fault, a quoted header, is a seventh of this
+# The longest right line is a quoted header, which takes a seventh of this
 _LONGEST_LINE = 1 << 16
 
 
@@ -39,21 +39,15 @@ def parse_digits(
     Raises:
         DataError: the file has a fault; the first is named.
     """
-    columns = len(column_names(labelled=labelled))
-    lines = _whole_lines(blocks)
-    start = next(lines, b"").removeprefix(_BOM)
-    if (foreign := foreign_content(start)) is not None:
-        found, remedy = foreign
-        raise DataError(
-            f"{origin}, line 1: expected a header of {columns} columns, found {found}", remedy
-        )
-    header, _, first_rows = start.partition(b"\n")
-    if (wrong := header_fault(header.removesuffix(b"\r"), labelled=labelled)) is not None:
+    columns = PIXELS + labelled
+    pieces = _whole_lines(blocks)
+    start = next(pieces, b"").removeprefix(_BOM)
+    if (wrong := header_fault(start, labelled=labelled)) is not None:
         fault, remedy = wrong
         raise DataError(f"{origin}, {fault}", remedy)
     line = 2
     parts = []
-    for text in chain([first_rows] if first_rows else [], lines):
+    for text in filter(None, chain([start.partition(b"\n")[2]], pieces)):
         values = _values(text, columns)
         if values is None or (labelled and values[:, 0].max() >= CLASSES):
             fault = row_fault(text, line, labelled=labelled)
@@ -70,7 +64,7 @@ def parse_digits(
 
 
 def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut the bytes anew, so that pieces end where lines end (but for a line that is too long)."""
+    """Regroup the blocks into pieces of whole lines. A line that is too long comes unfinished."""
     rest = b""
     for block in blocks:
         text = rest + block
@@ -85,11 +79,11 @@ def _whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _values(text: bytes, columns: int) -> NDArray[np.uint8] | None:
-    """The values of whole lines, uint8 (rows, `columns`), or None where any of them has a fault."""
+    """The values of whole lines, uint8 (rows, `columns`), or None where any line has a fault."""
     if not text.endswith(b"\n"):
         text += b"\n"
     if b"\r" in text:
-        # Several times faster than replacing each pair, and the other file's thread waits for this
+        # Replacing each CRLF would be several times slower, and hold up the other file's thread
         byte = np.frombuffer(text, np.uint8)
         if not (byte[np.flatnonzero(byte == ord("\r")) + 1] == ord("\n")).all():
             return None

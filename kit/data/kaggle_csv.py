@@ -1,15 +1,20 @@
-"""Kaggle's digits: `train.csv` and `test.csv`, in a folder or in the zip that Kaggle serves."""
+"""Kaggle's digits: `train.csv` and `test.csv`, in a folder or in the zip that Kaggle serves.
 
-import contextlib
-from collections.abc import Callable, Iterator
+The zip is read in place, without unpacking it to disk.
+"""
+
+import lzma
+import struct
+import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from kit.data.archive import member_blocks, read_blocks
 from kit.data.csv_faults import REMEDY, foreign_content
 from kit.data.csv_parser import parse_digits
 from kit.data.digits import Digits, Source
+from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 
 TRAIN = "train.csv"
@@ -22,6 +27,13 @@ PLACES = (
     Path("/kaggle/input/competitions/digit-recognizer"),
 )
 _MISSING = "Get them with kit download, name their folder with --data, or use --source keras."
+_DOWNLOAD = "Download the archive again with kit download."
+# Kaggle's train.csv has 76 MB. More than seven times that is taken for a zip bomb
+_LARGEST_MEMBER = 512 << 20
+# Large enough that NumPy is fast on a block, small enough that its results stay in the cache
+_BLOCK = 1 << 18
+# Everything that zipfile and the decompressors raise for a broken byte
+_BROKEN_ZIP = (*BROKEN_NPZ, lzma.LZMAError, OverflowError, struct.error)
 
 
 def load_kaggle(path: Path | None = None) -> Source:
@@ -38,23 +50,25 @@ def load_kaggle(path: Path | None = None) -> Source:
     Raises:
         DataError: the files are missing, or one has a fault; the first is named with its line and
             column.
+        OSError: a file cannot be read.
     """
     path = path or find_kaggle()
     if path is None:
         places = ", ".join(map(str, PLACES))
         raise DataError(f"{TRAIN} and {TEST}: expected in one of {places}, found in none", _MISSING)
-    with _reading(path):
-        if not path.is_dir():
-            return _read_both(_read_member, path, path)
-        tables = [path / TRAIN, path / TEST]
-        missing = [table.name for table in tables if not table.exists()]
-        if missing and (path / ARCHIVE).exists():
-            return _read_both(_read_member, path / ARCHIVE, path / ARCHIVE)
-    if missing:
-        raise DataError(
-            f"{path}: expected {TRAIN} and {TEST}, found no {' and no '.join(missing)}", _MISSING
-        )
-    return _read_both(_read_table, *tables)
+    if not path.exists():
+        raise DataError(f"{path}: expected Kaggle's digits, found nothing", _MISSING)
+    if path.is_dir():
+        missing = [name for name in (TRAIN, TEST) if not (path / name).exists()]
+        if missing and not (path / ARCHIVE).exists():
+            found = " and no ".join(missing)
+            raise DataError(f"{path}: expected {TRAIN} and {TEST}, found no {found}", _MISSING)
+        if missing:
+            path /= ARCHIVE
+    # Two threads, because NumPy, zlib and the disk all release the interpreter's lock
+    with ThreadPoolExecutor(2) as pool:
+        train, test = pool.submit(_read, path, TRAIN), pool.submit(_read, path, TEST)
+        return Source("kaggle", train.result(), test.result())
 
 
 def find_kaggle() -> Path | None:
@@ -68,67 +82,73 @@ def load_kaggle_test() -> Digits | None:
 
     Raises:
         DataError: the file has a fault. What is beside it is not read.
+        OSError: the file cannot be read.
     """
     for place in PLACES:
         if (place / TEST).exists():
-            return _read_table(place / TEST, labelled=False)
+            return _read(place, TEST)
         if (place / ARCHIVE).exists():
-            return _read_member(place / ARCHIVE, labelled=False)
+            return _read(place / ARCHIVE, TEST)
     return None
 
 
-def _read_both(read: Callable[..., Digits], train: Path, test: Path) -> Source:
-    # Two threads, because NumPy, zlib and the disk all release the interpreter's lock
-    with ThreadPoolExecutor(2) as pool:
-        digits = pool.submit(read, train, labelled=True), pool.submit(read, test, labelled=False)
-        return Source("kaggle", digits[0].result(), digits[1].result())
-
-
-def _read_table(path: Path, *, labelled: bool) -> Digits:
-    with _reading(path), _open(path) as stream:
-        pixels, labels = parse_digits(read_blocks(stream), str(path), labelled=labelled)
-    return Digits(pixels, labels, str(path))
-
-
-def _read_member(path: Path, *, labelled: bool) -> Digits:
-    name = TRAIN if labelled else TEST
-    origin = f"{path}, member {name}"
-    with _reading(path), _open(path) as stream:
-        _check_zip(stream, path)
-        blocks = member_blocks(stream, name, str(path))
-        pixels, labels = parse_digits(blocks, origin, labelled=labelled)
+def _read(path: Path, name: str) -> Digits:
+    """Read one of the two files, from a folder or from a zip."""
+    file, origin = path, f"{path}, member {name}"
+    if path.is_dir():
+        file, origin = path / name, str(path / name)
+    if not file.is_file():
+        # A pipe or a device could block, or never end
+        raise DataError(f"{file}: expected a file, found a folder or a device", REMEDY)
+    with file.open("rb") as stream:
+        blocks = _blocks(stream) if file != path else _member_blocks(stream, name, str(path))
+        pixels, labels = parse_digits(blocks, origin, labelled=name == TRAIN)
     return Digits(pixels, labels, origin)
 
 
-def _check_zip(stream: IO[bytes], path: Path) -> None:
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_BLOCK), b"")
+
+
+def _member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
     start = stream.read(1 << 10)
-    stream.seek(0)
-    if start.startswith(b"PK"):
-        return
-    found, remedy = foreign_content(start) or (
-        "another file",
-        "Name the folder that both files are in, or the zip as Kaggle serves it.",
-    )
-    raise DataError(
-        f"{path}: expected a folder or a zip archive with {TRAIN} and {TEST}, found {found}", remedy
-    )
-
-
-def _open(path: Path) -> IO[bytes]:
-    # A pipe or a device could block, or never end
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path}: expected a file, found a folder or a device", REMEDY)
-    return path.open("rb")
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+    if not start.startswith(b"PK"):
+        found, remedy = foreign_content(start) or (
+            "another file",
+            "Name the folder that both files are in, or the zip as Kaggle serves it.",
+        )
+        expected = f"a folder or a zip archive with {TRAIN} and {TEST}"
+        raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
-        yield
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: expected Kaggle's digits, found nothing", _MISSING) from error
-    except OSError as error:
+        archive = zipfile.ZipFile(stream)
+        with archive.open(_member(archive, name, origin)) as content:
+            yield from _blocks(content)
+    except _BROKEN_ZIP as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        what = f"{origin}: expected a whole zip archive, found a broken one ({reason})"
+        raise DataError(what, _DOWNLOAD) from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, origin: str) -> zipfile.ZipInfo:
+    """The archive's file of that name, whatever folder of the archive it is in."""
+    members = archive.infolist()
+    for member in members:
+        # A backslash or a drive is plain text on one system, and leads out of the folder on another
+        for path in (PurePosixPath(member.filename), PureWindowsPath(member.filename)):
+            if path.anchor or ".." in path.parts:
+                what = "expected members inside the archive's folder"
+                raise DataError(f"{origin}: {what}, found {member.filename!r}", _DOWNLOAD)
+    found = [member for member in members if PurePosixPath(member.filename).name == name]
+    if len(found) != 1:
+        names = ", ".join(repr(member.filename) for member in members[:5]) or "none"
         raise DataError(
-            f"{path}: expected a readable file, found an error ({error.strerror or error})",
-            "Check the permissions of the file and its folder, and the disk.",
-        ) from error
+            f"{origin}: expected one {name}, found {len(found)} (members: {names})",
+            "Use the archive as Kaggle serves it: kit download.",
+        )
+    if found[0].file_size > _LARGEST_MEMBER:
+        raise DataError(
+            f"{origin}: expected {name} to unpack to at most {_LARGEST_MEMBER >> 20} MiB, "
+            f"found {found[0].file_size >> 20} MiB",
+            _DOWNLOAD,
+        )
+    return found[0]

@@ -75,10 +75,8 @@ def _download() -> Path:
     # In a process of its own: TensorFlow, which Keras loads, writes to the terminal as it starts
     load = [sys.executable, "-c", "import keras; keras.datasets.mnist.load_data()"]
     if subprocess.run(load, capture_output=True, check=False).returncode:
-        raise NetworkError(
-            "MNIST is missing (data/mnist.npz, Keras's cache), and Keras cannot download it.",
-            MEND,
-        )
+        what = "MNIST is missing (data/mnist.npz, Keras's cache), and Keras cannot download it."
+        raise NetworkError(what, MEND)
     return next(place for place in _places() if place.is_file())
 
 

@@ -4,19 +4,20 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.data.csv_faults import column_names
 from kit.data.digits import PIXELS, Source
-from kit.files import naming
+from kit.files import naming, write_whole
+from kit.submission import write_submission
 
 TRAIN_ROWS = 42_000
 TEST_ROWS = 28_000
 # Kaggle's lines end in CRLF: with LF, MNIST's 70,000 images would need 70,002 bytes fewer than the
 # 76,775,041 + 51,118,296 of Kaggle's train.csv and test.csv
-LINE_END = b"\r\n"
+LINE_END = "\r\n"
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,9 @@ class Rehearsal:
 
     Attributes:
         folder: where they are; `load_kaggle` reads it like Kaggle's own files.
-        seed: the seed of the deal.
     """
 
     folder: Path
-    seed: int
 
     @property
     def solution(self) -> Path:
@@ -46,22 +45,25 @@ def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Rehearsal:
     Raises:
         OSError: the folder cannot be written, or the disk is full. No partial folder is left.
     """
-    rehearsal = Rehearsal(parent / f"rehearsal-{seed}", seed)
+    rehearsal = Rehearsal(parent / f"rehearsal-{seed}")
     if rehearsal.folder.is_dir():
         return rehearsal
-    pixels = np.concatenate([mnist.train.pixels, mnist.test.pixels])
-    labels = np.concatenate([_labels(mnist.train.labels), _labels(mnist.test.labels)])
-    order = np.random.default_rng(seed).permutation(len(pixels))
-    train, test = np.split(order, [TRAIN_ROWS])
+    if mnist.train.labels is None or mnist.test.labels is None:
+        raise ValueError("a rehearsal needs labels")
+    labels = np.concatenate([mnist.train.labels, mnist.test.labels]).astype(np.uint8)
+    digits = np.column_stack([labels, np.concatenate([mnist.train.pixels, mnist.test.pixels])])
+    order = np.random.default_rng(seed).permutation(len(digits))
+    train, test = np.split(digits[order], [TRAIN_ROWS])
 
     parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(prefix=f".rehearsal-{seed}.", dir=parent))
     try:
         hidden.chmod(parent.stat().st_mode)
-        _write_digits(hidden / "train.csv", pixels[train], labels[train])
-        _write_digits(hidden / "test.csv", pixels[test], None)
-        _write_labels(hidden / "sample_submission.csv", np.zeros(TEST_ROWS, np.int64), LINE_END)
-        _write_labels(hidden / "solution.csv", labels[test], b"\n")
+        _write_digits(hidden / "train.csv", train)
+        _write_digits(hidden / "test.csv", test[:, 1:])
+        sample = ["ImageId,Label", *(f"{image},0" for image in range(1, TEST_ROWS + 1)), ""]
+        write_whole(hidden / "sample_submission.csv", LINE_END.join(sample))
+        write_submission(hidden / "solution.csv", test[:, 0])
         try:
             hidden.rename(rehearsal.folder)
         except OSError:
@@ -73,36 +75,16 @@ def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Rehearsal:
     return rehearsal
 
 
-def _labels(labels: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    if labels is None:
-        raise ValueError("a rehearsal needs labels")
-    return labels
-
-
-def _write_digits(path: Path, pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> None:
-    names = [f"pixel{column}" for column in range(PIXELS)]
-    if labels is not None:
-        names.insert(0, "label")
-    with naming(path), path.open("wb") as stream:
-        stream.write(",".join(names).encode() + LINE_END)
-        for start in range(0, len(pixels), 2_000):
-            rows = slice(start, start + 2_000)
-            columns = [] if labels is None else [labels[rows, None].astype(np.uint8)]
-            _write_rows(stream, np.hstack([*columns, pixels[rows]]))
-
-
-def _write_rows(stream: IO[bytes], values: NDArray[np.uint8]) -> None:
+def _write_digits(path: Path, values: NDArray[np.uint8]) -> None:
     # The text of each value takes five bytes, and unused bytes are zero. So NumPy can write a whole
     # block of text at once: 70,000 rows take half a second instead of ten.
-    texts = [f"{value},".encode() for value in range(256)]
-    ends = [f"{value}".encode() + LINE_END for value in range(256)]
-    cells = np.array(texts, "S5")[values]
-    cells[:, -1] = np.array(ends, "S5")[values[:, -1]]
-    characters = cells.view(np.uint8)
-    stream.write(characters[characters != 0].tobytes())
-
-
-def _write_labels(path: Path, labels: NDArray[np.int64], line_end: bytes) -> None:
-    lines = [b"ImageId,Label", *(b"%d,%d" % row for row in enumerate(labels.tolist(), start=1))]
-    with naming(path):
-        path.write_bytes(line_end.join(lines) + line_end)
+    texts = np.array([f"{value},".encode() for value in range(256)], "S5")
+    ends = np.array([f"{value}{LINE_END}".encode() for value in range(256)], "S5")
+    names = column_names(labelled=values.shape[1] > PIXELS)
+    with naming(path), path.open("wb") as stream:
+        stream.write(f"{','.join(names)}{LINE_END}".encode())
+        for rows in np.array_split(values, 20):
+            cells = texts[rows]
+            cells[:, -1] = ends[rows[:, -1]]
+            characters = cells.view(np.uint8)
+            stream.write(characters[characters != 0].tobytes())

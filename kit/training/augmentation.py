@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from kit.config import Augmentation
@@ -23,22 +24,21 @@ _PADDED = SIDE + 2
 
 
 def draw_noise(n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw the random numbers of n warps: float32 (n, 78), for strength 1.
+    """Draw the random numbers of n warps: float32 (n, 78). Multiplied by 0, they warp nothing.
 
     Columns are rotation, scale of y and x, shear, shift of y and x, uniform in [-1, 1], then the
-    knots' displacements of y and of x, standard normal. Multiplied by a strength in [0, 1], they
-    give weaker warps, and none at 0. NumPy draws them, because on a CPU XLA needs longer for
-    that than for the rest of a warp.
+    knots' displacements of y and of x, standard normal. NumPy draws them, because on a CPU XLA
+    needs longer for that than for the rest of a warp.
     """
     affine = rng.uniform(-1, 1, (n, AFFINE)).astype(np.float32)
     return np.hstack([affine, rng.standard_normal((n, NOISE - AFFINE), np.float32)])
 
 
 def displacement_basis(smoothness: float) -> NDArray[np.float32]:
-    """Spread the knots' displacements over the pixels: float32 (36, 784).
+    """Return the float32 (36, 784) matrix from the knots' displacements to those of the pixels.
 
-    Independent standard normals at the knots give each pixel a standard normal displacement, alike
-    among neighbours, as noise is after a Gaussian blur with an sd of `smoothness` pixels.
+    Independent standard normals at the knots give each pixel a standard normal displacement, with
+    neighbours as alike as after a Gaussian blur with an sd of `smoothness` pixels.
     """
     pixels = np.arange(SIDE)[:, None] - _CENTRE
     knots = np.linspace(-_CENTRE, _CENTRE, KNOTS)
@@ -60,18 +60,16 @@ class Warp(keras.layers.Layer):
     def call(self, images: Any, noise: Any) -> Any:
         """Warp float32 (n, 784) images by float32 (n, 78) noise, into the same shape."""
         y, x = self.origins(noise)
-        padded = keras.ops.pad(
-            keras.ops.reshape(images, (-1, SIDE, SIDE)), ((0, 0), (1, 1), (1, 1))
-        )
-        paper = keras.ops.reshape(padded, (-1,))
-        y = keras.ops.clip(y + 1, 0, _PADDED - 1.001)
-        x = keras.ops.clip(x + 1, 0, _PADDED - 1.001)
-        top, left = keras.ops.floor(y), keras.ops.floor(x)
+        images = ops.reshape(images, (-1, SIDE, SIDE))
+        padded = ops.reshape(ops.pad(images, ((0, 0), (1, 1), (1, 1))), (-1,))
+        y = ops.clip(y + 1, 0, _PADDED - 1.001)
+        x = ops.clip(x + 1, 0, _PADDED - 1.001)
+        top, left = ops.floor(y), ops.floor(x)
         down, right = y - top, x - left
-        first = keras.ops.arange(keras.ops.shape(images)[0], dtype="int32") * _PADDED**2
-        corner = keras.ops.expand_dims(first, 1) + keras.ops.cast(top * _PADDED + left, "int32")
-        upper = _between(paper, corner, right)
-        lower = _between(paper, corner + _PADDED, right)
+        first = ops.arange(ops.shape(images)[0], dtype="int32") * _PADDED**2
+        corner = ops.expand_dims(first, 1) + ops.cast(top * _PADDED + left, "int32")
+        upper = _between(padded, corner, right)
+        lower = _between(padded, corner + _PADDED, right)
         return upper + (lower - upper) * down
 
     def origins(self, noise: Any) -> tuple[Any, Any]:
@@ -81,23 +79,22 @@ class Warp(keras.layers.Layer):
             noise[:, column : column + 1] for column in range(AFFINE)
         )
         angle = rotation * float(np.deg2rad(given.rotation))
-        sine, cosine = keras.ops.sin(angle), keras.ops.cos(angle)
-        scale_y = keras.ops.exp(scale_y * float(np.log1p(given.scale)))
-        scale_x = keras.ops.exp(scale_x * float(np.log1p(given.scale)))
+        sine, cosine = ops.sin(angle), ops.cos(angle)
+        scale_y = ops.exp(scale_y * float(np.log1p(given.scale)))
+        scale_x = ops.exp(scale_x * float(np.log1p(given.scale)))
         sheared = self.x + shear * given.shear * self.y
         y = scale_y * (cosine * self.y + sine * sheared)
         x = scale_x * (cosine * sheared - sine * self.y)
-        knots = keras.ops.reshape(noise[:, AFFINE:], (-1, KNOTS * KNOTS))
+        knots = ops.reshape(noise[:, AFFINE:], (-1, KNOTS * KNOTS))
         # One matrix product over both axes is far faster than many small ones
-        displaced = keras.ops.reshape(
-            keras.ops.matmul(knots, self.basis) * given.displacement, (-1, 2, PIXELS)
-        )
+        displaced = ops.matmul(knots, self.basis) * given.displacement
+        displaced = ops.reshape(displaced, (-1, 2, PIXELS))
         return (
             y + shift_y * given.shift + displaced[:, 0] + _CENTRE,
             x + shift_x * given.shift + displaced[:, 1] + _CENTRE,
         )
 
 
-def _between(paper: Any, corner: Any, right: Any) -> Any:
-    here = keras.ops.take(paper, corner)
-    return here + (keras.ops.take(paper, corner + 1) - here) * right
+def _between(pixels: Any, places: Any, share: Any) -> Any:
+    here = ops.take(pixels, places)
+    return here + (ops.take(pixels, places + 1) - here) * share

@@ -37,16 +37,12 @@ def choose_backend() -> str:
 
 
 def load_backend() -> None:
-    """Import Keras and its backend, without the notes that TensorFlow prints.
-
-    To see the notes, set TF_CPP_MIN_LOG_LEVEL.
+    """Import Keras and its backend, without TensorFlow's notes unless TF_CPP_MIN_LOG_LEVEL is set.
 
     Raises:
         UsageError: the installed packages are broken.
     """
-    wanted = "TF_CPP_MIN_LOG_LEVEL" in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with contextlib.nullcontext() if wanted else _without_stderr():
+    with _without_notes():
         try:
             import keras  # noqa: F401 - loading it is the point
         except ImportError as error:
@@ -55,15 +51,11 @@ def load_backend() -> None:
                 f"KERAS_BACKEND: {backend} cannot be loaded ({error}).",
                 f"Reinstall it (pip install --force-reinstall {backend}), or choose another.",
             ) from error
-
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):
             import tensorflow as tf  # noqa: F401
     # It warns each time that a new network, or another size of a batch, is compiled
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    if not wanted:
-        # TensorFlow has read it by now, and a process that this one starts is to decide for itself
-        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
 @contextlib.contextmanager
@@ -86,7 +78,11 @@ def memory_errors() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
+def _without_notes() -> Iterator[None]:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # The process's stderr, because C++ does not write to sys.stderr
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -97,3 +93,5 @@ def _without_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+        # TensorFlow has read it, and processes that this one starts are to decide for themselves
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]

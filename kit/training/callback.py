@@ -2,11 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    # Commands show their help without NumPy, which takes as long to load as all the rest
-    from numpy.typing import NDArray
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,13 +34,13 @@ class FitState:
 
     Attributes:
         history: the epochs so far.
-        variables: the network's and the optimizer's, after the last epoch.
-        best: the network's variables after the best epoch; empty without `patience`.
+        variables: NumPy arrays, the network's and the optimizer's, after the last epoch.
+        best: NumPy arrays, the network's after the best epoch; empty without `patience`.
     """
 
     history: list[Epoch] = field(default_factory=list)
-    variables: "list[NDArray[Any]]" = field(default_factory=list)
-    best: "list[NDArray[Any]]" = field(default_factory=list)
+    variables: list[Any] = field(default_factory=list)
+    best: list[Any] = field(default_factory=list)
 
 
 class Callback:

@@ -1,7 +1,7 @@
 """A run made of runs: the mean of their probabilities, judged by the same rules as theirs."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -9,55 +9,38 @@ from typing import Any
 import numpy as np
 
 from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
-from kit.errors import DataError, UsageError
+from kit.errors import UsageError
 from kit.runs import CONFIG, Draft, Run, begin_run, find_draft
-from kit.training.backend import choose_backend
 from kit.training.callback import Callback
-from kit.training.dataset import Dataset, Rows, load_dataset, split_digits
-from kit.training.predictions import (
-    Prediction,
-    Predictions,
-    judge,
-    load_predictions,
-    mean_probabilities,
-    save_predictions,
-)
-from kit.training.train import complete_run, describe_surroundings, plain_settings, train
+from kit.training.dataset import Dataset, load_dataset, split_digits
+from kit.training.predictions import PARTS, finish_run, load_predictions, mean_probabilities
+from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
 # In a committee's config.json: its members' names as they begin. In its draft's: their settings
 _COMMITTEE, _PLAN = "committee", "plan"
-# What members must have in common, and how an error says that they differ
-_PARTS = {
-    "train": "were given different digits to train on",
-    "keras_test": "are judged on different Keras test images",
-    "test": "predict different test files",
-}
 
 
 def plan_members(given: dict[str, Any], members: int) -> list[TrainConfig]:
-    """Return the configurations of a committee's members: one seed each, the same rows held out.
+    """Return the configurations of `members` runs: one seed each, the same rows held out.
 
-    Each has a normalisation of its own from `MEMBER_NORMALIZATIONS`, unless one was given.
-
-    Args:
-        given: the settings that somebody gave.
-        members: how many members there will be.
+    Each has a normalisation of its own from `MEMBER_NORMALIZATIONS`, unless `given` has one.
 
     Raises:
         UsageError: a setting is unknown, out of range, or does not fit another.
     """
     base = make_config(given)
-    own = given.get("normalization") is None
+    own = given.get("normalization") is not None
+    normalizations = (base.normalization,) if own else MEMBER_NORMALIZATIONS
     return [
         make_config(
             {
                 **base.model_dump(),
+                # An absolute path, so that a committee can be resumed from any folder
+                "data": base.data and base.data.resolve(),
                 "name": f"{base.name}-{number + 1}",
                 "seed": base.seed + number,
                 "split_seed": base.seed if base.split_seed is None else base.split_seed,
-                "normalization": MEMBER_NORMALIZATIONS[number % len(MEMBER_NORMALIZATIONS)]
-                if own
-                else base.normalization,
+                "normalization": normalizations[number % len(normalizations)],
             }
         )
         for number in range(members)
@@ -67,31 +50,18 @@ def plan_members(given: dict[str, Any], members: int) -> list[TrainConfig]:
 def train_committee(
     given: dict[str, Any], members: int, submissions: Path, callback: Callback
 ) -> Run:
-    """Train two or more different runs, and make a committee of them.
+    """Train the runs of `plan_members`, and make a committee of them.
 
-    Args:
-        given: the settings that somebody gave.
-        members: how many runs to train.
-        submissions: the folder of the runs.
-        callback: told about the progress.
-
-    Raises:
-        DataError: the source's files are missing or wrong.
-        NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
-        UsageError: a setting is wrong, or leaves no row to train on, or none to validate on.
-        TrainingError: a training has diverged.
-        OSError: a run cannot be written.
+    It raises what `plan_members` and `train` raise.
     """
     plan = plan_members(given, members)
-    choose_backend()
-    callback.on_stage("Reading digits")
-    dataset = load_dataset(plan[0])
-    described = _describe([], dataset, split_digits(dataset.train, plan[0]))
-    # Each member reads them again: two copies would be in memory while one trains
-    del dataset
-    described[_PLAN] = [plain_settings(config) for config in plan]
-    draft = begin_run(submissions, make_config(given).name, described)
-    return _complete_committee(draft, callback)
+    dataset = read_digits(plan[0], callback)
+    # A split that leaves nothing is refused before anything is written
+    split_digits(dataset.train, plan[0])
+    settings = [config.model_dump(mode="json") for config in plan]
+    record = {_COMMITTEE: [], _PLAN: settings, **provenance()}
+    draft = begin_run(submissions, make_config(given).name, record)
+    return _complete_committee(draft, callback, dataset)
 
 
 def resume(run: str, submissions: Path, callback: Callback) -> Run:
@@ -100,7 +70,7 @@ def resume(run: str, submissions: Path, callback: Callback) -> Run:
     Raises:
         DataError: the source's files are missing or wrong, or are not what the run began with.
         UsageError: there is no such run, or another process is working on it.
-        TrainingError: a training has diverged.
+        TrainingError: a training has diverged, or ran out of memory.
         OSError: a run cannot be written.
     """
     draft = find_draft(submissions, run)
@@ -111,116 +81,87 @@ def resume(run: str, submissions: Path, callback: Callback) -> Run:
     return complete_run(draft, callback)
 
 
-def _complete_committee(draft: Draft, callback: Callback) -> Run:
-    names, plan = draft.config[_COMMITTEE], draft.config.get(_PLAN, [])
-    if not isinstance(names, list) or not isinstance(plan, list):
-        raise DataError(
-            f"{draft.folder / CONFIG}: not as the kit writes it.",
-            f"Delete {draft.folder}; kit committee can average the members that are complete.",
-        )
-    choose_backend()
+def _complete_committee(draft: Draft, callback: Callback, dataset: Dataset | None = None) -> Run:
+    record, submissions = draft.config, draft.folder.parent
+    names, plan = record[_COMMITTEE], record.pop(_PLAN, [])
     callback.on_committee_begin(draft.name, max(len(names), len(plan)))
-    submissions = draft.folder.parent
-
-    def record(run: str) -> None:
-        names.append(run)
-        draft.write_json(CONFIG, {**draft.config, _COMMITTEE: names})
-
     members = []
-    for number in range(max(len(names), len(plan))):
-        callback.on_member_begin(number + 1)
-        if number < len(names):
-            members.append(resume(names[number], submissions, callback))
-        else:
-            members.append(train(make_config(plan[number]), submissions, callback, record))
-    began = time.monotonic()
-    dataset, predictions, described = _average(members)
-    draft.write_json(CONFIG, {**described, "created": draft.config["created"]})
-    return _finish(draft, members, dataset, predictions, began)
+    for number, name in enumerate(names, start=1):
+        callback.on_member_begin(number)
+        members.append(resume(name, submissions, callback))
+    for number, settings in enumerate(plan[len(names) :], start=len(names) + 1):
+        callback.on_member_begin(number)
+        began, config = time.monotonic(), make_config(settings)
+        dataset = dataset or read_digits(config, callback)
+        member = begin_training(config, dataset, submissions)
+        # From now on, the committee that is interrupted goes on with this member
+        names.append(member.name)
+        draft.write_json(CONFIG, {**record, _PLAN: plan})
+        members.append(train_on(member, dataset, callback, began))
+
+    def begin(described: dict[str, Any]) -> Draft:
+        draft.write_json(CONFIG, {**described, "created": record["created"]})
+        return draft
+
+    return _average(members, begin, dataset)
 
 
 def make_committee(members: Sequence[Run], submissions: Path, name: str) -> Run:
-    """Make a run that predicts the mean of its members' probabilities.
+    """Make a run in `submissions` that predicts the mean of its members' probabilities.
 
     An image counts as seen if any member has seen it. The committee is validated on the rows that
     all members held out. Where there are none, it has no validation.
 
-    Args:
-        members: two or more complete runs on the same digits, none of them a committee.
-        submissions: the folder of the runs, where this one is written.
-        name: the last part of its name.
-
     Raises:
-        UsageError: there are too few members, one is named twice or is a committee, their digits
-            differ, or the name is not allowed.
+        UsageError: there are fewer than two members, one is named twice or is a committee, their
+            digits differ, or the name is not allowed.
         DataError: a member's files are broken, or its digits are no longer where they were.
         OSError: the run cannot be written.
     """
-    began = time.monotonic()
     name = make_config({"name": name}).name
-    dataset, predictions, described = _average(members)
-    draft = begin_run(submissions, name, described)
-    return _finish(draft, members, dataset, predictions, began)
+    return _average(members, lambda described: begin_run(submissions, name, described))
 
 
-def _average(members: Sequence[Run]) -> tuple[Dataset, Predictions, dict[str, Any]]:
-    """Average the members' predictions. Return them with their dataset and `config.json`."""
-    _check_members(members)
-    of_members = [load_predictions(run) for run in members]
-    dataset = load_dataset(make_config(members[0].settings))
-    dataset.check_same(members[0].config["data"], members[0].name)
-    shared = reduce(np.intersect1d, [predictions.validation_rows for predictions in of_members])
-    predictions = Predictions(
-        validation_rows=shared,
-        validation=mean_probabilities(
-            [each.validation[np.searchsorted(each.validation_rows, shared)] for each in of_members]
-        ),
-        keras_test=_mean_prediction([each.keras_test for each in of_members]),
-        test=_mean_prediction([each.test for each in of_members]),
-    )
-    # A part of the dataset may be here now that was missing when the members were trained
-    dataset = Dataset(
-        dataset.train,
-        None if predictions.keras_test is None else dataset.keras_test,
-        None if predictions.test is None else dataset.test,
-    )
-    rows = (np.setdiff1d(np.arange(len(dataset.train)), shared), shared)
-    return dataset, predictions, _describe([run.name for run in members], dataset, rows)
-
-
-def _describe(names: list[str], dataset: Dataset, rows: tuple[Rows, Rows]) -> dict[str, Any]:
-    return {_COMMITTEE: names, **describe_surroundings(["digit-kit", "numpy"], dataset, rows)}
-
-
-def _finish(
-    draft: Draft, members: Sequence[Run], dataset: Dataset, predictions: Predictions, began: float
+def _average(
+    members: Sequence[Run],
+    begin: Callable[[dict[str, Any]], Draft],
+    dataset: Dataset | None = None,
 ) -> Run:
-    save_predictions(draft.folder, predictions)
+    # `begin` gets the committee's `config.json` after all checks, and returns its draft
+    began = time.monotonic()
+    _check_members(members)
+    each = [load_predictions(run) for run in members]
+    data, counts = (members[0].config[key] for key in ("data", "rows"))
+    dataset = dataset or load_dataset(make_config(members[0].settings))
+    dataset.check_same(data, members[0].name)
+    shared = reduce(np.intersect1d, [given["validation_rows"] for given in each])
+    held_out = [
+        given["validation"][np.searchsorted(given["validation_rows"], shared)] for given in each
+    ]
+    average = {"validation_rows": shared, "validation": mean_probabilities(held_out)}
+    for part in PARTS:
+        if part in each[0]:
+            average[part] = mean_probabilities([given[part] for given in each])
+            average[f"{part}_seen"] = np.any([given[f"{part}_seen"] for given in each], axis=0)
     metrics = [run.metrics for run in members]
-    kinds = ("load", "fit", "total")
-    seconds = {kind: sum(member["seconds"][kind] for member in metrics) for kind in kinds}
-    seconds["total"] += time.monotonic() - began
-    return draft.finish(
-        {
-            "run": draft.name,
-            "source": metrics[0]["source"],
-            "preset": "committee",
-            "seed": None,
-            "rows": draft.config["rows"],
-            "epochs": sum(member["epochs"] for member in metrics),
-            **judge(predictions, dataset),
-            "seconds": seconds,
-            "members": [_describe_member(run) for run in members],
-        }
-    )
-
-
-def _describe_member(run: Run) -> dict[str, Any]:
     copied = ("run", "preset", "seed", "validation", "keras_test", "seconds")
-    return {
-        **{key: run.metrics[key] for key in copied},
-        "normalization": run.settings.get("normalization"),
+    told = [{key: run.metrics[key] for key in copied} for run in members]
+    for member, run in zip(told, members, strict=True):
+        member["normalization"] = run.settings["normalization"]
+    counts = {**counts, "train": len(dataset.train) - len(shared), "validation": len(shared)}
+    names = [run.name for run in members]
+    draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})
+    seconds = {key: sum(each["seconds"][key] for each in metrics) for key in metrics[0]["seconds"]}
+    seconds["total"] += time.monotonic() - began
+    about = {
+        "source": metrics[0]["source"],
+        "preset": "committee",
+        "seed": None,
+        "epochs": sum(each["epochs"] for each in metrics),
+        "seconds": seconds,
+        "members": told,
     }
+    return finish_run(draft, average, dataset, about)
 
 
 def _check_members(members: Sequence[Run]) -> None:
@@ -238,31 +179,14 @@ def _check_members(members: Sequence[Run]) -> None:
                 f"{run.name}: is a committee itself.",
                 f"Name its members instead: {' '.join(run.config[_COMMITTEE])}",
             )
-        if "data" not in run.config or not run.settings:
-            raise DataError(
-                f"{run.folder / CONFIG}: not as the kit writes it.",
-                "Put the file back, or train again.",
-            )
-    first = members[0]
-    for run in members[1:]:
-        for part, differ in _PARTS.items():
-            if _fingerprint(run, part) != _fingerprint(first, part):
+        for part in ("train", *PARTS):
+            if _fingerprint(run, part) != _fingerprint(members[0], part):
                 raise UsageError(
-                    f"{first.name} and {run.name} {differ}.",
+                    f"{members[0].name} and {run.name} differ in their {part} digits.",
                     "Name runs that were trained on the same data.",
                 )
 
 
 def _fingerprint(run: Run, part: str) -> str | None:
-    recorded = run.config["data"].get(part)
+    recorded = run.config.get("data", {}).get(part)
     return None if recorded is None else recorded["fingerprint"]
-
-
-def _mean_prediction(predictions: Sequence[Prediction | None]) -> Prediction | None:
-    given = [prediction for prediction in predictions if prediction is not None]
-    if not given:
-        return None
-    return Prediction(
-        probabilities=mean_probabilities([prediction.probabilities for prediction in given]),
-        seen=np.logical_or.reduce([prediction.seen for prediction in given]),
-    )

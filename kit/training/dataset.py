@@ -1,6 +1,5 @@
-"""The digits of a training: to learn from, to hold out, to be judged on, and to predict."""
+"""The digits of a training: to learn from, to be validated on, and to predict."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,60 +29,57 @@ class Dataset:
     keras_test: Digits | None
     test: Digits | None
 
-    def describe(self) -> dict[str, dict[str, Any] | None]:
-        """Return origin, rows and fingerprint of each part, for a run's `config.json`."""
-        return {
+    def describe(self, rows: tuple[Rows, Rows]) -> dict[str, dict[str, Any]]:
+        """Return what `config.json` says of a run's digits, its training and validation rows."""
+        data = {
             part: None
             if digits is None
             else {"origin": digits.origin, "rows": len(digits), "fingerprint": digits.fingerprint}
             for part, digits in vars(self).items()
         }
+        test = 0 if self.test is None else len(self.test)
+        counts = {"train": len(rows[0]), "validation": len(rows[1]), "test": test}
+        return {"data": data, "rows": counts}
 
-    def check_same(self, recorded: Mapping[str, dict[str, Any] | None], run: str) -> None:
-        """Check that these are the digits of a run. Parts that the run did not have may be new.
+    def check_same(self, recorded: dict[str, dict[str, Any] | None], run: str) -> None:
+        """Check that these are the digits that a run's `config.json` has as `data`.
 
-        Args:
-            recorded: what `describe` returned when the run began.
-            run: the run's name.
+        Parts that the run did not have may be new.
 
         Raises:
             DataError: a part is missing, or has other digits.
         """
-        described = self.describe()
         for part, before in recorded.items():
-            now = described[part]
-            if before is not None and (now is None or now["fingerprint"] != before["fingerprint"]):
-                found = "none" if now is None else f"fingerprint {now['fingerprint'][:12]}…"
+            digits: Digits | None = getattr(self, part)
+            found = "none" if digits is None else digits.fingerprint
+            if before is not None and found != before["fingerprint"]:
                 raise DataError(
                     f"{before['origin']}: not the digits that {run} began with "
-                    f"({found}, expected {before['fingerprint'][:12]}…).",
+                    f"(fingerprint {found[:12]}, expected {before['fingerprint'][:12]}).",
                     "Put those files back, or train a new run.",
                 )
 
 
 def load_dataset(config: TrainConfig) -> Dataset:
-    """Load the digits of the source, and what the other source has to judge or to predict.
+    """Load the digits of the source, and what the other source has to validate or to predict.
 
     Raises:
         DataError: a file that was asked for is missing or wrong.
         NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
     """
-    if config.source == "kaggle":
-        kaggle = load_kaggle(config.data)
-        return Dataset(kaggle.train, _keras_test(), kaggle.test)
-    keras = load_keras(config.data)
-    return Dataset(keras.train, keras.test, load_kaggle_test())
-
-
-def _keras_test() -> Digits | None:
+    if config.source == "keras":
+        keras = load_keras(config.data)
+        return Dataset(keras.train, keras.test, load_kaggle_test())
+    kaggle = load_kaggle(config.data)
     try:
-        return load_keras().test
+        keras_test = load_keras().test
     except (DataError, NetworkError):
         # The run is complete without it; `kit validate` says what was missing
-        return None
+        keras_test = None
+    return Dataset(kaggle.train, keras_test, kaggle.test)
 
 
-def split_rows(labels: NDArray[np.int64], config: TrainConfig) -> tuple[Rows, Rows]:
+def split_rows(labels: Rows, config: TrainConfig) -> tuple[Rows, Rows]:
     """Split the rows of int64 (n,) labels into training and validation rows, each ascending.
 
     `last` holds out the final rows, as Keras's `validation_split` does. `stratified` gives each
@@ -99,8 +95,7 @@ def split_rows(labels: NDArray[np.int64], config: TrainConfig) -> tuple[Rows, Ro
     shuffled = np.random.default_rng(seed).permutation(n)
     by_digit = shuffled[np.argsort(labels[shuffled], kind="stable")]
     held_out = round(n * config.validation_fraction)
-    picks = (np.arange(held_out) * n) // max(held_out, 1)
-    validation = np.sort(by_digit[picks])
+    validation = np.sort(by_digit[np.arange(held_out) * n // max(held_out, 1)])
     return np.setdiff1d(np.arange(n), validation), validation
 
 

@@ -13,19 +13,18 @@ from kit.data.digits import CLASSES, Digits
 from kit.errors import TrainingError
 from kit.training.augmentation import draw_noise
 from kit.training.callback import Callback, Epoch, FitState
+from kit.training.dataset import Rows
 from kit.training.learner import make_learner
-from kit.training.predictor import Predictor
+from kit.training.predictor import BATCH_SIZE, Predictor
 
-VALIDATION_BATCH_SIZE = 2_000
 # A callback hears about this many parts of each epoch; in between no Python runs
 PARTS_PER_EPOCH = 8
-_PARTS_TRIED = range(4, 25)
 
 
 def fit(
     predictor: Predictor,
     digits: Digits,
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
+    rows: tuple[Rows, Rows],
     config: TrainConfig,
     callback: Callback,
     state: FitState | None = None,
@@ -49,9 +48,8 @@ def fit(
     answers = np.eye(CLASSES, dtype=np.float32)[digits.labels]
     parts = _parts(len(training), config.batch_size)
     network = predictor.network
-    learner, judge = make_learner(
-        network, predictor.normalize(digits.pixels), config, sum(len(part) for part in parts)
-    )
+    steps = sum(len(part) for part in parts)
+    learner, judge = make_learner(network, predictor.normalize(digits.pixels), config, steps)
     variables = [*network.variables, *learner.optimizer.variables]
 
     now = state or FitState()
@@ -62,7 +60,8 @@ def fit(
         return FitState(list(now.history), _values(variables), now.best)
 
     for epoch in range(len(now.history), config.epochs):
-        if _is_stale(now.history, config.patience):
+        best = _best(now.history)
+        if config.patience and best and epoch - best.epoch >= config.patience:
             break
         began = time.monotonic()
         # The order of rows and the warps depend only on seed and epoch: an epoch can be repeated
@@ -70,8 +69,8 @@ def fit(
         order = rng.permutation(training)
         inputs: dict[str, NDArray[Any]] = {"rows": order.astype(np.int32)}
         if config.augmentation is not None:
-            strength = _strength(config.augmentation.final_strength, epoch, config.epochs)
-            inputs["noise"] = draw_noise(len(order), rng) * strength
+            weaker = (config.augmentation.final_strength - 1) * epoch / max(config.epochs - 1, 1)
+            inputs["noise"] = draw_noise(len(order), rng) * np.float32(1 + weaker)
         learned = _learn(learner, inputs, answers[order], parts, callback, epoch + 1)
         judged = _judge(judge, validation, answers)
         last = Epoch(
@@ -83,27 +82,14 @@ def fit(
             learning_rate=float(learner.optimizer.learning_rate),
             seconds=time.monotonic() - began,
         )
-        _check_finite(last)
         now.history.append(last)
-        if config.patience and _is_best(now.history):
+        if config.patience and _best(now.history) is last:
             now.best = _values(network.variables)
         callback.on_epoch_end(last, copy_state)
     if config.patience:
         for variable, value in zip(network.variables, now.best, strict=True):
             variable.assign(value)
     return now.history
-
-
-def _check_finite(epoch: Epoch) -> None:
-    if not math.isfinite(epoch.loss):
-        raise TrainingError(
-            f"The training has diverged: the loss is {epoch.loss} after epoch {epoch.epoch}.",
-            "Train with a smaller --learning-rate.",
-        )
-
-
-def _strength(final: float, epoch: int, epochs: int) -> np.float32:
-    return np.float32(1 + (final - 1) * epoch / max(epochs - 1, 1))
 
 
 def _learn(
@@ -124,15 +110,19 @@ def _learn(
         # The end of the epoch is told with its validation
         if part is not parts[-1]:
             callback.on_batches_end(epoch, (part[-1, -1] + 1) / len(answers), learned[-1])
-    return _mean(learned, [part.size for part in parts])
+    figures = _mean(learned, [part.size for part in parts])
+    if not math.isfinite(figures["loss"]):
+        raise TrainingError(
+            f"The training has diverged: the loss is {figures['loss']} after epoch {epoch}.",
+            "Train with a smaller --learning-rate.",
+        )
+    return figures
 
 
-def _judge(
-    model: keras.Model, rows: NDArray[np.int64], answers: NDArray[np.float32]
-) -> dict[str, float]:
+def _judge(model: keras.Model, rows: Rows, answers: NDArray[np.float32]) -> dict[str, float]:
     if not len(rows):
         return {}
-    parts = np.array_split(rows, -(-len(rows) // VALIDATION_BATCH_SIZE))
+    parts = np.array_split(rows, -(-len(rows) // BATCH_SIZE))
     judged = []
     for part in parts:
         batch = {"rows": part.astype(np.int32)}
@@ -153,27 +143,19 @@ def _values(variables: list[Any]) -> list[NDArray[Any]]:
     return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
 
 
-def _is_best(history: list[Epoch]) -> bool:
-    return all((history[-1].val_accuracy or 0) > (e.val_accuracy or 0) for e in history[:-1])
-
-
-def _is_stale(history: list[Epoch], patience: int | None) -> bool:
-    if patience is None or not history:
-        return False
-    best = max(history, key=lambda epoch: epoch.val_accuracy or 0)
-    return history[-1].epoch - best.epoch >= patience
+def _best(history: list[Epoch]) -> Epoch | None:
+    return max(history, key=lambda epoch: epoch.val_accuracy or 0, default=None)
 
 
 def _parts(n: int, batch_size: int) -> list[NDArray[np.int64]]:
-    """Cut n places into parts of equally many whole batches, and what is left.
+    """Cut n places into parts of equally many whole batches, and a part for what is left.
 
-    Each size of a part is compiled on its own. So all parts have one size where that gives neither
-    too few nor too many of them; else the last one is smaller. A batch that is not full is a part
-    of its own.
+    Each size of a part is compiled on its own. So all parts have one size if 4 to 24 parts can
+    have. Else the last one is smaller.
     """
     whole = n // batch_size
     batches = np.arange(whole * batch_size).reshape(whole, batch_size)
-    counts = [count for count in _PARTS_TRIED if whole % count == 0]
+    counts = [count for count in range(4, 25) if whole % count == 0]
     count = min(counts, key=lambda count: abs(count - PARTS_PER_EPOCH), default=PARTS_PER_EPOCH)
     at_once = max(whole // count, 1)
     parts = [batches[first : first + at_once] for first in range(0, whole, at_once)]

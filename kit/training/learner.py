@@ -4,25 +4,23 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig
-from kit.data.digits import CLASSES, PIXELS
+from kit.data.digits import CLASSES
 from kit.training.augmentation import NOISE, Warp
 
 # The share of the steps in which `one_cycle` rises, and the share of the highest rate it begins at
 WARM_UP = 0.1
 FIRST_SHARE = 1 / 25
 
-Images = NDArray[np.uint8] | NDArray[np.float32]
-
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     """Rises linearly over the first tenth of the steps, then falls to 0 on a cosine.
 
-    Keras's `CosineDecay` with a warm-up is the same, but it chooses between the two with `cond`.
-    JAX compiles that anew, and keeps it, each time the rate is read.
+    Keras's `CosineDecay` with a warm-up gives the same rates. But on JAX, each reading of its rate
+    compiles its `cond` once more, and the memory for that is never freed.
     """
 
     def __init__(self, highest: float, steps: int) -> None:
@@ -30,43 +28,27 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Return the rate after `step` steps: a float32 scalar."""
-        done = keras.ops.cast(step, "float32")
+        done = ops.cast(step, "float32")
         warm_up = round(self.steps * WARM_UP)
         rising = FIRST_SHARE + (1 - FIRST_SHARE) * done / max(warm_up, 1)
-        share = keras.ops.minimum((done - warm_up) / max(self.steps - warm_up, 1), 1.0)
-        falling = (1 + keras.ops.cos(math.pi * share)) / 2
-        return self.highest * keras.ops.where(done < warm_up, rising, falling)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments it was made with."""
-        return {"highest": self.highest, "steps": self.steps}
+        share = ops.minimum((done - warm_up) / max(self.steps - warm_up, 1), 1.0)
+        falling = (1 + ops.cos(math.pi * share)) / 2
+        return self.highest * ops.where(done < warm_up, rising, falling)
 
 
 class ImageStore(keras.layers.Layer):
-    """Holds all images on the device: row numbers in, images out."""
+    """Holds uint8 or float32 (n, 784) images on the device: row numbers in, images out."""
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: NDArray[Any]) -> None:
         super().__init__(name="image_store")
-        self.images = self.add_weight(
-            name="images",
-            shape=images.shape,
-            dtype=images.dtype.name,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-        )
+        kept = {"dtype": images.dtype.name, "trainable": False, "autocast": False}
+        self.images = self.add_weight(images.shape, "zeros", name="images", **kept)
         self.images.assign(images)
 
     def call(self, rows: Any) -> Any:
         """Take int32 (n,) row numbers; return float32 (n, 784) images in [0, 1]."""
-        images = keras.ops.take(self.images, rows, axis=0)
-        if self.images.dtype == "uint8":
-            return keras.ops.cast(images, "float32") / 255.0
-        return images
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Return the shape of the images for the shape of the row numbers."""
-        return (input_shape[0], PIXELS)
+        images = ops.take(self.images, rows, axis=0)
+        return ops.cast(images, "float32") / 255.0 if self.images.dtype == "uint8" else images
 
 
 class Learner(keras.Model):
@@ -79,7 +61,7 @@ class Learner(keras.Model):
     def build_all(self) -> None:
         """Build the optimizer, the loss and the metrics, because a loop cannot build them."""
         self.optimizer.build(self.trainable_variables)
-        logits = keras.ops.zeros((1, CLASSES))
+        logits = ops.zeros((1, CLASSES))
         self.compute_loss(y=logits, y_pred=logits)
         self.compute_metrics(None, logits, logits)
         self.reset_metrics()
@@ -95,25 +77,25 @@ class Learner(keras.Model):
                 logs, after = learn(before, batch)
                 return after, logs
 
-            after, logs = keras.ops.scan(step, state[0], (inputs, answers))
+            after, logs = ops.scan(step, state[0], (inputs, answers))
             return {name: values[-1] for name, values in logs.items()}, after
 
         def step_in_place(i: Any, done: Any) -> Any:
             learn(keras.tree.map_structure(lambda values: values[i], (inputs, answers)))
             return done
 
-        keras.ops.fori_loop(0, keras.ops.shape(answers)[0], step_in_place, 0)
+        ops.fori_loop(0, ops.shape(answers)[0], step_in_place, 0)
         return self.get_metrics_result()
 
 
 def make_learner(
-    network: keras.Model, images: Images, config: TrainConfig, steps: int
+    network: keras.Model, images: NDArray[Any], config: TrainConfig, steps: int
 ) -> tuple[keras.Model, keras.Model]:
     """Make two models around one network: one learns from warped images, one judges plain ones.
 
     Args:
         network: images to logits, as `build_network` returns it.
-        images: uint8 or float32 (n, 784), what the row numbers stand for.
+        images: uint8 or float32 (n, 784). Both models take row numbers of these.
         config: how to train.
         steps: gradient steps in an epoch.
     """
@@ -126,19 +108,17 @@ def make_learner(
         noise = keras.Input((NOISE,), name="noise")
         warped = Warp(config.augmentation)(plain, noise)
         learner = Learner({"rows": rows, "noise": noise}, network(warped))
-    optimizer = _optimizer(config, steps)
     backend = keras.backend.backend()
-    for model in (learner, judge):
-        learns = model is learner
+    for model, optimizer in ((learner, _optimizer(config, steps)), (judge, None)):
         model.compile(
-            optimizer=optimizer if learns else None,
+            optimizer=optimizer,
             loss=keras.losses.CategoricalCrossentropy(
                 from_logits=True, label_smoothing=config.label_smoothing
             ),
             metrics=["accuracy"],
             # On a CPU, TensorFlow's "auto" does without XLA, which makes learning twice as fast.
             # For the judge, compiling takes longer than judging. PyTorch needs a C++ compiler.
-            jit_compile=backend == "jax" or (learns and backend == "tensorflow"),
+            jit_compile=backend == "jax" or (backend == "tensorflow" and model is learner),
         )
     learner.build_all()
     return learner, judge
@@ -148,9 +128,8 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     rate: float | OneCycle = config.learning_rate
     if config.schedule == "one_cycle":
         rate = OneCycle(config.learning_rate, steps * config.epochs)
-    optimizer = keras.optimizers.get(
-        {"class_name": config.optimizer, "config": {"learning_rate": rate}}
-    )
+    settings = {"class_name": config.optimizer, "config": {"learning_rate": rate}}
+    optimizer = keras.optimizers.get(settings)
     # Each of them can decay weights; without this line AdamW alone would do it by default
     optimizer.weight_decay = config.weight_decay or None
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

@@ -12,22 +12,15 @@ def build_network(config: TrainConfig) -> keras.Sequential:
     The seed decides the initial weights.
     """
     keras.utils.set_random_seed(config.seed)
+    kernel = {"kernel_initializer": config.kernel_initializer}
     layers: list[keras.layers.Layer] = [keras.Input((PIXELS,), name="images")]
     for units in config.hidden:
         # Batch normalisation adds a bias of its own
-        layers.append(
-            keras.layers.Dense(
-                units,
-                use_bias=not config.batch_normalization,
-                kernel_initializer=config.kernel_initializer,
-            )
-        )
+        layers.append(keras.layers.Dense(units, use_bias=not config.batch_normalization, **kernel))
         if config.batch_normalization:
             layers.append(keras.layers.BatchNormalization(momentum=0.9))
         layers.append(keras.layers.ReLU())
         if config.dropout:
             layers.append(keras.layers.Dropout(config.dropout))
-    layers.append(
-        keras.layers.Dense(CLASSES, kernel_initializer=config.kernel_initializer, name="logits")
-    )
+    layers.append(keras.layers.Dense(CLASSES, name="logits", **kernel))
     return keras.Sequential(layers, name="network")

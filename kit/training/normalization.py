@@ -10,6 +10,7 @@ To load a saved `model.keras` outside of the kit, import this module first: it r
 from typing import Any
 
 import keras
+from keras import ops
 
 from kit.data.digits import PIXELS, SIDE
 
@@ -23,7 +24,6 @@ _INK = 0.1
 _LEAST = 1 / 255
 # An offset from a row's axis that no pixel has
 _FAR = 10.0 * SIDE
-_PADDED = SIDE + 2
 
 
 @keras.saving.register_keras_serializable(package="kit")
@@ -44,7 +44,6 @@ class Normalize(keras.layers.Layer):
 
     def call(self, images: Any) -> Any:
         """Normalise float32 (n, 784) images in [0, 1] to the same shape."""
-        ops = keras.ops
         ink = ops.reshape(images, (-1, SIDE, SIDE))
         x = ops.arange(SIDE, dtype="float32")
         y = ops.reshape(x, (1, SIDE, 1))
@@ -67,10 +66,6 @@ class Normalize(keras.layers.Layer):
             origins = axis + (low + high) / 2 + stretch * (x - (SIDE - 1) / 2)
         return ops.reshape(_resample(ink, origins), (-1, PIXELS))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of the images, which stays."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments it was made with."""
         return {**super().get_config(), "width": self.width, "slant": self.slant}
@@ -78,7 +73,6 @@ class Normalize(keras.layers.Layer):
 
 def _extent(ink: Any, offsets: Any) -> tuple[Any, Any]:
     """How far ink reaches left and right of each row's axis, in pixels: two of (n, 1, 1)."""
-    ops = keras.ops
     inked = ink > _INK
     low = ops.min(ops.where(inked, offsets, _FAR), axis=(1, 2), keepdims=True)
     high = ops.max(ops.where(inked, offsets, -_FAR), axis=(1, 2), keepdims=True)
@@ -88,11 +82,10 @@ def _extent(ink: Any, offsets: Any) -> tuple[Any, Any]:
 
 def _resample(ink: Any, origins: Any) -> Any:
     """Take each pixel from the x `origins` of its own row; outside of the image there is paper."""
-    ops = keras.ops
     padded = ops.reshape(ops.pad(ink, ((0, 0), (0, 0), (1, 1))), (-1,))
     places = ops.clip(origins + 1, 0.0, SIDE + 0.999)
     left = ops.floor(places)
     rows = ops.reshape(ops.arange(ops.shape(ink)[0] * SIDE, dtype="int32"), (-1, SIDE, 1))
-    first = rows * _PADDED + ops.cast(left, "int32")
+    first = rows * (SIDE + 2) + ops.cast(left, "int32")
     here, next_ = ops.take(padded, first), ops.take(padded, first + 1)
     return here + (next_ - here) * (places - left)

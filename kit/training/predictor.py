@@ -9,11 +9,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.config import Augmentation, Normalization, TrainConfig, make_config
+from kit.config import Augmentation, TrainConfig, make_config
 from kit.data.digits import CLASSES, PIXELS, Digits
 from kit.errors import DataError
 from kit.files import naming
-from kit.runs import MODEL, Run, members_of
+from kit.runs import CONFIG, MODEL, Run, members_of
 from kit.training.augmentation import Warp, draw_noise
 from kit.training.networks import build_network
 from kit.training.normalization import Normalize
@@ -24,7 +24,6 @@ BATCH_SIZE = 2_000
 VIEW_WARP = Augmentation(
     rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45, smoothness=5.0
 )
-_VIEW_SEED = 0
 _CLASSIFIER = "classifier"
 
 Pixels = NDArray[np.uint8]
@@ -38,27 +37,14 @@ class Predictor:
         network: images to logits, which `fit` trains; None in a predictor that was loaded.
     """
 
-    def __init__(
-        self,
-        classifier: keras.Model,
-        normalization: Normalization | None,
-        views: int,
-        network: Any = None,
-    ) -> None:
-        """Put a predictor together.
-
-        Args:
-            classifier: normalised float32 (n, 784) images to float32 (n, 10) probabilities.
-            normalization: what images are brought to before the classifier sees them.
-            views: over how many views to average, 1 or more.
-            network: the classifier without its softmax, for training.
-        """
-        self.views, self.network = views, network
+    def __init__(self, classifier: keras.Model, config: TrainConfig, network: Any = None) -> None:
+        """Put it together; `classifier` turns normalised images into probabilities."""
+        self.views, self.network = config.views, network
         self._classifier = _compiled(classifier)
         self._normalize = None
-        if normalization is not None:
+        if config.normalization is not None:
             images = keras.Input((PIXELS,), name="images")
-            layer = Normalize(normalization.width, normalization.slant, name="normalization")
+            layer = Normalize(**config.normalization.model_dump(), name="normalization")
             self._normalize = _compiled(keras.Model(images, layer(images)))
 
     @classmethod
@@ -70,14 +56,11 @@ class Predictor:
         images = keras.Input((PIXELS,), name="images")
         probabilities = keras.layers.Softmax(name="probabilities")(network(images))
         classifier = keras.Model(images, probabilities, name=_CLASSIFIER)
-        return cls(classifier, config.normalization, config.views, network)
+        return cls(classifier, config, network)
 
     @staticmethod
-    def load(run: Run | Path | str) -> "Predictor":
-        """Load the predictor of a complete run; of a committee, those of all its members.
-
-        Args:
-            run: the run, or its folder.
+    def load(run: Run | Path | str) -> "Predictor | CommitteePredictor":
+        """Load the predictor of a complete run or of its folder; a committee loads its members.
 
         Raises:
             DataError: a model, a member or a record is missing or broken.
@@ -86,24 +69,18 @@ class Predictor:
         if "committee" in run.config:
             return CommitteePredictor([Predictor.load(member) for member in members_of(run)])
         path = run.folder / MODEL
-        if not path.is_file():
-            raise DataError(
-                f"{path}: the run's model is missing.",
-                "Put the file back, or train again with: kit train --config "
-                f"{run.folder / 'config.json'}",
-            )
         try:
             model = keras.models.load_model(path, compile=False)
             # Before format 2, `model.keras` expected images that were normalised already
             classifier = model if run.format < 2 else model.get_layer(_CLASSIFIER)
         except Exception as error:
-            # Keras raises all kinds of exceptions for a broken file
+            # Keras raises all kinds of exceptions for a missing or broken file
+            reason = (str(error) or repr(error)).strip().partition("\n")[0]
             raise DataError(
-                f"{path}: not a model that the kit can load ({_first_line(error)}).",
-                "Put the file back, or train again.",
+                f"{path}: not a model that the kit can load ({reason}).",
+                f"Put it back, or train again with: kit train --config {run.folder / CONFIG}",
             ) from error
-        config = make_config(run.settings)
-        return Predictor(classifier, config.normalization, config.views)
+        return Predictor(classifier, make_config(run.settings))
 
     def save(self, path: Path) -> None:
         """Save what predicts one view: raw float32 (n, 784) in [0, 1] to (n, 10) probabilities.
@@ -120,8 +97,7 @@ class Predictor:
     @property
     def n_parameters(self) -> int:
         """How many weights training changes."""
-        weights = self._classifier.trainable_weights
-        return int(sum(np.prod(weight.shape) for weight in weights))
+        return int(sum(np.prod(weight.shape) for weight in self._classifier.trainable_weights))
 
     def normalize(self, pixels: Pixels) -> Pixels | NDArray[np.float32]:
         """Normalise uint8 (n, 784) to float32 (n, 784) in [0, 1], or do nothing if that is off."""
@@ -134,15 +110,15 @@ class Predictor:
 
         Args:
             digits: what to recognise.
-            views: over how many views of each digit to average; the predictor's own if None.
+            views: over how many views of each digit to average; by default the predictor's own.
         """
         if views is not None and views < 1:
             raise ValueError(f"views is 1 or more, not {views}")
-        images = self.normalize(digits.pixels)
         matrices = view_matrices(self.views if views is None else views)
         probabilities = np.zeros((len(digits), CLASSES), np.float32)
         if not len(digits):
             return probabilities
+        images = self.normalize(digits.pixels)
         if len(matrices) == 1:
             return _in_batches(self._classifier, images)
         for matrix in matrices:
@@ -157,40 +133,26 @@ class Predictor:
         return _compiled(keras.Model([images, matrix], self._classifier(view)))
 
 
-class CommitteePredictor(Predictor):
+class CommitteePredictor:
     """Averages the probabilities of its members, each with its own normalisation and views."""
 
-    def __init__(self, members: Sequence[Predictor]) -> None:
-        """Put a committee together of two or more predictors."""
-        self.members, self.views, self.network = members, members[0].views, None
-
-    def normalize(self, pixels: Pixels) -> Pixels | NDArray[np.float32]:  # noqa: ARG002
-        """Refuse: each member of a committee normalises digits in its own way."""
-        raise ValueError("a committee's members normalise digits, each in its own way")
-
-    @property
-    def n_parameters(self) -> int:
-        """How many weights the members have in all."""
-        return sum(member.n_parameters for member in self.members)
+    def __init__(self, members: Sequence["Predictor | CommitteePredictor"]) -> None:
+        self.members = members
 
     def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
         """Predict the mean of the members' probabilities: float32 (n, 10), rows that sum to 1."""
         return mean_probabilities([member.predict(digits, views) for member in self.members])
 
-    def save(self, path: Path) -> None:
-        """Refuse: a committee has no model of its own; save its members."""
-        raise ValueError(f"{path}: a committee has no model of its own")
-
 
 @functools.cache
 def view_matrices(views: int) -> tuple[NDArray[np.float32], ...]:
-    """Matrices, float32 (784, 784), that turn images into their views; the first changes nothing.
+    """Return float32 (784, 784) matrices that make views of images; the first changes nothing.
 
-    The others are slight warps, always the same and the same for all images. They come in pairs of
-    opposite directions, so that on average a digit stays where it was. A warp is linear in the
-    pixels, so what it does to each single pixel is all of it.
+    The others are slight warps, always the same ones. They come in pairs of opposite directions, so
+    that on average a digit stays where it was. A warp is linear in the pixels. So the warps of
+    images with a single pixel of ink are the rows of its matrix.
     """
-    noise = draw_noise(views // 2, np.random.default_rng(_VIEW_SEED))
+    noise = draw_noise(views // 2, np.random.default_rng(0))
     warp, pixels = Warp(VIEW_WARP), np.eye(PIXELS, dtype=np.float32)
     matrices = [pixels]
     for row in np.stack([noise, -noise], axis=1).reshape(-1, noise.shape[1])[: views - 1]:
@@ -220,7 +182,3 @@ def _in_batches(
         predicted = model.predict_on_batch([batch, *more] if more else batch)
         parts.append(np.asarray(predicted, np.float32)[: len(part)])
     return np.concatenate(parts)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

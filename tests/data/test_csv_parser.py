@@ -76,19 +76,19 @@ NUMBER = "expected a whole number from 0 to 255, found"
 TRAIN_FAULTS = {
     "a missing column": (
         drop(1, 43),
-        "line 1, column pixel42: expected 785 columns, found 784, without 'pixel42'",
+        "line 1, column 44: expected 'pixel42', found 'pixel43' (784 columns in place of 785)",
     ),
     "an extra column": (
         add(1, 785, "id"),
-        "line 1, column 786: expected 785 columns, found 786, with 'id' among them",
+        "line 1, column 786: expected nothing, found 'id' (786 columns in place of 785)",
     ),
     "an extra column without a name": (
         add(1, 785, ""),
-        "line 1, column 786: expected 785 columns, found 786, with nothing among them",
+        "line 1, column 786: expected nothing, found nothing (786 columns in place of 785)",
     ),
     "an index column": (
         add(1, 0, "Unnamed: 0"),
-        "line 1, column 1: expected 785 columns, found 786, with 'Unnamed: 0' among them",
+        "line 1, column 1: expected 'label', found 'Unnamed: 0' (786 columns in place of 785)",
     ),
     "a renamed column": (
         put(1, 43, "Pixel42"),
@@ -97,11 +97,11 @@ TRAIN_FAULTS = {
     "a renamed label": (put(1, 0, "Label"), "line 1, column 1: expected 'label', found 'Label'"),
     "reordered columns": (
         swap(1, 10, 20),
-        "line 1, column 11: expected 'pixel9', found 'pixel19': the columns stand in another order",
+        "line 1, column 11: expected 'pixel9', found 'pixel19'",
     ),
     "a column twice": (
         put(1, 20, "pixel3"),
-        "line 1, column 21: expected 'pixel3' once, found it in column 5 too",
+        "line 1, column 21: expected 'pixel19', found 'pixel3'",
     ),
     "a word": (put(3, 43, "ink"), f"line 3, column pixel42: {NUMBER} 'ink'"),
     "a fraction": (put(3, 43, "0.5"), f"line 3, column pixel42: {NUMBER} '0.5'"),
@@ -162,9 +162,21 @@ def test_fault_is_named_with_line_column_expected_and_found(
     [
         (b"", "line 1: expected a header of 785 columns, found an empty file", REMEDY),
         (b"\xef\xbb\xbf", "line 1: expected a header of 785 columns, found an empty file", REMEDY),
-        (b"\n", "line 1, column 1: expected 'label', found nothing", REMEDY),
-        (b"5,0,0\n", "line 1, column 1: expected 'label', found '5'", REMEDY),
-        (b"label,pixel0,pix", "line 1, column 3: expected 'pixel1', found 'pix'", REMEDY),
+        (
+            b"\n",
+            "line 1, column 1: expected 'label', found nothing (1 columns in place of 785)",
+            REMEDY,
+        ),
+        (
+            b"5,0,0\n",
+            "line 1, column 1: expected 'label', found '5' (3 columns in place of 785)",
+            REMEDY,
+        ),
+        (
+            b"label,pixel0,pix",
+            "line 1, column 3: expected 'pixel1', found 'pix' (3 columns in place of 785)",
+            REMEDY,
+        ),
         (
             b"\r\n<!DOCTYPE html>\n<html>",
             "line 1: expected a header of 785 columns, found an HTML page",
@@ -205,13 +217,13 @@ def test_header_alone_is_named(line_end: bytes) -> None:
 
 def test_labels_in_the_test_file_are_named(mnist_digits: Digits) -> None:
     content = csv_bytes(mnist_digits.pixels[:2], mnist_digits.labels[:2])
-    what = "t.csv, line 1, column 1: expected no labels in the test file, found 'label'"
+    what = "t.csv, line 1, column 1: expected 'pixel0', found 'label' (785 columns in place of 784)"
     assert fault(content, labelled=False) == (what, LABELS)
 
 
 def test_missing_labels_in_the_training_file_are_named(mnist_digits: Digits) -> None:
     content = csv_bytes(mnist_digits.pixels[:2])
-    what = "t.csv, line 1, column label: expected 'label' first, found 'pixel0'"
+    what = "t.csv, line 1, column 1: expected 'label', found 'pixel0' (784 columns in place of 785)"
     assert fault(content, labelled=True) == (what, LABELS)
 
 

@@ -153,7 +153,7 @@ def test_two_processes_deal_the_same_rehearsal_at_once(
         told, _ = process.communicate()
         assert (process.returncode, told) == (0, f"{tmp_path / 'rehearsal-7'}\n")
     assert list(tmp_path.iterdir()) == [tmp_path / "rehearsal-7"]
-    assert checksums(Rehearsal(tmp_path / "rehearsal-7", 7)) == checksums(rehearsal)
+    assert checksums(Rehearsal(tmp_path / "rehearsal-7")) == checksums(rehearsal)
     shutil.rmtree(tmp_path)
 
 

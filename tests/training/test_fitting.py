@@ -53,7 +53,7 @@ class Recorder(Callback):
 
 
 class StopIn(Recorder):
-    """Interrupts a training in the middle of an epoch."""
+    """Interrupts a training in the middle of an epoch, and remembers what it heard before."""
 
     def __init__(self, epoch: int) -> None:
         super().__init__()
@@ -117,10 +117,10 @@ def trained(request: pytest.FixtureRequest, thousand_digits: Digits) -> Trained:
 def test_resumed_training_ends_as_an_uninterrupted_one(
     trained: Trained, thousand_digits: Digits
 ) -> None:
-    recorder = StopIn(3)
+    interrupted = StopIn(3)
     with pytest.raises(KeyboardInterrupt):
-        train(trained.config, thousand_digits, recorder)
-    kept = recorder.states[-1]
+        train(trained.config, thousand_digits, interrupted)
+    kept = interrupted.states[-1]
     assert untimed(kept.history) == untimed(trained.history[:2])
     predictor, history = train(trained.config, thousand_digits, state=kept)
     assert untimed(history) == untimed(trained.history)

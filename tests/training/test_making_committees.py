@@ -17,8 +17,8 @@ from kit.runs import Run, begin_run
 from kit.submission import read_submission
 from kit.training.committee import make_committee
 from kit.training.dataset import Dataset
-from kit.training.predictions import Prediction, Predictions, judge, save_predictions
-from kit.training.train import describe
+from kit.training.predictions import Predictions, finish_run
+from kit.training.train import provenance
 
 Arrays = dict[str, NDArray[Any]]
 MakeMember = Callable[..., Run]
@@ -69,32 +69,28 @@ def member(tmp_path: Path, kaggle: Path, mnist: Source) -> MakeMember:
                 weights[np.arange(len(digits)), digits.labels] += 0.4
             return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
-        def prediction(digits: Digits | None) -> Prediction | None:
-            if digits is None:
-                return None
-            return Prediction(predict(digits), seen_in_training(digits, source.train))
-
-        predictions = Predictions(
-            validation_rows=held_out,
-            validation=predict(source.train.take(held_out)),
-            keras_test=prediction(keras_test),
-            test=prediction(source.test),
-        )
-        rows = (np.setdiff1d(np.arange(120), held_out), held_out)
-        draft = begin_run(tmp_path / "submissions", config.name, describe(config, dataset, rows))
-        save_predictions(draft.folder, predictions)
-        return draft.finish(
-            {
-                "run": draft.name,
-                "source": "kaggle",
-                "preset": "tuned",
-                "seed": seed,
-                "rows": draft.config["rows"],
-                "epochs": 10 + seed,
-                **judge(predictions, dataset),
-                "seconds": {"load": 0.5, "fit": 2.0 * seed, "total": 3.0 * seed},
-            }
-        )
+        predictions: Predictions = {
+            "validation_rows": held_out,
+            "validation": predict(source.train.take(held_out)),
+        }
+        for part, digits in {"keras_test": keras_test, "test": source.test}.items():
+            if digits is not None:
+                predictions[part] = predict(digits)
+                predictions[f"{part}_seen"] = seen_in_training(digits, source.train)
+        record = {
+            "settings": config.model_dump(mode="json"),
+            **provenance(),
+            **dataset.describe((np.setdiff1d(np.arange(120), held_out), held_out)),
+        }
+        about = {
+            "source": "kaggle",
+            "preset": "tuned",
+            "seed": seed,
+            "epochs": 10 + seed,
+            "seconds": {"load": 0.5, "fit": 2.0 * seed, "total": 3.0 * seed},
+        }
+        draft = begin_run(tmp_path / "submissions", config.name, record)
+        return finish_run(draft, predictions, dataset, about)
 
     return make
 
@@ -242,24 +238,17 @@ def test_a_wrong_name_is_refused(member: MakeMember, tmp_path: Path) -> None:
         make_committee([member(1), member(2)], tmp_path / "submissions", "a/b")
 
 
-@pytest.mark.parametrize(
-    ("role", "words"),
-    [
-        ("train", "were given different digits to train on"),
-        ("keras_test", "are judged on different Keras test images"),
-        ("test", "predict different test files"),
-    ],
-)
+@pytest.mark.parametrize("role", ["train", "keras_test", "test"])
 @pytest.mark.parametrize("missing", [False, True])
 def test_members_of_different_data_are_refused(
-    role: str, words: str, missing: bool, member: MakeMember, tmp_path: Path
+    role: str, missing: bool, member: MakeMember, tmp_path: Path
 ) -> None:
     one, two = member(1), member(2)
     other = None if missing else {**two.config["data"][role], "fingerprint": "0" * 64}
     config = {**two.config, "data": {**two.config["data"], role: other}}
     (two.folder / "config.json").write_text(json.dumps(config))
     assert refusal([one, Run(two.folder)], UsageError, tmp_path / "submissions") == (
-        f"{one.name} and {two.name} {words}.",
+        f"{one.name} and {two.name} differ in their {role} digits.",
         "Name runs that were trained on the same data.",
     )
 
@@ -267,7 +256,7 @@ def test_members_of_different_data_are_refused(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"test": None}, "has no 'test', or config.json has not."),
+        ({"test": None}, "'test' is missing there or in config.json."),
         ({"validation": np.zeros((40, 9), np.float32)}, "found float32 (40, 9), expected"),
         ({"test": np.zeros((29, 10), np.float32)}, "found float32 (29, 10), expected"),
         ({"test": np.zeros((30, 10))}, "found float64 (30, 10), expected float32 (30, 10)"),
