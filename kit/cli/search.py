@@ -2,10 +2,9 @@
 
 import shlex
 import time
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,17 +13,6 @@ from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submission
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
-
-
-class ExperimentName(StrEnum):
-    """What is changed in the lab's base program."""
-
-    epochs = "epochs"
-    batch_size = "batch-size"
-    units = "units"
-    hidden = "hidden"
-    all = "all"
-    best = "best"
 
 
 @app.command(
@@ -37,7 +25,7 @@ Examples:
 )
 def experiment(
     name: Annotated[
-        ExperimentName,
+        Literal["epochs", "batch-size", "units", "hidden", "all", "best"],
         typer.Argument(
             help="What to change. all runs the four experiments; best also compares the network "
             "with all the best values with the base program."
@@ -71,21 +59,22 @@ def experiment(
     """
     from kit.config import make_config
     from kit.search.experiments import Laboratory, draw_experiment
-    from kit.search.processes import default_workers
+    from kit.search.processes import cores
 
-    if name in (ExperimentName.all, ExperimentName.best) and values is not None:
+    if name in ("all", "best") and values is not None:
         raise UsageError(
-            f"--values: {name.value} runs four experiments, each with its own values.",
+            f"--values: {name} runs four experiments, each with its own values.",
             "Name one experiment, or leave --values out.",
         )
     numbers = _numbers(values)
     given = {"epochs": epochs, "source": source and source.value, "data": data}
     given = {setting: value for setting, value in given.items() if value is not None}
     base = make_config({"preset": "baseline", "name": "experiment", **given})
-    folder, workers = submissions / "experiments", workers or default_workers()
+    # Small networks do not use several cores well, and each process needs a gigabyte or two
+    folder, workers = submissions / "experiments", workers or min(len(cores()), 4)
     with search_bar("Trainings") as tell:
         laboratory = Laboratory(folder, workers, lambda done, total: tell(done, total, ""))
-        results = laboratory.run(name.value, base, seeds, numbers)
+        results = laboratory.run(name, base, seeds, numbers)
     for table in results["experiments"]:
         table["picture"] = submissions / "pictures" / f"experiment-{table['name']}.png"
         draw_experiment(table, table["picture"])
@@ -179,15 +168,6 @@ def _spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -
     return told if sd is None else f"{told} ± {scale * sd:.{digits}f}"
 
 
-class PrunerName(StrEnum):
-    """What ends hopeless trials."""
-
-    median = "median"
-    halving = "halving"
-    hyperband = "hyperband"
-    none = "none"
-
-
 @app.command(
     epilog="""\b
 Examples:
@@ -211,8 +191,9 @@ def tune(
     storage: Storage = None,
     workers: Workers = 1,
     pruner: Annotated[
-        PrunerName, typer.Option(help="How to end trials that do worse than earlier ones.")
-    ] = PrunerName.median,
+        Literal["median", "halving", "hyperband", "none"],
+        typer.Option(help="How to end trials that do worse than earlier ones."),
+    ] = "median",
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of each trial. [default: the tuned preset's]")
     ] = None,

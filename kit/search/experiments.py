@@ -22,7 +22,7 @@ from kit.data.mnist import load_keras
 from kit.errors import KitError
 from kit.files import whole_file, write_whole
 from kit.metrics import compare
-from kit.search.processes import Workers, threads_each
+from kit.search.processes import threads_each, worker_processes
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
@@ -49,33 +49,27 @@ NOTE = (
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
 # Of the JSON files
 FORM = 2
-KILLED = "its process was killed or crashed; the machine may be out of memory"
 
 # What a training came to: `parameters`, `machine`, `history` (an item an epoch), `validation` and
 # `keras_test` (accuracies in [0, 1]), `seconds`, `seconds_per_epoch`, `right` (bool (n,), of the
 # Keras test split)
 Found = dict[str, Any]
+Trainings = Mapping[TrainConfig, Found]
 # What an experiment trains, with its value
-Plan = list[tuple[int, TrainConfig]]
+Plan = list[tuple[Any, TrainConfig]]
 
 
-def lab_values(name: str, epochs: int) -> Sequence[int]:
-    """The lab's values of an experiment whose base program trains for `epochs`, ascending.
+def plan(name: str, base: TrainConfig, values: Sequence[int], seeds: Sequence[int]) -> Plan:
+    """What to train: each value, ascending, with each of the seeds; without values, the lab's.
 
     Those of `epochs` are a half, three quarters, all and five quarters of the base program's, at
     least 1. A half is rounded down, so that 3 epochs still give four different values.
     """
-    values = EXPERIMENTS[name][1]
+    _, usual, change = EXPERIMENTS[name]
     if name == "epochs":
-        values = [max(1, math.ceil(value * epochs / 100 - 0.5)) for value in values]
-    return values
-
-
-def plan(name: str, base: TrainConfig, values: Sequence[int], seeds: Sequence[int]) -> Plan:
-    """What to train: each value, each once and ascending, with each of the seeds."""
-    change = EXPERIMENTS[name][2]
+        usual = [max(1, math.ceil(value * base.epochs / 100 - 0.5)) for value in usual]
     return [(value, base.model_copy(update={**change(base, value), "seed": seed}))
-            for value in sorted(set(values)) for seed in seeds]  # fmt: skip
+            for value in sorted(set(values or usual)) for seed in seeds]  # fmt: skip
 
 
 @dataclass
@@ -103,23 +97,20 @@ class Laboratory:
             OSError: a file cannot be written.
         """
         began, compared, numbers = time.monotonic(), None, range(42, 42 + seeds)
-        plans = {each: plan(each, base, values or lab_values(each, base.epochs), numbers)
-                 for each in EXPERIMENTS if name in (each, "all", "best")}  # fmt: skip
+        names = [each for each in EXPERIMENTS if name in (each, "all", "best")]
+        plans = {each: plan(each, base, values, numbers) for each in names}
         configs = [config for pairs in plans.values() for _, config in pairs]
         if any(config.model_copy(update={"seed": base.seed}) == base for config in configs):
             # With the lengths that the experiment on epochs needs, it is trained once for all four
-            lengths = plan("epochs", base, lab_values("epochs", base.epochs), numbers)
-            configs += [config for _, config in lengths]
+            configs += [config for _, config in plan("epochs", base, [], numbers)]
         found = self.train(configs)
         tables = [make_table(each, base, pairs, found) for each, pairs in plans.items()]
         if name == "best" and all(table["rows"] for table in tables):
             epochs, batch_size, *hidden = (table["best_by_validation"] for table in tables)
             chosen = {"epochs": epochs, "batch_size": batch_size, "hidden": tuple(hidden)}
-            pairs = [
-                (each, base.model_copy(update={**changes, "seed": seed}))
-                for each, changes in (("best", chosen), ("base", {}))
-                for seed in numbers
-            ]
+            both = {"best": base.model_copy(update=chosen), "base": base}
+            pairs = [(each, config.model_copy(update={"seed": seed}))
+                     for each, config in both.items() for seed in numbers]  # fmt: skip
             compared = compare_with_base(pairs, self.train([config for _, config in pairs]))
         return {
             "experiments": tables,
@@ -143,7 +134,7 @@ class Laboratory:
         units = "x".join(map(str, config.hidden))
         return self.folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
 
-    def train(self, configs: Sequence[TrainConfig]) -> dict[TrainConfig, Found]:
+    def train(self, configs: Sequence[TrainConfig]) -> Trainings:
         """Train what is not there yet; return what each training that has not failed came to."""
         # Trainings that differ only in epochs are one, which is judged where each of them ends
         wanted = {path: {*map(int, _read(path)["wrong"])} for path in map(self.path, configs)}
@@ -187,18 +178,18 @@ class Laboratory:
         free = list(range(workers))
         running: dict[Future[dict[str, Any]], tuple[int, Path]] = {}
         self.watch(0, total)
-        with Workers(workers) as processes:
+        with worker_processes(workers) as submit:
             while waiting or running:
                 while waiting and free:
                     number, (config, epochs) = free.pop(0), waiting.pop()
-                    future = processes.submit(number, _train, config, epochs, conditions)
+                    future = submit(number, _train, config, epochs, conditions)
                     running[future] = number, self.path(config)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     number, path = running.pop(future)
                     free.append(number)
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
-                        self.failures[path.stem] = KILLED
+                        self.failures[path.stem] = "its process was killed; memory may be full"
                     elif error:
                         what = error.what if isinstance(error, KitError) else repr(error)
                         self.failures[path.stem] = " ".join(what.split())[:300]
@@ -223,8 +214,7 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
     """Load the digits to train on, and the Keras test split without them.
 
     Raises:
-        DataError: one of them is missing or wrong.
-        NetworkError: MNIST is not on this machine and cannot be downloaded.
+        DataError, NetworkError: one of them is missing or wrong.
     """
     dataset = load_dataset(make_config({"source": source, "data": data}))
     keras_test = dataset.keras_test or load_keras().test
@@ -265,14 +255,11 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, 
     }
 
 
-def make_table(
-    name: str, base: TrainConfig, pairs: Plan, found: Mapping[TrainConfig, Found]
-) -> dict[str, Any]:
+def make_table(name: str, base: TrainConfig, pairs: Plan, found: Trainings) -> dict[str, Any]:
     """Gather what an experiment's trainings gave, as `kit experiment --json` prints it.
 
-    `missing` are the values whose trainings all failed. `times_compare` says whether all were
-    trained on one machine, with equally many workers. `curve` are the epochs of one training with
-    the largest value, in the experiment on epochs alone.
+    `missing` are the values whose trainings all failed. `times_compare` says whether one machine
+    trained all, with equally many workers. `curve` is of the experiment on epochs alone.
     """
     done = [(value, found[config]) for value, config in pairs if config in found]
     rows = summarise(done)
@@ -297,9 +284,7 @@ def _best(rows: list[dict[str, Any]], figure: str) -> dict[str, Any]:
     return max(rows, key=lambda row: row[figure], default={})
 
 
-def compare_with_base(
-    pairs: list[tuple[str, TrainConfig]], found: Mapping[TrainConfig, Found]
-) -> dict[str, Any] | None:
+def compare_with_base(pairs: Plan, found: Trainings) -> dict[str, Any] | None:
     """Compare trainings called `best` with as many called `base`; None where one is missing."""
     if not all(config in found for _, config in pairs):
         return None

@@ -5,10 +5,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Self
+from typing import Any
 
 
 def cores() -> list[int]:
@@ -18,52 +18,40 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def default_workers() -> int:
-    """How many workers are fast: one a core, because the networks are small; at most 4."""
-    # Each needs a gigabyte or two
-    return min(len(cores()), 4)
-
-
 def threads_each(workers: int) -> int:
     """How many threads each of so many workers has, at least 1."""
     return max(1, len(cores()) // max(1, workers))
 
 
-class Workers:
-    """Up to `n` processes, all of which end with the `with` block or with the command.
+@contextlib.contextmanager
+def worker_processes(n: int) -> Iterator[Callable[..., Future[Any]]]:
+    """Give what calls a function in one of `n` processes, which end with the block or the command.
 
-    Each is a pool of its own, so that a process that dies ends no other's work.
+    Its arguments are the number of the process, from 0, the function, and the function's arguments.
+    The future of a process that died raises `BrokenProcessPool`; the next call starts another.
     """
+    # Each is a pool of its own, so that a process that dies ends no other's work
+    pools: dict[int, ProcessPoolExecutor] = {}
+    # A thread starts processes, because signals do not interrupt it half-way. It blocks Ctrl-C,
+    # which a terminal sends to the processes too, and they inherit that
+    block = signal.SIG_BLOCK, {signal.SIGINT}
+    starter = ThreadPoolExecutor(1, "", signal.pthread_sigmask, block)
 
-    def __init__(self, n: int) -> None:
-        self._n = n
-        self._pools: dict[int, ProcessPoolExecutor] = {}
-        # A thread starts processes, because signals do not interrupt it half-way. It blocks Ctrl-C,
-        # which a terminal sends to the processes too, and they inherit that
-        block = signal.SIG_BLOCK, {signal.SIGINT}
-        self._starter = ThreadPoolExecutor(1, "", signal.pthread_sigmask, block)
-
-    def submit(self, number: int, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Call a function in the `number`th process, from 0, and start that where it is missing.
-
-        The future of a process that died raises `BrokenProcessPool`.
-        """
+    def submit(number: int, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         with contextlib.suppress(KeyError, BrokenProcessPool):
-            return self._pools[number].submit(function, *arguments)
+            return pools[number].submit(function, *arguments)
         # Not forked: a numerical library's threads do not survive that
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(1, context, _become_worker, (number, self._n))
-        self._pools[number] = pool
-        return self._starter.submit(pool.submit, function, *arguments).result()
+        pools[number] = ProcessPoolExecutor(1, context, _become_worker, (number, n))
+        return starter.submit(pools[number].submit, function, *arguments).result()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_failed: object) -> None:
-        self._starter.shutdown()
+    try:
+        yield submit
+    finally:
+        starter.shutdown()
         for process in multiprocessing.active_children():
             process.kill()
-        for pool in self._pools.values():
+        for pool in pools.values():
             pool.shutdown()
 
 

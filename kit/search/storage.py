@@ -21,22 +21,17 @@ SQLITE_LOCK_SECONDS, CONNECT_SECONDS = 60, 10
 # How the scheme of an address is written for SQLAlchemy
 _PSYCOPG = "postgresql+psycopg"
 _DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(("postgresql", "postgres", _PSYCOPG), _PSYCOPG)
+# Another process is making the tables at the same moment
+_BEGUN = retry_if_exception_message(match=".*(already exists|duplicate key|UNIQUE constraint)")
 
 
-# Another process may be making the tables at the same moment
-@retry(
-    retry=retry_if_exception_message(match=".*(already exists|duplicate key|UNIQUE constraint)"),
-    stop=stop_after_attempt(5),
-    wait=wait_fixed(1),
-    reraise=True,
-)
+@retry(retry=_BEGUN, stop=stop_after_attempt(5), wait=wait_fixed(1), reraise=True)
 def open_storage(address: str, grace_seconds: int = GRACE_SECONDS) -> RDBStorage:
     """Open the database at `address`, and make Optuna's tables in it where they are missing.
 
     Raises:
         UsageError: the address is not a database's, or its tables are those of another Optuna.
-        NetworkError: the database does not answer.
-        DataError: its file cannot be read or written.
+        NetworkError, DataError: the database does not answer, or its file cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", ExperimentalWarning)
@@ -70,8 +65,7 @@ def database_errors(address: str) -> Iterator[None]:
 
     Raises:
         NetworkError: the connection is lost; waiting may help.
-        DataError: the database is broken, full or protected.
-        UsageError: it does not understand what it is told, such as an option of the address.
+        DataError, UsageError: the database is broken, full or protected, or asked what it can't do.
     """
     try:
         yield

@@ -12,6 +12,7 @@ from kit.errors import UsageError, missing_extra
 try:
     import optuna
     from optuna import pruners
+    from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.trial import FrozenTrial, Trial, TrialState
 except ImportError as error:
     raise missing_extra("search", "Optuna") from error
@@ -26,14 +27,13 @@ from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
 
 # The settings that a trial chooses
-SEARCHED = {
-    "hidden", "batch_normalization", "dropout", "optimizer", "learning_rate", "schedule",
-    "batch_size", "label_smoothing", "weight_decay", "augmentation",
-}  # fmt: skip
+SEARCHED = {"hidden", "batch_normalization", "dropout", "optimizer", "learning_rate", "schedule"}
+SEARCHED |= {"batch_size", "label_smoothing", "weight_decay", "augmentation"}
+WARPS = {"rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2,
+         "final_strength": 1}  # fmt: skip
 # Attributes: a study's, of what all its trials share; a trial's, of all its settings
 BASE, SETTINGS = "base", "settings"
-# These may differ between machines and calls: names, where data lie, views of predictions, and what
-# each trial chooses for itself
+# These may differ between machines, calls and trials
 _ASIDE = {"name", "preset", "data", "views", *SEARCHED}
 # Made for trials of so many epochs
 PRUNERS: dict[str, Callable[[int], pruners.BasePruner]] = {
@@ -47,6 +47,7 @@ PRUNERS: dict[str, Callable[[int], pruners.BasePruner]] = {
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
     """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's."""
     layers = trial.suggest_int("layers", 1, 3)
+    hidden = [trial.suggest_int(f"hidden_{i + 1}", 256, 2048, step=128) for i in range(layers)]
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
     # Plain SGD learns at rates at which the others diverge
     rate, slow, fast = "learning_rate", 1e-4, 1e-2
@@ -54,9 +55,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
     decays = trial.suggest_categorical("decays_weights", [False, True])
     chosen: dict[str, Any] = {
-        "hidden": tuple(
-            trial.suggest_int(f"hidden_{i}", 256, 2048, step=128) for i in range(1, layers + 1)
-        ),
+        "hidden": tuple(hidden),
         "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
         "optimizer": optimizer,
@@ -68,9 +67,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         "augmentation": None,
     }
     if trial.suggest_categorical("warps", [False, True]):
-        largest = {"rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement": 2}
-        largest["final_strength"] = 1
-        warps = {name: trial.suggest_float(name, 0, most) for name, most in largest.items()}
+        warps = {name: trial.suggest_float(name, 0, largest) for name, largest in WARPS.items()}
         chosen["augmentation"] = Augmentation(**warps)
     return make_config({**base.model_dump(), **chosen})
 
@@ -92,8 +89,7 @@ def make_objective(base: TrainConfig) -> Objective:
     """Load the backend and the digits, for trials whose value is their validation accuracy.
 
     Raises:
-        DataError: the digits are missing or wrong.
-        UsageError: the backend cannot be loaded.
+        DataError, UsageError: the digits are missing or wrong, or the backend cannot be loaded.
     """
     choose_backend()
     load_backend()
@@ -123,10 +119,9 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
     the best validation accuracy so far.
 
     Raises:
-        DataError, OSError: the digits are missing or wrong, or a file cannot be written.
-        NetworkError: the database does not answer.
+        DataError: the digits are missing or wrong.
         UsageError: the study has other digits or other settings.
-        TrainingError: trials failed, or workers died, one after another.
+        KitError, OSError: as `run_workers` raises them.
     """
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
     fixed["fingerprint"] = load_dataset(base).train.fingerprint
@@ -160,8 +155,7 @@ def load_study(address: str, name: str) -> optuna.Study:
 
     Raises:
         UsageError: there is no such study.
-        NetworkError: the database does not answer.
-        DataError: its file cannot be read.
+        NetworkError, DataError: the database does not answer, or its file cannot be read.
     """
     url, names = parse_address(address), list[str]()
     # A file is not made here
@@ -185,7 +179,7 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     importance in arbitrary subspaces", IJCAI 2023.
     """
     trials, importances = study.trials, dict[str, float]()
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    evaluator, attributes = PedAnovaImportanceEvaluator(), ("parameters", "seconds")
     with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
         warnings.simplefilter("ignore")
         importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
@@ -199,8 +193,7 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
                 "trial": trial.number,
                 "val_accuracy": trial.value,
                 "params": trial.params,
-                "parameters": trial.user_attrs.get("parameters"),
-                "seconds": trial.user_attrs.get("seconds"),
+                **{name: trial.user_attrs.get(name) for name in attributes},
             }
             for trial in _complete(trials)[:10]
         ],
@@ -225,11 +218,10 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
     from matplotlib import pyplot as plt
     from optuna.visualization import matplotlib as plots
 
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     # More slices side by side cannot be read
     plotted: dict[str, tuple[Any, dict[str, Any]]] = {
         "history": (plots.plot_optimization_history, {}),
-        "importances": (plots.plot_param_importances, {"evaluator": evaluator}),
+        "importances": (plots.plot_param_importances, {"evaluator": PedAnovaImportanceEvaluator()}),
         "slice": (plots.plot_slice, {"params": list(importances)[:6] or None}),
         "intermediate-values": (plots.plot_intermediate_values, {}),
     }
@@ -252,8 +244,8 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
     """The settings of a study's trial, or of its best: what `make_config` takes.
 
     Raises:
-        UsageError: there is no such study, or no such trial, or it was never trained.
-        NetworkError: the database does not answer.
+        UsageError: there is no such trial, or it was never trained.
+        KitError: as `load_study` raises it.
     """
     trials = load_study(address, name).trials
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import DBAPIError
 
 from kit.errors import KitError, NetworkError, TrainingError
-from kit.search.processes import Workers
+from kit.search.processes import worker_processes
 from kit.search.storage import GRACE_SECONDS, database_errors, open_storage
 
 # Says that a database is away; Python writes it to stderr unless somebody configures logging
@@ -30,7 +30,6 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 REASON = "reason"
 
 Objective = Callable[[Trial], float]
-Trials = Sequence[FrozenTrial]
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,7 @@ class Job:
     """What workers do; all of it can be pickled.
 
     Attributes:
-        storage: the database's address.
-        study: the study's name.
+        storage: the database's address; `study` is a name in it.
         objective: called in each worker; returns what computes the value of a trial.
         trials: the study is done when so many of its trials are complete or pruned.
         until: when to begin no further trial, in seconds since 1970.
@@ -66,12 +64,12 @@ class Job:
         )
 
 
-def n_finished(trials: Trials) -> int:
+def n_finished(trials: Sequence[FrozenTrial]) -> int:
     """Count the trials that are complete or pruned."""
     return sum(trial.state in FINISHED for trial in trials)
 
 
-def run_workers(job: Job, watch: Callable[[Trials], None]) -> None:
+def run_workers(job: Job, watch: Callable[[Sequence[FrozenTrial]], None]) -> None:
     """Run workers until the study has its trials or the time is over; replace those that die.
 
     `watch` is told all trials of the study, about once a second.
@@ -79,8 +77,7 @@ def run_workers(job: Job, watch: Callable[[Trials], None]) -> None:
     Raises:
         TrainingError: trials failed, or workers died, one after another.
         NetworkError: the database was away for too long.
-        DataError, OSError: a file cannot be read or written.
-        UsageError: the backend cannot be loaded.
+        DataError, OSError, UsageError: a file or the backend cannot be used.
     """
     with database_errors(job.storage):
         study = job.load()
@@ -89,9 +86,9 @@ def run_workers(job: Job, watch: Callable[[Trials], None]) -> None:
     first, patience = len(trials), _Patience(job.patience_seconds, n_finished(trials))
     running: dict[Future[None], int] = {}
     idle = [] if n_finished(trials) >= job.trials else list(range(min(job.workers, job.trials)))
-    with Workers(job.workers) as workers:
+    with worker_processes(job.workers) as submit:
         while running or idle:
-            running |= {workers.submit(number, _work, job, first): number for number in idle}
+            running |= {submit(number, _work, job, first): number for number in idle}
             done = wait(running, POLL_SECONDS, FIRST_COMPLETED).done
             ended = {running.pop(future): future.exception() for future in done}
             idle = [number for number, error in ended.items() if error]
