@@ -100,7 +100,8 @@ class Predictor:
             # Keras raises all kinds of exceptions for a broken file
             raise DataError(
                 f"{path}: not a model that the kit can load ({_first_line(error)}).",
-                "Put the file back, or train again.",
+                "Put the file back, or train again. If a newer Keras saved it, update Keras "
+                f"(this is {keras.__version__}).",
             ) from error
         config = make_config(run.settings)
         return Predictor(classifier, config.normalization, config.views)
