@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.digits import Digits
-from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 from kit.metrics import Accuracy, DigitMetrics, confusion_matrix, per_digit
 from kit.runs import Run
 from kit.submission import read_submission
+from kit.training.predictions import load_predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,21 +45,13 @@ def validate(run: Run, keras_test: Digits) -> Validation:
     """
     if keras_test.labels is None:
         raise ValueError("validation needs labels")
-    path = run.folder / "probabilities.npz"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files if name.startswith("keras_test")}
-    except BROKEN_NPZ as error:
+    predictions = load_predictions(run)
+    if "keras_test" not in predictions:
         raise DataError(
-            f"{path}: not a readable .npz file ({error}).", "Put it back, or train again."
-        ) from error
-    if not stored:
-        raise DataError(
-            f"{path}: has no predictions for the Keras test split, because MNIST was missing.",
+            f"{run.name}: has no predictions for the Keras test split, because MNIST was missing.",
             "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again.",
         )
-    predicted = stored["keras_test"].argmax(axis=1)
-    seen = stored["keras_test_seen"]
+    predicted, seen = predictions["keras_test"].argmax(axis=1), predictions["keras_test_seen"]
     unseen = np.flatnonzero(~seen)
     labels = keras_test.labels[unseen]
     return Validation(

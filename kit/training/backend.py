@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 
 from kit.errors import TrainingError, UsageError
@@ -42,6 +43,8 @@ def load_backend() -> None:
     Raises:
         UsageError: the installed packages are broken.
     """
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        _keep_xla_from_stale_weights()
     with _without_notes():
         try:
             import keras  # noqa: F401 - loading it is the point
@@ -75,6 +78,15 @@ def memory_errors() -> Iterator[None]:
             "The training ran out of memory.",
             "Train with fewer --hidden units or a smaller --batch-size.",
         ) from error
+
+
+def _keep_xla_from_stale_weights() -> None:
+    # On a CPU, JAX up to 0.8.1 multiplies with a packed copy of large weights that it made in an
+    # earlier call, though training has changed them since. XLA reads this at the first computation,
+    # and ends the process where it does not know a flag, so later versions do not get it.
+    if [int(part) for part in version("jaxlib").split(".")[:2]] < [0, 9]:
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"--xla_cpu_use_xnnpack=false {flags}"
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from kit.config import Augmentation, TrainConfig, make_config
 from kit.data.digits import CLASSES, PIXELS, Digits
 from kit.errors import DataError
 from kit.files import naming
-from kit.runs import CONFIG, MODEL, Run, members_of
+from kit.runs import MODEL, Run, members_of
 from kit.training.augmentation import Warp, draw_noise
 from kit.training.networks import build_network
 from kit.training.normalization import Normalize
@@ -78,7 +78,8 @@ class Predictor:
             reason = (str(error) or repr(error)).strip().partition("\n")[0]
             raise DataError(
                 f"{path}: not a model that the kit can load ({reason}).",
-                f"Put it back, or train again with: kit train --config {run.folder / CONFIG}",
+                "Put the file back, or train again. If a newer Keras saved it, update Keras "
+                f"(this is {keras.__version__}).",
             ) from error
         return Predictor(classifier, make_config(run.settings))
 

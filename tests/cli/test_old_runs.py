@@ -2,6 +2,7 @@
 
 They were trained on 300 digits with `tuned`, one layer of 6 units, batches of 30, 4 epochs, 3 views
 and seed 5, the interrupted one stopped after 2 epochs. Their `model.keras` has no normalisation.
+It was saved again with Keras 3.13.2, which Kaggle has: that cannot load what Keras 3.15 saves.
 """
 
 import json

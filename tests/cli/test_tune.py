@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,11 @@ def test_ctrl_c_ends_workers_that_are_still_starting_and_leaves_no_traceback(
         (("tune", "--study", "a/b"), 2, "--study: "),
         (("train", "--from-study", "tune", "--preset", "quick"), 2, "--from-study"),
         (("tune", "--storage", "mysql://kit:secret@localhost/kit"), 2, "--storage"),
-        (
+        pytest.param(
             ("tune", "--show=x", "--storage=postgresql://kit:secret@127.0.0.1:1/kit", "--debug"),
             6,
             "kit:***@127.0.0.1:1/kit: the database does not answer",
+            marks=pytest.mark.skipif(not find_spec("psycopg"), reason="Kaggle has no psycopg"),
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

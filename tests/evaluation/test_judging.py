@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,20 @@ def keras_test(mnist_digits: Digits) -> Digits:
     return Digits(mnist_digits.pixels[:8], LABELS, "a test")
 
 
-def make_run(folder: Path, seen: np.ndarray = SEEN) -> Run:
+def make_run(folder: Path, seen: np.ndarray | None = SEEN) -> Run:
+    """Write a run with predictions of the split, or without them where `seen` is None."""
     # Not one-hot: the highest probability decides
-    probabilities = np.full((8, 10), 0.05) + 0.5 * np.eye(10)[PREDICTED]
-    np.savez(folder / "probabilities.npz", keras_test=probabilities, keras_test_seen=seen)
+    probabilities = (np.full((8, 10), 0.05) + 0.5 * np.eye(10)[PREDICTED]).astype(np.float32)
+    arrays = {"validation_rows": np.array([3]), "validation": probabilities[:1]}
+    if seen is not None:
+        arrays |= {"keras_test": probabilities, "keras_test_seen": seen}
+    np.savez(folder / "probabilities.npz", **arrays)  # type: ignore[arg-type]
+    split = None if seen is None else {"rows": 8}
+    config = {
+        "data": {"train": {"rows": 10}, "keras_test": split, "test": None},
+        "rows": {"validation": 1},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
     return Run(folder)
 
 
@@ -55,26 +66,19 @@ def test_where_all_were_seen_nothing_is_known(tmp_path: Path, keras_test: Digits
 def test_run_without_predictions_of_the_split_is_told_so(
     tmp_path: Path, keras_test: Digits
 ) -> None:
-    path = tmp_path / "probabilities.npz"
-    np.savez(path, validation=np.eye(10))
     with pytest.raises(DataError) as caught:
-        validate(Run(tmp_path), keras_test)
-    assert caught.value.what == (
-        f"{path}: has no predictions for the Keras test split, because MNIST was missing."
-    )
-    assert caught.value.remedy == (
-        "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again."
-    )
+        validate(make_run(tmp_path, None), keras_test)
+    assert "Keras test split, because MNIST was missing" in caught.value.what
+    assert "data/mnist.npz" in caught.value.remedy
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut off"])
 def test_broken_predictions_are_bad_data(
     content: bytes | None, tmp_path: Path, keras_test: Digits
 ) -> None:
+    run = make_run(tmp_path)
     path = tmp_path / "probabilities.npz"
-    if content is not None:
-        path.write_bytes(content)
+    path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        validate(Run(tmp_path), keras_test)
-    assert caught.value.what.startswith(f"{path}: not a readable .npz file (")
-    assert caught.value.remedy == "Put it back, or train again."
+        validate(run, keras_test)
+    assert caught.value.what.startswith(f"{path}: not as the kit writes it (")
