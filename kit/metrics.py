@@ -185,11 +185,6 @@ def _check_shapes(predicted: Integers, labels: Integers) -> None:
         raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
 
 
-def _check_digits(values: Integers) -> None:
-    if values.size and not (values.min() >= 0 and values.max() < _CLASSES):
-        raise ValueError(f"values from {values.min()} to {values.max()} are not all digits 0–9")
-
-
 @dataclass(frozen=True)
 class Comparison:
     """The difference of two accuracies on the same images.

@@ -66,7 +66,7 @@ class Run:
     @property
     def format(self) -> int:
         """The form in which the run was written: 1, or `FORMAT`."""
-        return int(self.config.get("format", 1))
+        return FORMAT if self.config.get("format") == FORMAT else 1
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -238,9 +238,11 @@ def translate_record(record: dict[str, Any]) -> dict[str, Any]:
     if isinstance(new.get("settings"), dict):
         new["settings"] = defaults | _renamed(new["settings"])
     if isinstance(new.get("plan"), list):
-        new["plan"] = [defaults | _renamed(settings) for settings in new["plan"]]
-    if "members" in new:
-        new["members"] = [translate_record(member) for member in new["members"]]
+        new["plan"] = [defaults | _renamed(each) for each in new["plan"] if isinstance(each, dict)]
+    if isinstance(new.get("members"), list):
+        new["members"] = [
+            translate_record(each) for each in new["members"] if isinstance(each, dict)
+        ]
     return new
 
 

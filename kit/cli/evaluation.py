@@ -103,7 +103,7 @@ def check(
     elif checked.ok:
         print_lines([f"{file}: a valid submission of {checked.rows:,} rows"])
         if not checked.in_order:
-            note("Its rows are not in the order of their ids. That is right too: ids are matched.")
+            note("Its rows are not in the order of their ids. Kaggle matches rows by id.")
     else:
         for fault in checked.faults[:SHOWN_FAULTS]:
             print_lines([f"{file}, {fault}"])

@@ -23,7 +23,7 @@ Data = Annotated[
         help="MNIST's .npz, or Kaggle's folder or .zip. [default: data/mnist.npz, or data/kaggle]"
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Submissions = Annotated[
     Path, typer.Option(envvar="KIT_SUBMISSIONS", help="The folder of the runs.", file_okay=False)
 ]

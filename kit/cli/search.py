@@ -135,7 +135,7 @@ def _tell_table(table: dict[str, Any]) -> None:
         ],
     )  # fmt: skip
     if not table["times_compare"]:
-        print_lines(["Its seconds do not compare: other machines, backends or numbers of workers."])
+        print_lines(["Times cannot be compared: machines, backends or numbers of workers differ."])
     if table["missing"]:
         print_lines([f"All trainings failed for: {', '.join(map(str, table['missing']))}"])
     if epoch := table["no_longer_rises_after"]:

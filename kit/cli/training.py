@@ -66,13 +66,14 @@ def train(
     ] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="The rate, or the highest one.")
+        float | None, typer.Option(help="Learning rate; with one_cycle, its highest value.")
     ] = None,
     validation_fraction: Annotated[
         float | None, typer.Option(help="Share of the training rows to hold out; 0 for none.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after this many epochs without a better validation.")
+        int | None,
+        typer.Option(help="Stop after this many epochs without a better validation accuracy."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     views: Views = None,

@@ -32,7 +32,7 @@ class Digits:
 
     @cached_property
     def images(self) -> NDArray[np.float32]:
-        """The images normalised: float32 (n, 784) in [0, 1], row-major 28×28, ink = 1."""
+        """The images scaled to [0, 1]: float32 (n, 784) in [0, 1], row-major 28×28, ink = 1."""
         return np.divide(self.pixels, np.float32(255), dtype=np.float32)
 
     @cached_property

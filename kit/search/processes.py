@@ -25,9 +25,8 @@ def threads_each(workers: int) -> int:
 
 @contextlib.contextmanager
 def worker_processes(n: int) -> Iterator[Callable[..., Future[Any]]]:
-    """Give what calls a function in one of `n` processes, which end with the block or the command.
+    """Yield `submit(number, function, *arguments)`, which calls a function in one of `n` processes.
 
-    Its arguments are the number of the process, from 0, the function, and the function's arguments.
     The future of a process that died raises `BrokenProcessPool`; the next call starts another.
     """
     # Each is a pool of its own, so that a process that dies ends no other's work
@@ -36,6 +35,7 @@ def worker_processes(n: int) -> Iterator[Callable[..., Future[Any]]]:
     # which a terminal sends to the processes too, and they inherit that
     block = signal.SIG_BLOCK, {signal.SIGINT}
     starter = ThreadPoolExecutor(1, "", signal.pthread_sigmask, block)
+    others = {*multiprocessing.active_children()}
 
     def submit(number: int, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         with contextlib.suppress(KeyError, BrokenProcessPool):
@@ -49,7 +49,7 @@ def worker_processes(n: int) -> Iterator[Callable[..., Future[Any]]]:
         yield submit
     finally:
         starter.shutdown()
-        for process in multiprocessing.active_children():
+        for process in {*multiprocessing.active_children()} - others:
             process.kill()
         for pool in pools.values():
             pool.shutdown()

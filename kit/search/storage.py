@@ -54,7 +54,7 @@ def open_storage(address: str, grace_seconds: int = GRACE_SECONDS) -> RDBStorage
         raise missing_extra("search", "psycopg") from error
     except RuntimeError as error:
         raise UsageError(
-            f"{address_label(address)}: its tables are another Optuna's ({error}).",
+            f"{address_label(address)}: another version of Optuna made its tables ({error}).",
             "Name another database, or upgrade it with: optuna storage upgrade",
         ) from error
 

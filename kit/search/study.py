@@ -140,7 +140,7 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
         # Trials that cannot be compared are kept out of one study
         if value != before.get(setting):
             raise UsageError(
-                f"{job.study}: a study with {setting} {before.get(setting)}, not {value}.",
+                f"{job.study}: was begun with {setting} {before.get(setting)}, not {value}.",
                 "Give what it began with, or name another with --study.",
             )
 
@@ -250,9 +250,9 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
     trials = load_study(address, name).trials
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
     if not chosen or SETTINGS not in chosen[0].user_attrs:
-        none = "none is complete" if number is None else f"there is no {number} that was trained"
+        none = "No trial is complete" if number is None else f"Trial {number} was never trained"
         raise UsageError(
-            f"{name}: of its {len(trials)} trials, {none}.",
+            f"{name}: {none}; the study has {len(trials)} trials.",
             f"The best trials are listed by: kit tune --show {name}",
         )
     settings = translate_record({"settings": chosen[0].user_attrs[SETTINGS]})["settings"]

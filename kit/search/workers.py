@@ -22,7 +22,7 @@ from kit.search.storage import GRACE_SECONDS, database_errors, open_storage
 
 # Says that a database is away; Python writes it to stderr unless somebody configures logging
 LOGGER = logging.getLogger(__name__)
-PATIENCE_SECONDS, POLL_SECONDS = 30 * 60.0, 1.0
+PATIENCE_SECONDS, OUTAGE_SECONDS, POLL_SECONDS = 30 * 60.0, 5 * 60.0, 1.0
 # So many trials that fail, or workers that die, one after another, end the command
 FAILURES, DEATHS = 10, 5
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -106,7 +106,7 @@ class _Patience:
 
     def __init__(self, seconds: float, finished: int) -> None:
         self._seconds, self._finished = seconds, finished
-        self._deaths, self._ends = 0, math.inf
+        self._deaths, self._ends, self._last = 0, math.inf, -math.inf
 
     def check(self, errors: list[BaseException], finished: int) -> None:
         if finished > self._finished:
@@ -120,11 +120,16 @@ class _Patience:
                         "may be out of memory.",
                         "Try fewer --workers. The same command continues the study.",
                     )
-            elif isinstance(error, NetworkError) and self._ends == math.inf:
-                self._ends, minutes = time.monotonic() + self._seconds, self._seconds / 60
-                LOGGER.warning("%s Waiting up to %.0f minutes for it …", error.what, minutes)
-            elif not isinstance(error, NetworkError) or time.monotonic() > self._ends:
+                continue
+            now = time.monotonic()
+            # In an outage, workers fail every few seconds. A late failure is another outage
+            is_new = now > self._last + OUTAGE_SECONDS or self._ends == math.inf
+            if not isinstance(error, NetworkError) or (now > self._ends and not is_new):
                 raise error
+            if is_new:
+                self._ends = now + self._seconds
+                LOGGER.warning("%s Waiting %.0f minutes for it …", error.what, self._seconds / 60)
+            self._last = now
 
 
 def _work(job: Job, first: int) -> None:

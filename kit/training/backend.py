@@ -28,10 +28,10 @@ def choose_backend() -> str:
             "Unset it to train on TensorFlow.",
         )
     if find_spec(backend) is None:
+        package = "'digit-kit[jax]'" if backend == "jax" else backend
         raise UsageError(
             f"KERAS_BACKEND: {backend} is not installed.",
-            f"Install it (pip install {'digit-kit[jax]' if backend == 'jax' else backend}), "
-            "or unset KERAS_BACKEND.",
+            f"Install it (pip install {package}), or unset KERAS_BACKEND.",
         )
     os.environ["KERAS_BACKEND"] = backend
     return backend
@@ -85,8 +85,9 @@ def _keep_xla_from_stale_weights() -> None:
     # earlier call, though training has changed them since. XLA reads this at the first computation,
     # and ends the process where it does not know a flag, so later versions do not get it.
     if [int(part) for part in version("jaxlib").split(".")[:2]] < [0, 9]:
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"--xla_cpu_use_xnnpack=false {flags}"
+        flag, flags = "--xla_cpu_use_xnnpack=false", os.environ.get("XLA_FLAGS", "")
+        if flag not in flags:
+            os.environ["XLA_FLAGS"] = f"{flag} {flags}"
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
-from kit.errors import UsageError
-from kit.runs import CONFIG, Draft, Run, begin_run, find_draft
+from kit.errors import DataError, UsageError
+from kit.runs import CONFIG, METRICS, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
 from kit.training.dataset import Dataset, load_dataset, split_digits
 from kit.training.predictions import PARTS, finish_run, load_predictions, mean_probabilities
@@ -144,10 +144,18 @@ def _average(
             average[part] = mean_probabilities([given[part] for given in each])
             average[f"{part}_seen"] = np.any([given[f"{part}_seen"] for given in each], axis=0)
     metrics = [run.metrics for run in members]
-    copied = ("run", "preset", "seed", "validation", "keras_test", "seconds")
-    told = [{key: run.metrics[key] for key in copied} for run in members]
-    for member, run in zip(told, members, strict=True):
-        member["normalization"] = run.settings["normalization"]
+    copied = ("preset", "seed", "validation", "keras_test", "seconds")
+    told = []
+    for run in members:
+        try:
+            figures = {key: run.metrics[key] for key in copied}
+            told.append(
+                {"run": run.name, **figures, "normalization": run.settings["normalization"]}
+            )
+        except KeyError as error:
+            raise DataError(
+                f"{run.folder / METRICS}: has no {error}.", "Put the file back, or train again."
+            ) from error
     counts = {**counts, "train": len(dataset.train) - len(shared), "validation": len(shared)}
     names = [run.name for run in members]
     draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})

@@ -85,14 +85,14 @@ def test_a_study_continues_with_the_same_digits_and_settings_only(address: str) 
     told: list[tuple[int, float | None]] = []
     tune(address, "mine", BASE, lambda *now: told.append(now), trials=1)
     assert told == [(1, 0.9)]
-    with pytest.raises(UsageError, match="mine: a study with epochs 1, not 2"):
+    with pytest.raises(UsageError, match="mine: was begun with epochs 1, not 2"):
         tune(address, "mine", BASE.model_copy(update={"epochs": 2}), ignore, trials=1)
     study = load_study(address, "mine")
     study.set_user_attr("base", {**study.user_attrs["base"], "fingerprint": "0123"})
-    with pytest.raises(UsageError, match="mine: a study with fingerprint 0123"):
+    with pytest.raises(UsageError, match="mine: was begun with fingerprint 0123"):
         tune(address, "mine", BASE, ignore, trials=1)
     add(address, "another", create_trial(value=0.9))
-    with pytest.raises(UsageError, match="another: a study with source None, not keras"):
+    with pytest.raises(UsageError, match="another: was begun with epochs None"):
         tune(address, "another", BASE, ignore, trials=1)
 
 
@@ -152,10 +152,10 @@ def test_a_study_is_shown_with_its_best_trials_and_the_reasons_of_failures(
     assert settings["name"] == f"shown-{best[0]['trial']}"
     assert settings["dropout"] == best[0]["params"]["dropout"]
     assert trial_settings(address, "shown", 3)["name"] == "shown-3"
-    for trial, message in ((15, "there is no 15"), (99, "there is no 99")):
+    for trial, message in ((15, "Trial 15 was never trained"), (99, "Trial 99 was never trained")):
         with pytest.raises(UsageError, match=message):
             trial_settings(address, "shown", trial)
-    with pytest.raises(UsageError, match="of its 0 trials, none is complete"):
+    with pytest.raises(UsageError, match="No trial is complete; the study has 0 trials"):
         trial_settings(address, "empty", None)
     with pytest.raises(UsageError, match="nowhere: no such study in sqlite"):
         trial_settings(address, "nowhere", None)
