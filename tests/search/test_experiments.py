@@ -173,6 +173,7 @@ def overlapping(mnist: Source, tmp_path: Path) -> Path:
     return tmp_path / "kaggle"
 
 
+@pytest.mark.usefixtures("jax")
 def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
     overlapping: Path, tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
         assert laboratory.find(config) is None
 
 
+@pytest.mark.usefixtures("jax")
 def test_what_is_wrong_with_one_training_does_not_end_the_others(
     overlapping: Path, tmp_path: Path
 ) -> None:
@@ -235,6 +237,7 @@ def test_what_is_wrong_with_one_training_does_not_end_the_others(
     assert laboratory.trained == 1
 
 
+@pytest.mark.usefixtures("jax")
 def test_the_longest_trainings_begin_first(overlapping: Path, tmp_path: Path) -> None:
     base = make_config({**TINY, "source": "kaggle", "data": overlapping})
     configs = [
