@@ -109,7 +109,8 @@ class _Patience:
         self._deaths, self._ends, self._last = 0, math.inf, -math.inf
 
     def check(self, errors: list[BaseException], finished: int) -> None:
-        if finished > self._finished:
+        # Where one worker is back, others may still tell of the same outage
+        if finished > self._finished and not errors:
             self._finished, self._deaths, self._ends = finished, 0, math.inf
         for error in errors:
             if isinstance(error, BrokenProcessPool):
