@@ -11,7 +11,6 @@ from kit.errors import UsageError, missing_extra
 
 try:
     import optuna
-    from optuna import pruners
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.trial import FrozenTrial, Trial, TrialState
 except ImportError as error:
@@ -36,11 +35,11 @@ BASE, SETTINGS = "base", "settings"
 # These may differ between machines, calls and trials
 _ASIDE = {"name", "preset", "data", "views", *SEARCHED}
 # Made for trials of so many epochs
-PRUNERS: dict[str, Callable[[int], pruners.BasePruner]] = {
-    "median": lambda epochs: pruners.MedianPruner(n_warmup_steps=epochs // 4),
-    "halving": lambda _: pruners.SuccessiveHalvingPruner(),
-    "hyperband": lambda epochs: pruners.HyperbandPruner(max_resource=epochs),
-    "none": lambda _: pruners.NopPruner(),
+PRUNERS: dict[str, Callable[[int], optuna.pruners.BasePruner]] = {
+    "median": lambda epochs: optuna.pruners.MedianPruner(n_warmup_steps=epochs // 4),
+    "halving": lambda _: optuna.pruners.SuccessiveHalvingPruner(),
+    "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(max_resource=epochs),
+    "none": lambda _: optuna.pruners.NopPruner(),
 }
 
 
@@ -212,12 +211,10 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
     """
     if not any(trial.state.is_finished() and trial.values for trial in study.trials):
         return []
-    import matplotlib as mpl
-
-    mpl.use("agg")
     from matplotlib import pyplot as plt
     from optuna.visualization import matplotlib as plots
 
+    plt.switch_backend("agg")
     # More slices side by side cannot be read
     plotted: dict[str, tuple[Any, dict[str, Any]]] = {
         "history": (plots.plot_optimization_history, {}),
