@@ -115,12 +115,15 @@ def test_the_end_of_the_command_ends_its_workers(
         assert time.monotonic() - told < 10
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 def test_an_interrupted_trial_is_tried_again(tmp_path: Path) -> None:
     job = begin(f"sqlite:///{tmp_path / 'studies.db'}", Square(tmp_path, 0.5), 3, workers=1)
     study = job.load()
     left = study.ask()
     left.suggest_float("x", -10, 10)
-    study._storage.record_heartbeat(left._trial_id)  # type: ignore[attr-defined]
+    storage = open_storage(job.storage)
+    toy = storage.get_study_id_from_name("toy")
+    storage.record_heartbeat(storage.get_trial_id_from_study_id_trial_number(toy, left.number))
     # The job's grace period
     time.sleep(4)
     run_workers(job, ignore)
