@@ -16,7 +16,7 @@ from kit.training.dataset import Dataset, load_dataset, split_digits
 from kit.training.predictions import PARTS, finish_run, load_predictions, mean_probabilities
 from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
-# In a committee's config.json: its members' names as they begin. In its draft's: their settings
+# Keys of a committee's config.json: its members that have begun; in a draft, the settings of all
 _COMMITTEE, _PLAN = "committee", "plan"
 
 
