@@ -147,11 +147,9 @@ def _average(
     copied = ("preset", "seed", "validation", "keras_test", "seconds")
     told = []
     for run in members:
+        shown = {"run": run.name, "normalization": run.settings["normalization"]}
         try:
-            figures = {key: run.metrics[key] for key in copied}
-            told.append(
-                {"run": run.name, **figures, "normalization": run.settings["normalization"]}
-            )
+            told.append(shown | {key: run.metrics[key] for key in copied})
         except KeyError as error:
             raise DataError(
                 f"{run.folder / METRICS}: has no {error}.", "Put the file back, or train again."
