@@ -43,8 +43,14 @@ def load_backend() -> None:
     Raises:
         UsageError: the installed packages are broken.
     """
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        _keep_xla_from_stale_weights()
+    # On a CPU, JAX up to 0.8.1 multiplies with a packed copy of large weights that it made in an
+    # earlier call, though training has changed them since. XLA reads this at the first computation,
+    # and ends the process where it does not know a flag, so later versions do not get it.
+    jax = os.environ.get("KERAS_BACKEND") == "jax"
+    if jax and [int(part) for part in version("jaxlib").split(".")[:2]] < [0, 9]:
+        flag, flags = "--xla_cpu_use_xnnpack=false", os.environ.get("XLA_FLAGS", "")
+        if flag not in flags:
+            os.environ["XLA_FLAGS"] = f"{flag} {flags}"
     with _without_notes():
         try:
             import keras  # noqa: F401 - loading it is the point
@@ -63,11 +69,7 @@ def load_backend() -> None:
 
 @contextlib.contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turn each backend's way to say that memory ran out into the kit's.
-
-    Raises:
-        TrainingError: memory ran out.
-    """
+    """Raise a TrainingError for each backend's way to say that memory ran out."""
     try:
         yield
     except Exception as error:
@@ -78,16 +80,6 @@ def memory_errors() -> Iterator[None]:
             "The training ran out of memory.",
             "Train with fewer --hidden units or a smaller --batch-size.",
         ) from error
-
-
-def _keep_xla_from_stale_weights() -> None:
-    # On a CPU, JAX up to 0.8.1 multiplies with a packed copy of large weights that it made in an
-    # earlier call, though training has changed them since. XLA reads this at the first computation,
-    # and ends the process where it does not know a flag, so later versions do not get it.
-    if [int(part) for part in version("jaxlib").split(".")[:2]] < [0, 9]:
-        flag, flags = "--xla_cpu_use_xnnpack=false", os.environ.get("XLA_FLAGS", "")
-        if flag not in flags:
-            os.environ["XLA_FLAGS"] = f"{flag} {flags}"
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from kit.training.dataset import Dataset, load_dataset, split_digits
 from kit.training.predictions import PARTS, finish_run, load_predictions, mean_probabilities
 from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
-# In a committee's config.json: its members' names as they begin. In its draft's: their settings
+# Keys of a committee's config.json: its members that have begun; in a draft, the settings of all
 _COMMITTEE, _PLAN = "committee", "plan"
 
 
@@ -147,11 +147,9 @@ def _average(
     copied = ("preset", "seed", "validation", "keras_test", "seconds")
     told = []
     for run in members:
+        shown = {"run": run.name, "normalization": run.settings["normalization"]}
         try:
-            figures = {key: run.metrics[key] for key in copied}
-            told.append(
-                {"run": run.name, **figures, "normalization": run.settings["normalization"]}
-            )
+            told.append(shown | {key: run.metrics[key] for key in copied})
         except KeyError as error:
             raise DataError(
                 f"{run.folder / METRICS}: has no {error}.", "Put the file back, or train again."

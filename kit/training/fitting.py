@@ -132,10 +132,8 @@ def _judge(model: keras.Model, rows: Rows, answers: NDArray[np.float32]) -> dict
 
 
 def _mean(figures: list[dict[str, float]], rows: list[int]) -> dict[str, float]:
-    return {
-        name: float(np.average([each[name] for each in figures], weights=rows))
-        for name in figures[0]
-    }
+    names = figures[0]
+    return {name: float(np.average([f[name] for f in figures], weights=rows)) for name in names}
 
 
 def _values(variables: list[Any]) -> list[NDArray[Any]]:

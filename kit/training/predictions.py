@@ -74,9 +74,6 @@ def finish_run(
     """Complete a run with its predictions, and with how good they are on images it has not seen.
 
     If it predicts `test`, it gets a `submission.csv`. `about` is what else `metrics.json` says.
-
-    Raises:
-        OSError: the run cannot be written.
     """
     write_arrays(draft.folder / FILE, predictions)
     if "test" in predictions:

@@ -109,9 +109,7 @@ class Predictor:
     def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
         """Predict the class probabilities of each digit: float32 (n, 10), rows that sum to 1.
 
-        Args:
-            digits: what to recognise.
-            views: over how many views of each digit to average; by default the predictor's own.
+        They are averaged over `views` views of each digit, by default over the predictor's own.
         """
         if views is not None and views < 1:
             raise ValueError(f"views is 1 or more, not {views}")

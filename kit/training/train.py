@@ -157,11 +157,7 @@ class _StateKeeper(Callback):
 
 
 def save_state(path: Path, state: FitState) -> None:
-    """Write the state of a training, whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write the state of a training, whole or not at all."""
     arrays: dict[str, Any] = {f"variable_{i}": value for i, value in enumerate(state.variables)}
     arrays |= {f"best_{i}": value for i, value in enumerate(state.best)}
     arrays["history"] = np.array(json.dumps([asdict(epoch) for epoch in state.history]))

@@ -1,8 +1,11 @@
-"""Runs that an earlier version wrote: `tests/old_runs` has a complete and an interrupted one.
+"""Runs that an earlier version wrote: `tests/old_runs` has complete and interrupted ones.
 
 They were trained on 300 digits with `tuned`, one layer of 6 units, batches of 30, 4 epochs, 3 views
 and seed 5, the interrupted one stopped after 2 epochs. Their `model.keras` has no normalisation.
 It was saved again with Keras 3.13.2, which Kaggle has: that cannot load what Keras 3.15 saves.
+
+The complete committee has two members that are copies of the complete run, so it predicts the same.
+The interrupted committee stopped before its second member. Only their records are kept here.
 """
 
 import json
@@ -21,6 +24,8 @@ from kit.training.backend import load_backend
 
 OLD_RUNS = Path(__file__).parents[1] / "old_runs"
 COMPLETE, INTERRUPTED = "20260131-120000-old", "20260131-120100-stopped"
+TWIN, COMMITTEE = "20260131-120200-twin", "20260131-120300-committee"
+HALF = "20260131-120400-both"
 
 
 @pytest.fixture
@@ -28,11 +33,25 @@ def submissions(tmp_path: Path) -> Path:
     """The old runs, and the digits that they were trained on."""
     folder = tmp_path / "submissions"
     data = write_kaggle(tmp_path / "kaggle", 300, 60)
-    for source, name in (("complete", COMPLETE), ("interrupted", f".{INTERRUPTED}")):
-        shutil.copytree(OLD_RUNS / source, folder / name)
-        config = folder / name / "config.json"
-        config.write_text(config.read_text().replace("DATA", str(data)))
+    copy_run("complete", folder / COMPLETE, data)
+    copy_run("interrupted", folder / f".{INTERRUPTED}", data)
     return folder
+
+
+@pytest.fixture
+def committee(submissions: Path, tmp_path: Path) -> Path:
+    """The complete old committee, beside its members."""
+    copy_run("complete", submissions / TWIN, tmp_path / "kaggle")
+    copy_run("committee", submissions / COMMITTEE, tmp_path / "kaggle")
+    for file in ("probabilities.npz", "submission.csv"):
+        shutil.copy(OLD_RUNS / "complete" / file, submissions / COMMITTEE)
+    return submissions / COMMITTEE
+
+
+def copy_run(source: str, folder: Path, data: Path) -> None:
+    shutil.copytree(OLD_RUNS / source, folder)
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace("DATA", str(data)))
 
 
 def predictions(run: Path) -> dict[str, np.ndarray]:
@@ -94,3 +113,37 @@ def test_an_old_model_is_normalised_as_its_record_says(submissions: Path, mnist:
     found = Predictor.load(run).predict(mnist.test)
     np.testing.assert_allclose(found, predictions(run.folder)["keras_test"], atol=0.02)
     assert np.mean(found.argmax(axis=1) == mnist.test.labels) == pytest.approx(0.3687, abs=0.002)
+
+
+def test_an_old_committee_is_read(kit: Kit, committee: Path, mnist: Source) -> None:
+    rows = kit("history", "--offline", "--json").json["history"]
+    row = next(row for row in rows if row["run"] == COMMITTEE)
+    assert (row["preset"], row["keras_test"]["accuracy"]) == ("committee", 0.3687)
+    assert kit("validate", "--json").json["run"] == COMMITTEE
+    assert kit("validate", COMMITTEE, "--json").json["accuracy"] == 0.3687
+    entry = prepare_entry(committee.parent, COMMITTEE, rows=60)
+    assert entry.message.startswith(f"{COMMITTEE}, committee, validation 36.67%")
+
+    load_backend()
+    from kit.training.predictor import Predictor
+
+    found = Predictor.load(committee).predict(mnist.test.take(np.arange(500)))
+    np.testing.assert_allclose(found, predictions(committee)["keras_test"][:500], atol=0.02)
+
+
+def test_an_interrupted_old_committee_is_completed(
+    kit: Kit, submissions: Path, tmp_path: Path
+) -> None:
+    copy_run("committee_interrupted", submissions / f".{HALF}", tmp_path / "kaggle")
+    ended = kit("train", "--resume", HALF, "--json")
+    assert ended.exit_code == 0, ended.stderr
+    first, second = ended.json["members"]
+    assert (first["run"], first["keras_test"]["accuracy"]) == (COMPLETE, 0.3687)
+    assert (second["run"][15:], second["seed"]) == ("-both-2", 6)
+    settings = json.loads((submissions / second["run"] / "config.json").read_text())["settings"]
+    assert (settings["split"], settings["split_seed"]) == ("stratified", 5)
+    assert settings["normalization"] == {"width": None, "slant": True}
+    parts = [predictions(submissions / run)["test"] for run in (COMPLETE, second["run"])]
+    mean = np.mean(parts, axis=0, dtype=np.float64)
+    found = predictions(submissions / HALF)["test"]
+    np.testing.assert_allclose(found, mean, rtol=1e-6)
