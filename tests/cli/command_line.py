@@ -1,4 +1,4 @@
-"""The command line as its user has it: a process of its own, in a folder of its own."""
+"""The command line, and how a command ended."""
 
 import json
 import sys

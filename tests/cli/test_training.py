@@ -8,7 +8,7 @@ from command_line import Kit
 
 from kit.submission import read_submission
 
-SMALL = ("--hidden", "32", "--batch-size", "100")
+SMALL = ("--hidden", "32", "--batch-size", "150")
 
 
 def test_train_on_kaggle_writes_a_whole_run_that_validate_and_score_agree_on(
