@@ -1,4 +1,4 @@
-"""The commands of the README and of docs/, run as they stand (with one epoch), and its numbers."""
+"""The README and docs/: their commands and programs, run with one epoch; links; numbers."""
 
 import os
 import re
@@ -19,12 +19,19 @@ PAGES = [
     README,
     *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))),
 ]
+# Language and text of each block of code
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+]
 COMMANDS = [
     line.split("#")[0].strip()
-    for page in PAGES
-    for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for language, block in BLOCKS
+    if language == "sh"
     for line in block.splitlines()
 ]
+PROGRAMS = [block for language, block in BLOCKS if language == "python"]
 # The last value of an option counts, also where a page gives one: a second of training is enough
 SHORT = {
     "train": ["--epochs", "1", "--batch-size", "1000", "--hidden", "32", "--views", "1"],
@@ -69,6 +76,28 @@ def test_command(command: str, home: Path, kaggle: dict[str, str], small_kaggle:
     assert ended.stdout
 
 
+def test_programs(tmp_path: Path) -> None:
+    # One after another: a later one reads the run that the first makes
+    assert "kit.train(" in PROGRAMS[0]
+    for program in PROGRAMS:
+        short = program.replace('preset="quick"', 'preset="baseline", epochs=1, hidden=(32,)')
+        run = next((tmp_path / "submissions").glob("2*"), Path("submissions/RUN"))
+        ended = subprocess.run(
+            [sys.executable, "-c", short.replace("submissions/RUN", str(run))],
+            cwd=tmp_path,
+            env=os.environ | JAX,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_every_block_of_code_is_run() -> None:
+    assert {language for language, _ in BLOCKS} <= {"sh", "python"}
+    assert {command.split()[0] for command in COMMANDS} <= {"kit", "make", "export"}
+
+
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
 def test_make_knows_the_goal(command: str) -> None:
     ended = subprocess.run(
@@ -91,18 +120,28 @@ def test_the_readme_is_short() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        "README.md",
-        "docs/kaggle.md",
-        "docs/training.md",
-        "docs/experiments.md",
-        "submissions/README.md",
+        str(page.relative_to(ROOT))
+        for folder in (".", "benchmarks", "data", "docs", "submissions")
+        for page in sorted((ROOT / folder).glob("*.md"))
     ],
 )
-def test_links_lead_to_files(page: str) -> None:
+def test_links_lead_to_files_and_their_parts(page: str) -> None:
     path = ROOT / page
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
-    for link in links:
-        assert link.startswith("https://") or (path.parent / link).exists(), link
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        file, _, part = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not part or part in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
 
 
 def test_results_are_those_of_the_benchmark() -> None:

@@ -79,9 +79,8 @@ def check(
     else:
         for fault in checked.faults[:SHOWN_FAULTS]:
             print_lines([f"{file}, {fault}"])
-        if len(checked.faults) > SHOWN_FAULTS:
-            more = len(checked.faults) - SHOWN_FAULTS
-            print_lines([f"… and {more:,} more; --json lists them all"])
+        if more := checked.faults[SHOWN_FAULTS:]:
+            print_lines([f"… and {len(more):,} more; --json lists them all"])
         note(f"{file}: {count_faults(checked.faults)}; it has {checked.rows:,} rows.")
         note("Mend those lines, or make a new file with: kit train --source kaggle")
     if not checked.ok:

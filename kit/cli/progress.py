@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _progress(
-    *columns: "str | ProgressColumn", speed_estimate_period: float = 30
-) -> "Iterator[Progress]":
-    """Rich's bar. In a log it is disabled: nothing is drawn, but it still counts."""
+def _progress(*columns: "str | ProgressColumn", period: float = 30) -> "Iterator[Progress]":
+    """Rich's bar, whose time left follows from the last `period` seconds; disabled in a log."""
     from rich.console import Console
     from rich.progress import Progress
 
     bar = Progress(
         "{task.description}", *columns, console=Console(stderr=True), transient=True,
-        disable=not sys.stderr.isatty(), speed_estimate_period=speed_estimate_period,
+        disable=not sys.stderr.isatty(), speed_estimate_period=period,
     )  # fmt: skip
     with nullcontext() if bar.disable else bar:
         yield bar
@@ -149,12 +147,9 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
     # So that SIGTERM, too, ends the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     columns = ("{task.fields[figures]}", TimeElapsedColumn(), "{task.fields[left]}")
-    # A trial takes longer than the half minute that rich remembers
-    bars = _progress(
-        BarColumn(), MofNCompleteColumn(), *columns, speed_estimate_period=float("inf")
-    )
     try:
-        with bars as bar:
+        # A trial takes longer than half a minute
+        with _progress(BarColumn(), MofNCompleteColumn(), *columns, period=float("inf")) as bar:
             number = bar.add_task(what, total=None, figures="", left="")
             task = bar.tasks[0]
 
@@ -166,10 +161,10 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
                     bar.reset(number, total=total, completed=done)
                     bar.advance(number, 0)
                 bar.update(number, completed=done, total=total)
-                seconds = task.time_remaining or 0.0
-                if until is not None:
+                seconds = task.time_remaining
+                if seconds and until is not None:
                     seconds = min(seconds, max(until - time.time(), 0.0))
-                left = f"{timedelta(seconds=round(seconds))} left" if task.time_remaining else ""
+                left = f"{timedelta(seconds=round(seconds))} left" if seconds else ""
                 bar.update(number, figures=figures, left=left)
                 if bar.disable and is_new:
                     words = (f"{what}: {done} of {total}", figures, left)

@@ -162,12 +162,10 @@ def rehearse(
     views: Views = None,
     members: Members = None,
     data: Annotated[
-        Path,
-        typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False),
+        Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)
     ] = Path("data"),
     serve: Annotated[
-        bool,
-        typer.Option("--serve", help="Serve the files as Kaggle would, instead of training."),
+        bool, typer.Option("--serve", help="Serve the files as Kaggle would, instead of training.")
     ] = False,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
@@ -218,9 +216,7 @@ def committee(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN",
-            help="The names or folders of two or more runs.",
-            autocompletion=complete_run,
+            metavar="RUN", help="Names or folders of two or more runs.", autocompletion=complete_run
         ),
     ],
     name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",
