@@ -140,7 +140,7 @@ def train(
                     "These settings were chosen by the rows held out. So this run's validation "
                     "accuracy is a little too high."
                 )
-            if source is not None and settings.get("source") != source.value:
+            if source is not None and settings.get("source") != source:
                 # The other source's files are not this one's
                 settings.pop("data", None)
             run = _train({**settings, **given}, members, submissions, bar)
