@@ -93,9 +93,30 @@ def test_programs(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr
 
 
-def test_every_block_of_code_is_run() -> None:
-    assert {language for language, _ in BLOCKS} <= {"sh", "python"}
-    assert {command.split()[0] for command in COMMANDS} <= {"kit", "make", "export"}
+def test_every_block_of_code_is_looked_at() -> None:
+    # Blocks without a language need another machine or its administrator
+    assert {language for language, _ in BLOCKS} == {"sh", "python", ""}
+    assert {command.split()[0] for command in COMMANDS} <= {"kit", "make"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        line
+        for language, block in BLOCKS
+        for line in block.splitlines()
+        if not language and line.startswith("kit ")
+    ],
+)
+def test_a_command_for_another_machine_is_spelt_right(command: str) -> None:
+    program, *arguments = command.split()
+    ended = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
