@@ -19,6 +19,25 @@ def checkout() -> Path | None:
     return None
 
 
+# How files begin that are saved as a CSV, but are none
+_FOREIGN = {
+    b"<": "an HTML page",
+    b"version https://git-lfs": "a Git LFS pointer",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+def foreign_kind(start: bytes) -> str | None:
+    """What a file is, where its first bytes show that it is no CSV; None where they may be one."""
+    if not start:
+        return "an empty file"
+    kinds = (kind for magic, kind in _FOREIGN.items() if start[:4096].lstrip().startswith(magic))
+    return next(kinds, None)
+
+
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[Path]:
     """Add `path` to an OSError that names no file, such as that of a full disk."""

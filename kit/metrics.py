@@ -220,6 +220,6 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     mean, squares = float(differences.mean()), float((differences**2).sum())
     z = max(0.0, abs(float(differences.sum())) - 1 / seeds) / math.sqrt(squares) if squares else 0.0
     p_value = math.erfc(z / math.sqrt(2))
-    half_width = NormalDist().inv_cdf(0.975) * float(differences.std()) / math.sqrt(n)
+    half_width = _Z * float(differences.std()) / math.sqrt(n)
     interval = max(-1.0, mean - half_width), min(1.0, mean + half_width)
     return Comparison(mean, interval, p_value, p_value < 0.05)

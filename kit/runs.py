@@ -140,13 +140,11 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
     while True:
         stamp = f"{second:%Y%m%d-%H%M%S}"
         hidden = submissions / f".{stamp}-{name}"
-        if not any(submissions.glob(f"*{stamp}-*")):
-            with suppress(FileExistsError):
-                hidden.mkdir()
-                if not (submissions / f"{stamp}-{name}").exists():
-                    break
-                # Another process has just finished a run with that name
-                hidden.rmdir()
+        with suppress(FileExistsError):
+            hidden.mkdir()
+            if set(submissions.glob(f"*{stamp}-*")) == {hidden}:
+                break
+            hidden.rmdir()
         second += timedelta(seconds=1)
     try:
         draft = Draft(hidden)
@@ -168,8 +166,7 @@ def find_draft(submissions: Path, run: str) -> Draft | Run:
     for parent in (folder.parent, submissions):
         if _is_run(parent / name):
             return Run(parent / name)
-        hidden = parent / f".{name}"
-        if _is_draft(hidden):
+        if _is_draft(hidden := parent / f".{name}"):
             draft = Draft(hidden)
             # Metrics are written last: only the renaming is missing
             return draft.finish() if (hidden / METRICS).exists() else draft
@@ -239,10 +236,8 @@ def translate_record(record: dict[str, Any]) -> dict[str, Any]:
         new["settings"] = defaults | _renamed(new["settings"])
     if isinstance(new.get("plan"), list):
         new["plan"] = [defaults | _renamed(each) for each in new["plan"] if isinstance(each, dict)]
-    if isinstance(new.get("members"), list):
-        new["members"] = [
-            translate_record(each) for each in new["members"] if isinstance(each, dict)
-        ]
+    if isinstance(members := new.get("members"), list):
+        new["members"] = [translate_record(each) for each in members if isinstance(each, dict)]
     return new
 
 

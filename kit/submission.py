@@ -4,31 +4,29 @@ import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.errors import DataError
-from kit.files import write_whole
+from kit.files import foreign_kind, write_whole
 
 COLUMNS = ("ImageId", "Label")
 
 _HEADER = ",".join(COLUMNS)
 _EXPECTED = {"ImageId": "a whole number, 1 or more", "Label": "a digit, 0 to 9"}
 _PLAIN_ROW = re.compile(rb"([1-9][0-9]{0,17}),([0-9])")
-# sign, leading zeros, figures, a point
-_WHOLE = re.compile(r"([+-]?)(0*)([0-9]+)(\.0*)?")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_PLAIN_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
+# A number written in another way. A longer one need not fit an int64, and no file has so many rows
+_READABLE_NUMBER = re.compile(r'\s*"?\s*([+-]?[0-9]{1,18})(\.0*)?\s*"?\s*')
 # Kaggle's 28,000 rows take 0.2 MiB; with ten probabilities in each row, 6 MiB
 _MOST_BYTES, _MOST_LINES = 16 * 2**20, 2 * 2**20
+# Image id, label, line; None in place of what cannot be read
+_Row = tuple[int | None, int | None, int]
 _TEXT_BYTES = bytes([*range(0x20, 0x7F), *b"\t\r\n"])
+_REMEDY = "Name a CSV file, such as the submission.csv of a run"
 _BOM = b"\xef\xbb\xbf"
-_NO_CSV = {
-    b"<!doctype": "an HTML page",
-    b"<html": "an HTML page",
-    b"version https://git-lfs": "a Git LFS pointer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,9 @@ def write_submission(path: Path, predicted: NDArray[np.integer[Any]]) -> None:
         ValueError: `predicted` is not such an array.
         OSError: the file cannot be written; what was at `path` is untouched.
     """
-    if predicted.ndim != 1 or not predicted.size or predicted.dtype.kind not in "iu":
-        raise ValueError(f"{predicted.dtype} {predicted.shape} are no predictions")
-    if predicted.min() < 0 or predicted.max() > 9:
-        raise ValueError(f"predictions {predicted.min()} to {predicted.max()} are not digits 0–9")
+    is_row_of_integers = predicted.ndim == 1 and predicted.dtype.kind in "iu" and predicted.size
+    if not is_row_of_integers or predicted.min() < 0 or predicted.max() > 9:
+        raise ValueError(f"{predicted.dtype} {predicted.shape}: not one digit, 0–9, for each image")
     rows = (f"{image_id},{label}\n" for image_id, label in enumerate(predicted.tolist(), start=1))
     write_whole(path, f"{_HEADER}\n{''.join(rows)}")
 
@@ -99,9 +96,14 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     check, rows = _inspect(path, None)
     if not check.ok:
         first = "; ".join(str(fault) for fault in check.faults[:3])
-        count = "1 fault" if len(check.faults) == 1 else f"{len(check.faults):,} faults"
-        raise DataError(f"{path}: {count}: {first}", f"See every fault with: kit check {path}")
-    return np.array([row.label for row in sorted(rows)], dtype=np.int64)
+        what = f"{path}: {count_faults(check.faults)}: {first}"
+        raise DataError(what, f"See every fault with: kit check {path}")
+    return np.array([label for _, label, _ in sorted(rows)], dtype=np.int64)
+
+
+def count_faults(faults: tuple[Fault, ...]) -> str:
+    """Word how many faults there are: `1 fault`, `2 faults`."""
+    return "1 fault" if len(faults) == 1 else f"{len(faults):,} faults"
 
 
 def check_submission(path: Path | str, rows: int | None = None) -> SubmissionCheck:
@@ -117,25 +119,14 @@ def check_submission(path: Path | str, rows: int | None = None) -> SubmissionChe
     return _inspect(Path(path), rows)[0]
 
 
-class _Row(NamedTuple):
-    """A row of the file, with None in place of what cannot be read."""
-
-    image_id: int | None
-    label: int | None
-    line: int
-
-
 def _inspect(path: Path, expected: int | None) -> tuple[SubmissionCheck, list[_Row]]:
     content = _read_bytes(path)
     reader = _Reader(content)
     faults = reader.faults + _faults_of_all(reader.rows, reader.end, expected)
-    if not content:
-        faults = [Fault(1, None, _HEADER, "nothing", "the file is empty")]
-    for start, what in _NO_CSV.items():
-        if content[:4096].lstrip().lower().startswith(start):
-            faults = [Fault(1, None, "a CSV", what, "the file is not a CSV")]
+    if (kind := foreign_kind(content)) is not None:
+        faults = [Fault(1, None, "a CSV", kind, "the file is not a CSV")]
     faults.sort(key=lambda fault: fault.line)
-    ids = [row.image_id for row in reader.rows if row.image_id is not None]
+    ids = [image_id for image_id, _, _ in reader.rows if image_id is not None]
     check = SubmissionCheck(not faults, len(reader.rows), tuple(faults), ids == sorted(ids))
     return check, reader.rows
 
@@ -144,21 +135,16 @@ def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist", "Name an existing CSV file") from error
     except OSError as error:
-        reason = f"{path} cannot be read: {error.strerror}"
-        raise DataError(reason, "Name a CSV file, such as the submission.csv of a run") from error
+        raise DataError(f"{path} cannot be read: {error.strerror}", _REMEDY) from error
     head = content[:4096]
     strange = len(head.translate(None, _TEXT_BYTES))
     if strange * 4 > len(head):
-        problem = f"not a CSV: {strange:,} of its first {len(head):,} bytes are not plain text"
-    elif len(content) > _MOST_BYTES or content.count(b"\n") > _MOST_LINES:
+        raise DataError(f"{path} is not a CSV: {strange:,} bytes are not plain text", _REMEDY)
+    if len(content) > _MOST_BYTES or content.count(b"\n") > _MOST_LINES:
         most = f"{_MOST_BYTES // 2**20} MiB or {_MOST_LINES:,} lines"
-        problem = f"too big for a submission: more than {most}"
-    else:
-        return content
-    raise DataError(f"{path} is {problem}", "Name a CSV file, such as the submission.csv of a run")
+        raise DataError(f"{path} is too big for a submission: more than {most}", _REMEDY)
+    return content
 
 
 class _Reader:
@@ -171,28 +157,26 @@ class _Reader:
         self._width = len(COLUMNS)
         lines = self._split(content)
         self.end = len(lines) + 1
-        header = ""
-        plain_rows = True
+        header, plain_rows = "", True
         for line, raw in enumerate(lines, start=1):
             if not header and _PLAIN_ROW.fullmatch(raw.strip()):
                 header = _shown(raw.decode("ascii"))
                 self._fault(line, None, _HEADER, header, "the header is missing")
             if plain_rows and (row := _PLAIN_ROW.fullmatch(raw)):
-                self.rows.append(_Row(int(row[1]), int(row[2]), line))
+                self.rows.append((int(row[1]), int(row[2]), line))
             elif text := self._text(line, raw):
                 if header:
                     self._read_row(line, text)
                 else:
-                    header = text
-                    plain_rows = self._read_header(line, text, lines[line:])
+                    header, plain_rows = text, text == _HEADER
+                    self._read_header(line, text, lines[line:])
         if not header:
             self._fault(1, None, _HEADER, "no text", "the header is missing")
 
-    def _fault(self, line: int, column: str | None, *words: str) -> None:
-        self.faults.append(Fault(line, column, *words))
+    def _fault(self, line: int, column: str | None, expected: str, found: str, *kinds: str) -> None:
+        self.faults += [Fault(line, column, expected, found, kind) for kind in kinds]
 
     def _split(self, content: bytes) -> list[bytes]:
-        """The lines without their ends."""
         if content.startswith(_BOM):
             self._fault(1, None, "no byte order mark", "EF BB BF", "the file starts with a BOM")
             content = content.removeprefix(_BOM)
@@ -205,38 +189,30 @@ class _Reader:
             lines = [line.removesuffix(b"\r") for line in lines]
         if rest:
             lines.append(rest)
-            end = "the end of the file"
-            self._fault(len(lines), None, "LF", end, "the last line has no end")
+            self._fault(len(lines), None, "LF", "the end of the file", "the last line has no end")
         return lines
 
     def _text(self, line: int, raw: bytes) -> str:
         """The text of a line; empty where the line is blank."""
         if raw.endswith(b"\r"):
             self._fault(line, None, "LF", "CR", "a carriage return ends the line")
-            raw = raw[:-1]
-        if b"\0" in raw:
-            self._fault(line, None, "text", "a NUL byte", "the line holds a NUL byte")
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            found = f"byte {raw[error.start]:02X}"
-            self._fault(line, None, "UTF-8", found, "the line is not UTF-8")
-        text = raw.decode("utf-8", "replace")
+        # What is not UTF-8 is no number and no column's name either
+        text = raw.removesuffix(b"\r").decode("utf-8", "replace")
         if not text.strip():
             self._fault(line, None, "a row", _shown(text), "the line is blank")
             return ""
         return text
 
-    def _read_header(self, line: int, text: str, rows: list[bytes]) -> bool:
-        """Find what is wrong with the header, and where it puts each column; True if nothing is."""
+    def _read_header(self, line: int, text: str, rows: list[bytes]) -> None:
+        """Find what is wrong with the header, and where it puts each column."""
         names = [name.removeprefix('"').removesuffix('"') for name in text.split(",")]
         wrong = {
             "the header is quoted": '"' in text,
             "the columns are in another order": [*filter(COLUMNS.count, names)] == [*COLUMNS[::-1]],
             "there are extra columns": len(names) > len(COLUMNS),
         }
-        for message in (message for message, is_so in wrong.items() if is_so):
-            self._fault(line, None, _HEADER, _shown(text), message)
+        kinds = (kind for kind, is_so in wrong.items() if is_so)
+        self._fault(line, None, _HEADER, _shown(text), *kinds)
         places = {}
         for place, column in enumerate(COLUMNS):
             if column in names:
@@ -251,7 +227,6 @@ class _Reader:
         commas = [row.count(b",") for row in rows]
         if commas.count(len(names) - 1) >= commas.count(len(COLUMNS) - 1):
             self._places, self._width = places, len(names)
-        return text == _HEADER
 
     def _read_row(self, line: int, text: str) -> None:
         fields = text.split(",")
@@ -261,32 +236,20 @@ class _Reader:
         image_id, label = (self._whole_number(line, column, fields) for column in COLUMNS)
         if label is not None and not 0 <= label <= 9:
             self._fault(line, "Label", _EXPECTED["Label"], str(label), "the label is out of range")
-        self.rows.append(_Row(image_id, label, line))
+        self.rows.append((image_id, label, line))
 
     def _whole_number(self, line: int, column: str, fields: list[str]) -> int | None:
-        """The number in a column, or None where there is none to read."""
         place = self._places.get(column)
         if place is None or place >= len(fields):
             return None
-        field = fields[place]
-        bare = field.strip().removeprefix('"').removesuffix('"').strip()
-        whole, number = _WHOLE.fullmatch(bare), _NUMBER.fullmatch(bare)
-        sign, zeros, figures, point = whole.groups() if whole else ("", "", "", "")
-        # a longer number need not fit an int64, and no file has so many rows
-        too_long = len(figures) > 18
-        wrong = {
-            "the field has spaces around it": field != field.strip(),
-            "the field is quoted": '"' in field,
-            "the field is empty": not bare,
-            "the field is not a number": bare and not number,
-            "the field is not a whole number": number and (point or not whole),
-            "the number has leading zeros": zeros,
-            "the number has a sign": sign == "+" or (sign and figures == "0"),
-            "the number is out of range": too_long,
-        }
-        for message in (message for message, is_so in wrong.items() if is_so):
-            self._fault(line, column, _EXPECTED[column], _shown(field), message)
-        return int(sign + figures) if whole and not too_long else None
+        field, expected = fields[place], _EXPECTED[column]
+        readable = _READABLE_NUMBER.fullmatch(field)
+        if not _PLAIN_NUMBER.fullmatch(field):
+            kind = "not a plain whole number" if field.strip() else "empty"
+            self._fault(line, column, expected, _shown(field), f"the field is {kind}")
+        elif not readable:
+            self._fault(line, column, expected, _shown(field), "the number is out of range")
+        return int(readable[1]) if readable else None
 
 
 def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fault]:
@@ -295,10 +258,10 @@ def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fau
     count = "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
     wanted = "1 row or more" if expected is None else f"{expected:,} rows"
     if len(rows) < (expected or 1):
-        message = "there are too few rows" if expected else "there are no rows"
-        faults.append(Fault(end, None, wanted, count, message))
+        kind = "too few" if expected else "no"
+        faults.append(Fault(end, None, wanted, count, f"there are {kind} rows"))
     elif expected and len(rows) > expected:
-        faults.append(Fault(rows[expected].line, None, wanted, count, "there are too many rows"))
+        faults.append(Fault(rows[expected][2], None, wanted, count, "there are too many rows"))
     lines: dict[int, int] = {}
     unreadable = 0
     for image_id, _, line in rows:
@@ -306,8 +269,7 @@ def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fau
             unreadable += 1
         elif image_id < 1 or (expected and image_id > expected):
             wanted = f"1 to {expected}" if expected else "1 or more"
-            message = "the id is out of range"
-            faults.append(Fault(line, "ImageId", wanted, str(image_id), message))
+            faults.append(Fault(line, "ImageId", wanted, str(image_id), "the id is out of range"))
         elif image_id in lines:
             found = f"{image_id}, also on line {lines[image_id]}"
             faults.append(Fault(line, "ImageId", "each id once", found, "the id is repeated"))
@@ -325,5 +287,4 @@ def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fau
 
 
 def _shown(text: str) -> str:
-    """Text from a file, escaped for a terminal and cut to 40 characters."""
     return repr(text if len(text) <= 40 else f"{text[:39]}…")

@@ -1,7 +1,8 @@
-"""The commands of the README and of docs/, run as they stand (with one epoch), and its numbers."""
+"""The README and docs/: their commands and programs, run with one epoch; links; numbers."""
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +19,19 @@ PAGES = [
     README,
     *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))),
 ]
+# Language and text of each block of code
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+]
 COMMANDS = [
     line.split("#")[0].strip()
-    for page in PAGES
-    for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for language, block in BLOCKS
+    if language == "sh"
     for line in block.splitlines()
 ]
+PROGRAMS = [block for language, block in BLOCKS if language == "python"]
 # The last value of an option counts, also where a page gives one: a second of training is enough.
 # Batches of 600 divide the rows of every source; a smaller last one would be compiled on its own
 SHORT = {
@@ -69,6 +77,48 @@ def test_command(
     assert capsys.readouterr().out
 
 
+def test_programs(tmp_path: Path) -> None:
+    # One after another: a later one reads the run that the first makes
+    assert "kit.train(" in PROGRAMS[0]
+    for program in PROGRAMS:
+        short = program.replace('preset="quick"', 'preset="baseline", epochs=1, hidden=(32,)')
+        run = next((tmp_path / "submissions").glob("2*"), Path("submissions/RUN"))
+        ended = subprocess.run(
+            [sys.executable, "-c", short.replace("submissions/RUN", str(run))],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_every_block_of_code_is_looked_at() -> None:
+    # Blocks without a language need another machine or its administrator
+    assert {language for language, _ in BLOCKS} == {"sh", "python", ""}
+    assert {command.split()[0] for command in COMMANDS} <= {"kit", "make"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        line
+        for language, block in BLOCKS
+        for line in block.splitlines()
+        if not language and line.startswith("kit ")
+    ],
+)
+def test_a_command_for_another_machine_is_spelt_right(command: str) -> None:
+    program, *arguments = command.split()
+    ended = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
 def test_make_knows_the_goal(command: str) -> None:
     ended = subprocess.run(
@@ -91,18 +141,28 @@ def test_the_readme_is_short() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        "README.md",
-        "docs/kaggle.md",
-        "docs/training.md",
-        "docs/experiments.md",
-        "submissions/README.md",
+        str(page.relative_to(ROOT))
+        for folder in (".", "benchmarks", "data", "docs", "submissions")
+        for page in sorted((ROOT / folder).glob("*.md"))
     ],
 )
-def test_links_lead_to_files(page: str) -> None:
+def test_links_lead_to_files_and_their_parts(page: str) -> None:
     path = ROOT / page
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
-    for link in links:
-        assert link.startswith("https://") or (path.parent / link).exists(), link
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if link.startswith("https://"):
+            continue
+        file, _, part = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not part or part in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
 
 
 def test_results_are_those_of_the_benchmark() -> None:

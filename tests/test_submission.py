@@ -70,7 +70,7 @@ def test_write_refuses_what_is_no_prediction_and_leaves_the_file(
     path: Path, predicted: np.ndarray
 ) -> None:
     path.write_bytes(GOOD)
-    with pytest.raises(ValueError, match=r"no predictions|not digits"):
+    with pytest.raises(ValueError, match="not one digit"):
         write_submission(path, predicted)
     assert path.read_bytes() == GOOD
     assert list(path.parent.iterdir()) == [path]
@@ -87,13 +87,10 @@ def test_what_is_written_is_right_and_reads_back(path: Path, predicted: np.ndarr
     np.testing.assert_array_equal(labels, predicted)
 
 
-NOT_WHOLE = "the field is not a whole number"
-NO_NUMBER = "the field is not a number"
+NO_NUMBER = "the field is not a plain whole number"
 ID, DIGIT = "a whole number, 1 or more", "a digit, 0 to 9"
 QUOTED, RENAMED = b'"ImageId","Label"', "the column has another name"
 CR = "a carriage return ends the line"
-SPACES = "the field has spaces around it"
-ZEROS, SIGN = "the number has leading zeros", "the number has a sign"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +127,7 @@ ZEROS, SIGN = "the number has leading zeros", "the number has a sign"
             ],
         ),
         (HEADER, [(2, None, "5 rows", "0 rows", "there are too few rows")]),
-        (b"", [(1, None, "ImageId,Label", "nothing", "the file is empty")]),
+        (b"", [(1, None, "a CSV", "an empty file", "the file is not a CSV")]),
         # the ids
         (
             HEADER + b"1,2\n2,0\n2,9\n4,7\n5,3\n",
@@ -193,14 +190,12 @@ ZEROS, SIGN = "the number has leading zeros", "the number has a sign"
         (
             GOOD.replace(b"3,9", b"3,\xff"),
             [
-                (4, None, "UTF-8", "byte FF", "the line is not UTF-8"),
                 (4, "Label", DIGIT, "'\N{REPLACEMENT CHARACTER}'", NO_NUMBER),
             ],
         ),
         (
             GOOD.replace(b"3,9", b"3,\x00"),
             [
-                (4, None, "text", "a NUL byte", "the line holds a NUL byte"),
                 (4, "Label", DIGIT, r"'\x00'", NO_NUMBER),
             ],
         ),
@@ -264,21 +259,21 @@ def test_each_fault_of_the_header_is_found(
         (b"3,nine", "Label", "'nine'", [NO_NUMBER]),
         (b"3,nan", "Label", "'nan'", [NO_NUMBER]),
         (b"3,\xef\xbc\x99", "Label", "'\N{FULLWIDTH DIGIT NINE}'", [NO_NUMBER]),
-        (b"3,9.0", "Label", "'9.0'", [NOT_WHOLE]),
-        (b"3,8.6", "Label", "'8.6'", [NOT_WHOLE]),
-        (b"3,9e0", "Label", "'9e0'", [NOT_WHOLE]),
-        (b"3.0,9", "ImageId", "'3.0'", [NOT_WHOLE]),
+        (b"3,9.0", "Label", "'9.0'", [NO_NUMBER]),
+        (b"3,8.6", "Label", "'8.6'", [NO_NUMBER]),
+        (b"3,9e0", "Label", "'9e0'", [NO_NUMBER]),
+        (b"3.0,9", "ImageId", "'3.0'", [NO_NUMBER]),
         (b"3,10", "Label", "10", ["the label is out of range"]),
         (b"3,-1", "Label", "-1", ["the label is out of range"]),
         (b"9" * 5000 + b",9", "ImageId", f"'{'9' * 39}…'", ["the number is out of range"]),
         (b"3,", "Label", "''", ["the field is empty"]),
         (b",9", "ImageId", "''", ["the field is empty"]),
-        (b'3,"9"', "Label", "'\"9\"'", ["the field is quoted"]),
-        (b"3, 9", "Label", "' 9'", [SPACES]),
-        (b"3,09", "Label", "'09'", [ZEROS]),
-        (b"+3,9", "ImageId", "'+3'", [SIGN]),
-        (b"3,-0", "Label", "'-0'", [SIGN]),
-        (b" +03.0,9", "ImageId", "' +03.0'", [SPACES, NOT_WHOLE, ZEROS, SIGN]),
+        (b'3,"9"', "Label", "'\"9\"'", [NO_NUMBER]),
+        (b"3, 9", "Label", "' 9'", [NO_NUMBER]),
+        (b"3,09", "Label", "'09'", [NO_NUMBER]),
+        (b"+3,9", "ImageId", "'+3'", [NO_NUMBER]),
+        (b"3,-0", "Label", "'-0'", [NO_NUMBER]),
+        (b" +03.0,9", "ImageId", "' +03.0'", [NO_NUMBER]),
     ],
 )
 def test_each_fault_of_a_field_is_found(
@@ -329,7 +324,7 @@ def test_a_lost_line_end_of_the_header_leaves_the_other_rows_alone(path: Path) -
 def test_a_fault_reads_as_one_line() -> None:
     fault = Fault(4, "Label", DIGIT, "'x'", NO_NUMBER)
     assert str(fault) == (
-        "line 4, Label: the field is not a number (expected a digit, 0 to 9, found 'x')"
+        "line 4, Label: the field is not a plain whole number (expected a digit, 0 to 9, found 'x')"
     )
     whole_line = Fault(5, None, "a row", "''", "the line is blank")
     assert str(whole_line) == "line 5: the line is blank (expected a row, found '')"
@@ -348,7 +343,7 @@ def test_read_names_the_first_faults_how_many_and_the_remedy(path: Path) -> None
         read_submission(path)
     assert raised.value.what == (
         f"{path}: 4 faults: "
-        "line 2, Label: the field is not a number (expected a digit, 0 to 9, found 'x'); "
+        f"line 2, Label: {NO_NUMBER} (expected a digit, 0 to 9, found 'x'); "
         "line 4, Label: the label is out of range (expected a digit, 0 to 9, found 10); "
         "line 5, Label: the field is empty (expected a digit, 0 to 9, found '')"
     )
@@ -356,7 +351,7 @@ def test_read_names_the_first_faults_how_many_and_the_remedy(path: Path) -> None
 
 
 def test_a_missing_file_a_folder_and_a_locked_file_are_named(path: Path) -> None:
-    with pytest.raises(DataError, match=r"submission\.csv does not exist"):
+    with pytest.raises(DataError, match=r"submission\.csv cannot be read: No such file"):
         check_submission(path)
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         check_submission(path.parent)

@@ -31,8 +31,7 @@ def root(
         ),
     ] = False,
     debug: Annotated[
-        bool,
-        typer.Option("--debug", help="Show the traceback of a failure; works anywhere."),
+        bool, typer.Option("--debug", help="Show the traceback of a failure; works anywhere.")
     ] = False,
 ) -> None:
     """Read the options before the command."""

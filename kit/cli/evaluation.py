@@ -2,16 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kit.cli.app import app
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
-
-if TYPE_CHECKING:
-    from kit.evaluation.judging import Validation
 
 TEST_ROWS = 28_000
 # The text shows the first faults, --json all of them
@@ -25,9 +22,7 @@ Examples:
   kit validate 20260131-120000-tuned --json"""
 )
 def validate(
-    run: RunName = None,
-    submissions: Submissions = SUBMISSIONS,
-    json: Json = False,
+    run: RunName = None, submissions: Submissions = SUBMISSIONS, json: Json = False
 ) -> None:
     """Judge a run on the images of the Keras test split that it has not seen."""
     from kit.data.mnist import load_keras
@@ -35,52 +30,29 @@ def validate(
     from kit.runs import find_run
 
     found = find_run(submissions, run)
-    validation = validate_run(found, load_keras().test)
+    judged = validate_run(found, load_keras().test)
+    accuracy, confusion = asdict(judged.accuracy), judged.confusion.tolist()
     if json:
-        print_json(
-            {
-                "run": found.name,
-                "n_total": validation.n_total,
-                "n_overlap": validation.n_overlap,
-                **asdict(validation.accuracy),
-                "confusion": validation.confusion.tolist(),
-                "digits": [asdict(digit) for digit in validation.digits],
-            }
-        )
+        totals = {"run": found.name, "n_total": judged.n_total, "n_overlap": judged.n_overlap}
+        digits = [asdict(digit) for digit in judged.digits]
+        print_json({**totals, **accuracy, "confusion": confusion, "digits": digits})
         return
-    seen = f"{validation.n_overlap:,} seen in training"
-    print_lines(
-        [
-            f"Run {found.name} on the Keras test split",
-            f"{validation.n_total:,} images, {seen}, judged on {validation.accuracy.n:,}",
-            f"Accuracy {with_interval(**asdict(validation.accuracy))}",
-        ]
-    )
-    _print_digits(validation)
-
-
-def _print_digits(validation: "Validation") -> None:
+    seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
+    print_lines([f"Run {found.name} on the Keras test split", f"{judged.n_total:,} images, {seen}"])
+    print_lines([f"Accuracy {with_interval(**accuracy)}"])
     print_table(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
-        [[str(digit), *map(str, row)] for digit, row in enumerate(validation.confusion.tolist())],
+        [[str(digit), *map(str, row)] for digit, row in enumerate(confusion)],
     )
-    print_table(
-        "Each digit",
-        ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"],
-        [
-            [
-                str(digit.digit),
-                str(digit.n),
-                *(
-                    "–" if x is None else f"{x:.2%}"
-                    for x in (digit.precision, digit.recall, digit.f1)
-                ),
-                f"{digit.interval[0]:.2%} to {digit.interval[1]:.2%}",
-            ]
-            for digit in validation.digits
-        ],
-    )
+    rows = []
+    for digit in judged.digits:
+        low, high = digit.interval
+        shares = (digit.precision, digit.recall, digit.f1)
+        worded = ["–" if share is None else f"{share:.2%}" for share in shares]
+        rows.append([str(digit.digit), str(digit.n), *worded, f"{low:.2%} to {high:.2%}"])
+    columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
+    print_table("Each digit", columns, rows)
 
 
 @app.command(
@@ -95,7 +67,7 @@ def check(
     json: Json = False,
 ) -> None:
     """List every fault of a submission file."""
-    from kit.submission import check_submission
+    from kit.submission import check_submission, count_faults
 
     checked = check_submission(file, rows)
     if json:
@@ -107,11 +79,9 @@ def check(
     else:
         for fault in checked.faults[:SHOWN_FAULTS]:
             print_lines([f"{file}, {fault}"])
-        more = len(checked.faults) - SHOWN_FAULTS
-        if more > 0:
-            print_lines([f"… and {more:,} more; --json lists them all"])
-        count = "1 fault" if len(checked.faults) == 1 else f"{len(checked.faults):,} faults"
-        note(f"{file}: {count}; it has {checked.rows:,} rows.")
+        if more := checked.faults[SHOWN_FAULTS:]:
+            print_lines([f"… and {len(more):,} more; --json lists them all"])
+        note(f"{file}: {count_faults(checked.faults)}; it has {checked.rows:,} rows.")
         note("Mend those lines, or make a new file with: kit train --source kaggle")
     if not checked.ok:
         raise typer.Exit(3)

@@ -24,13 +24,13 @@ def run(arguments: list[str]) -> int:
         code = app(arguments or ["--help"], prog_name="kit", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except SystemExit as ended:
-        # typer, too, ends so when the reader of a pipe has gone
-        if isinstance(ended.__context__, BrokenPipeError):
-            return _without_reader()
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BrokenPipeError:
-        return _without_reader()
+    except (SystemExit, BrokenPipeError) as ended:
+        # typer, too, exits when the reader of a pipe has gone
+        if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+            return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        # Else Python would try to write the rest when it ends, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KitError as error:
         return _fail(error, error.what, error.remedy, error.exit_code, debug)
     except OSError as error:
@@ -45,24 +45,14 @@ def run(arguments: list[str]) -> int:
             command = context.command_path if context is not None else "kit"
             return _fail(error, error.format_message(), f"See: {command} --help", 2, debug)
         what = f"A bug in the kit: {type(error).__name__}: {error}"
-        return _fail(
-            error, what, "Repeat the command with --debug and report what it shows.", 1, debug
-        )
-
-
-def _without_reader() -> int:
-    # Else Python would try to write the rest when it ends, and complain
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 141
+        remedy = "Repeat the command with --debug and report what it shows."
+        return _fail(error, what, remedy, 1, debug)
 
 
 def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    bold, plain = ("\033[1;31m", "\033[0m") if _in_colour() else ("", "")
+    in_colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    bold, plain = ("\033[1;31m", "\033[0m") if in_colour else ("", "")
     typer.echo(f"{bold}{' '.join(what.split())}{plain}\n{remedy}", err=True)
     return exit_code
-
-
-def _in_colour() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")

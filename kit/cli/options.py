@@ -1,21 +1,13 @@
 """Options that several commands share."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-
-class SourceName(StrEnum):
-    """Where digits come from."""
-
-    keras = "keras"
-    kaggle = "kaggle"
-
-
 Source = Annotated[
-    SourceName | None, typer.Option(help="Where the digits come from. [default: keras]")
+    Literal["keras", "kaggle"] | None,
+    typer.Option(help="Where the digits come from. [default: keras]"),
 ]
 Data = Annotated[
     Path | None,

@@ -39,17 +39,20 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
         print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
         return
     from rich import box
-    from rich.console import Console, JustifyMethod
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     rows = list(rows)
     for number, column in enumerate(columns):
-        justify: JustifyMethod = "left" if number == 0 else "right"
         # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
         words = [word for row in [columns, *rows] for word in row[number].split()]
-        table.add_column(Text(column), justify=justify, min_width=max(map(len, words), default=0))
+        table.add_column(
+            Text(column),
+            justify="right" if number else "left",
+            min_width=max(map(len, words), default=0),
+        )
     for row in rows:
         # Text, because [brackets] are no markup
         table.add_row(*(Text(cell) for cell in row))
@@ -64,100 +67,75 @@ def with_interval(accuracy: float | None, n: int, interval: tuple[float, float])
     return f"{accuracy:.2%} (95% interval {low:.2%} to {high:.2%}, {n:,} images)"
 
 
-def figures(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> dict[str, Any]:
-    """Return a run's figures for --json, with those of its members.
+def print_run(
+    run: "Run", *, as_json: bool, scores: "Mapping[str, Accuracy] | None" = None, **more: object
+) -> None:
+    """Print a run's figures, with those of its members, for a person or a program.
 
     Args:
         run: the run.
-        scores: the accuracy of each run on hidden labels, by name, if known.
+        as_json: whether a program reads them.
+        scores: the accuracy of the run and of each member on hidden labels, by name, if known.
+        more: what is added to the JSON.
     """
-    metrics, file = run.metrics, run.metrics["submission"]
-    told = {
-        **metrics,
-        "run": run.name,
-        "submission": None if file is None else str(run.folder / file),
-    }
-    if "members" in metrics and scores is not None:
-        told["members"] = [
-            {**member, "score": asdict(scores[member["run"]])} for member in metrics["members"]
-        ]
-    return told
+    file = run.metrics["submission"]
+    told = {**run.metrics, "run": run.name, "submission": file and run.folder / file, **more}
+    scored = {name: asdict(accuracy) for name, accuracy in (scores or {}).items()}
+    if scored:
+        told["score"] = scored[run.name]
+    if scored and "members" in told:
+        told["members"] = [{**each, "score": scored[each["run"]]} for each in told["members"]]
+    if as_json:
+        print_json(told)
+        return
+    if "members" in told:
+        _print_members(told["members"])
+    print_lines(_lines(told, run.folder))
 
 
-def tell(run: "Run", scores: "Mapping[str, Accuracy] | None" = None) -> None:
-    """Print a run's figures; for a committee, its members first.
-
-    Args:
-        run: the run.
-        scores: the accuracy of each run on hidden labels, by name, if known.
-    """
-    if "members" in run.metrics:
-        _tell_members(run.metrics["members"], scores)
-    print_lines(_told(run))
-
-
-def _tell_members(members: list[dict[str, Any]], scores: "Mapping[str, Accuracy] | None") -> None:
-    columns = ["member", "preset", "seed", "normalization", "validation, %", "keras_test, %"]
-    rows = [
-        [
-            member["run"],
-            member["preset"],
-            str(member["seed"]),
-            word_normalization(member["normalization"]),
-            # keras_test is None if MNIST was not on this machine
-            *(
-                _percent((member[kind] or {}).get("accuracy"))
-                for kind in ("validation", "keras_test")
-            ),
-        ]
-        for member in members
-    ]
-    if scores is not None:
-        columns.append("score, %")
-        rows = [[*row, _percent(scores[row[0]].accuracy)] for row in rows]
+def _print_members(members: list[dict[str, Any]]) -> None:
+    kinds = [kind for kind in ("validation", "keras_test", "score") if kind in members[0]]
+    rows = []
+    for member in members:
+        normalization = member["normalization"] or {}
+        width, slant = normalization.get("width"), normalization.get("slant")
+        ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
+        # keras_test is None if MNIST was not on this machine
+        accuracies = [(member[kind] or {}).get("accuracy") for kind in kinds]
+        rows.append(
+            [
+                *(member["run"], member["preset"], str(member["seed"]), ", ".join(ways) or "–"),
+                *("–" if x is None else f"{100 * x:.2f}" for x in accuracies),
+            ]
+        )
+    columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
     print_table("Members", columns, rows)
 
 
-def word_normalization(settings: dict[str, Any] | None) -> str:
-    """Word the setting `normalization`, as JSON has it: `width 20, slant`, or a dash for none."""
-    width, slant = (settings or {}).get("width"), (settings or {}).get("slant")
-    ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
-    return ", ".join(ways) or "–"
-
-
-def _percent(accuracy: float | None) -> str:
-    return "–" if accuracy is None else f"{100 * accuracy:.2f}"
-
-
-def _told(run: "Run") -> list[str]:
-    metrics = run.metrics
-    overlap, members = metrics["overlap"].get("test"), metrics.get("members")
-    what, by_all = ("committee", " by all members") if members else ("run", "")
-    lines = [_made(run)]
+def _lines(told: dict[str, Any], folder: Path) -> list[str]:
+    members, overlap, seconds = told.get("members"), told["overlap"].get("test"), told["seconds"]
+    if members:
+        lines = [f"Committee of {len(members)} runs: {folder}"]
+    else:
+        epochs = "1 epoch" if told["epochs"] == 1 else f"{told['epochs']} epochs"
+        trained = f"Trained {epochs} on {told['rows']['train']:,} rows in {seconds['fit']:.0f} s"
+        lines = [f"{trained}, {seconds['total']:.0f} s in all: {folder}"]
     for kind, name in (("validation", "Validation"), ("keras_test", "Keras test")):
+        figures = told[kind]
         # Of a single run, kit validate shows it
-        if metrics[kind] and metrics[kind]["n"] and (members or kind == "validation"):
-            shown = {key: metrics[kind][key] for key in ("accuracy", "n", "interval")}
-            lines.append(f"{name} accuracy {with_interval(**shown)}")
-    if not metrics["validation"]["n"]:
-        lines.append(
-            f"No row was held out for validation{by_all}: this {what} has no validation estimate."
-        )
+        if figures and figures["n"] and (members or kind == "validation"):
+            worded = with_interval(figures["accuracy"], figures["n"], figures["interval"])
+            lines.append(f"{name} accuracy {worded}")
+    if not told["validation"]["n"]:
+        what = " by all members: this committee" if members else ": this run"
+        lines.append(f"No row was held out for validation{what} has no validation estimate.")
     if overlap is None:
         lines.append("No submission: Kaggle's test.csv is missing (kit download fetches it).")
     else:
-        lines.append(f"Submission {run.folder / metrics['submission']}")
+        lines.append(f"Submission {told['submission']}")
         if overlap["n_overlap"]:
             seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
             lines.append(f"Overlap: {seen} were trained on, so its score would say nothing.")
+    if "score" in told:
+        lines.append(f"Score on the hidden labels {with_interval(**told['score'])}")
     return lines
-
-
-def _made(run: "Run") -> str:
-    metrics = run.metrics
-    if "members" in metrics:
-        return f"Committee of {len(metrics['members'])} runs: {run.folder}"
-    seconds = metrics["seconds"]
-    epochs = "1 epoch" if metrics["epochs"] == 1 else f"{metrics['epochs']} epochs"
-    trained = f"Trained {epochs} on {metrics['rows']['train']:,} rows"
-    return f"{trained} in {seconds['fit']:.0f} s, {seconds['total']:.0f} s in all: {run.folder}"

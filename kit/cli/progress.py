@@ -1,4 +1,7 @@
-"""Every bar: trainings, searches, transfers, and waiting for Kaggle. All of it is on stderr."""
+"""Every bar: trainings, searches, transfers, and waiting for Kaggle. All of it is on stderr.
+
+A person sees a bar, which is gone at the end. A log gets lines.
+"""
 
 import signal
 import sys
@@ -6,56 +9,60 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from kit.cli.output import note
 from kit.training.callback import Callback
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, ProgressColumn, TaskID
+    from rich.progress import Progress, ProgressColumn
 
     from kit.training.callback import Epoch
 
 
-def _bar(*columns: "ProgressColumn") -> "Progress":
+@contextmanager
+def _progress(*columns: "str | ProgressColumn", period: float = 30) -> "Iterator[Progress]":
+    """Rich's bar, whose time left follows from the last `period` seconds; disabled in a log."""
     from rich.console import Console
     from rich.progress import Progress
 
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(
+        "{task.description}", *columns, console=Console(stderr=True), transient=True,
+        disable=not sys.stderr.isatty(), speed_estimate_period=period,
+    )  # fmt: skip
+    with nullcontext() if bar.disable else bar:
+        yield bar
 
 
 class TrainingBar(Callback):
-    """Shows a training's progress on stderr: a bar for a person, a line for each epoch in a log."""
+    """Shows a training's progress: a bar for a person, a line for each epoch in a log.
 
-    def __init__(self, bar: "Progress | None", resume: str) -> None:
+    Attributes:
+        run: the name of the run, or of the committee, once it has one.
+    """
+
+    def __init__(self, bar: "Progress", resume: str) -> None:
         self._bar, self._resume = bar, resume
-        self._task: TaskID | None = None
-        self.run: str | None = None
-        self._epochs, self._members, self._member = 0, 0, ""
+        self._task = bar.add_task("Starting", total=None, figures="")
         self._was_interrupted = False
+        self.run: str | None = None
+        self._epochs = self._members = 0
+        self._member = ""
 
-    def interrupt(self, _number: int, _frame: object) -> None:
+    def interrupt(self, _number: int, _frame: object) -> NoReturn:
         """Handle Ctrl-C, and remember it.
 
-        JAX has the garbage collector call this, and Python ignores what is raised in there.
+        JAX has Python's garbage collector call it, and Python ignores what is raised in there. So
+        the next call of this object raises it again.
         """
         self._was_interrupted = True
         raise KeyboardInterrupt
 
-    def _raise_again(self) -> None:
-        if self._was_interrupted:
-            raise KeyboardInterrupt
-
     def on_stage(self, name: str) -> None:
         """Say that work without a measured length begins."""
-        self._raise_again()
-        shown = f"{self._member}{name}"
-        if self._bar is None:
-            note(f"{shown} …")
-        elif self._task is None:
-            self._task = self._bar.add_task(shown, total=None, figures="")
-        else:
-            self._bar.update(self._task, description=shown, figures="")
+        self._show(f"{self._member}{name}")
+        if self._bar.disable:
+            note(f"{self._member}{name} …")
 
     def on_committee_begin(self, run: str, members: int) -> None:
         """Say the committee's name, by which it can be resumed."""
@@ -75,30 +82,28 @@ class TrainingBar(Callback):
             self.run = run
             note(f"Run {run}; if it is interrupted: {self._resume} {run}")
         self.on_stage("Loading Keras")
-        if self._bar is not None and self._task is not None:
-            self._bar.reset(self._task, total=epochs)
+        self._bar.reset(self._task, total=epochs)
 
     def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Move the bar within an epoch."""
-        self._raise_again()
-        self._move(epoch, epoch - 1 + share, _figures(logs))
+        self._show(self._named(epoch), _figures(logs), epoch - 1 + share)
 
     def on_epoch_end(self, epoch: "Epoch", state: object) -> None:  # noqa: ARG002
         """Move the bar, or print a line."""
-        self._raise_again()
         logs = {"loss": epoch.loss, "accuracy": epoch.accuracy}
         if epoch.val_accuracy is not None:
             logs["val_accuracy"] = epoch.val_accuracy
-        self._move(epoch.epoch, epoch.epoch, _figures(logs))
-        if self._bar is None:
-            note(f"{self._member}Epoch {epoch.epoch}/{self._epochs}: {_figures(logs)}")
+        self._show(self._named(epoch.epoch), _figures(logs), epoch.epoch)
+        if self._bar.disable:
+            note(f"{self._named(epoch.epoch)}: {_figures(logs)}")
 
-    def _move(self, epoch: int, completed: float, figures: str) -> None:
-        if self._bar is not None and self._task is not None:
-            description = f"{self._member}Epoch {epoch}/{self._epochs}"
-            self._bar.update(
-                self._task, description=description, completed=completed, figures=figures
-            )
+    def _named(self, epoch: int) -> str:
+        return f"{self._member}Epoch {epoch}/{self._epochs}"
+
+    def _show(self, description: str, figures: str = "", completed: float | None = None) -> None:
+        if self._was_interrupted:
+            raise KeyboardInterrupt
+        self._bar.update(self._task, description=description, figures=figures, completed=completed)
 
 
 def _figures(logs: dict[str, float]) -> str:
@@ -107,93 +112,62 @@ def _figures(logs: dict[str, float]) -> str:
 
 @contextmanager
 def training_bar(resume: str) -> Iterator[TrainingBar]:
-    """Show a training's progress on stderr; an interruption prints the line that resumes it."""
-    bar = None
-    if sys.stderr.isatty():
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    """Show a training's progress; an interruption prints the line that resumes it."""
+    from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        bar = _bar(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-        )  # fmt: skip
-    shown = TrainingBar(bar, resume)
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        # Where it is ignored, it stays ignored
-        if before is signal.default_int_handler:
+    columns = (BarColumn(), "{task.fields[figures]}", TimeElapsedColumn(), "left")
+    with _progress(*columns, TimeRemainingColumn()) as bar:
+        shown = TrainingBar(bar, resume)
+        # Where Ctrl-C is ignored, it stays ignored
+        heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if heard:
             signal.signal(signal.SIGINT, shown.interrupt)
-        with bar or nullcontext():
+        try:
             yield shown
-    except (KeyboardInterrupt, OSError):
-        # A full disk loses no work either
-        if shown.run is not None:
-            note(f"Interrupted. Go on with: {resume} {shown.run}")
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class Clock:
-    """Estimates the time left from the trials that were finished since it was made.
-
-    Rich's own column forgets what is older than half a minute, and a trial takes longer.
-    """
-
-    def __init__(self, until: float | None) -> None:
-        self._began, self._until = time.time(), until
-        self._first = 0
-        self._last: int | None = None
-
-    def left(self, done: int, total: int) -> str:
-        """Word the time left, as `0:12:30 left`, or nothing before the first trial is done."""
-        if self._last is None:
-            self._first = done
-        elif done < self._last:
-            # Another lot of trials
-            self._began, self._first = time.time(), done
-        self._last = done
-        if done == self._first or done >= total:
-            return ""
-        now = time.time()
-        seconds = (now - self._began) / (done - self._first) * (total - done)
-        if self._until is not None:
-            seconds = min(seconds, max(self._until - now, 0.0))
-        return f"{timedelta(seconds=round(seconds))} left"
+        except (KeyboardInterrupt, OSError):
+            # A full disk loses no work either
+            if shown.run is not None:
+                note(f"Interrupted. Go on with: {resume} {shown.run}")
+            raise
+        finally:
+            if heard:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
 def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """Show on stderr how many trials are done: a bar for a person, a line each for a log.
+    """Show how many trials are done: a bar for a person, a line each for a log.
 
     Args:
         what: what is counted, in the plural.
         until: when no further one begins, in seconds since 1970; None for never.
     """
-    clock = Clock(until)
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
+
     # So that SIGTERM, too, ends the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    columns = ("{task.fields[figures]}", TimeElapsedColumn(), "{task.fields[left]}")
     try:
-        if sys.stderr.isatty():
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-
-            with _bar(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}"),
-            ) as bar:  # fmt: skip
-                task = bar.add_task(what, total=None, figures="", left="")
-                yield lambda done, total, figures: bar.update(
-                    task, completed=done, total=total, figures=figures,
-                    left=clock.left(done, total),
-                )  # fmt: skip
-        else:
-            told = -1
+        # A trial takes longer than half a minute
+        with _progress(BarColumn(), MofNCompleteColumn(), *columns, period=float("inf")) as bar:
+            number = bar.add_task(what, total=None, figures="", left="")
+            task = bar.tasks[0]
 
             def tell(done: int, total: int, figures: str) -> None:
-                nonlocal told
-                if done != told:
-                    told = done
-                    words = [f"{what}: {done} of {total}", figures, clock.left(done, total)]
+                is_first = task.total is None or done < task.completed
+                is_new = is_first or done != task.completed
+                if is_first:
+                    # Of these trials; others may have gone before
+                    bar.reset(number, total=total, completed=done)
+                    bar.advance(number, 0)
+                bar.update(number, completed=done, total=total)
+                seconds = task.time_remaining
+                if seconds and until is not None:
+                    seconds = min(seconds, max(until - time.time(), 0.0))
+                left = f"{timedelta(seconds=round(seconds))} left" if seconds else ""
+                bar.update(number, figures=figures, left=left)
+                if bar.disable and is_new:
+                    words = (f"{what}: {done} of {total}", figures, left)
                     note("  ".join(word for word in words if word))
 
             yield tell
@@ -210,29 +184,25 @@ def note_retry(what: str, seconds: float) -> None:
 
 @contextmanager
 def transfer_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a transfer's progress on stderr: a bar for a person, two lines for a log."""
-    if not sys.stderr.isatty():
-        note(f"{name} …")
-        yield lambda _done, _size: None
-        return
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    """Show a transfer's progress: a bar for a person, a line for a log."""
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with _bar(*columns, TimeRemainingColumn()) as bar:
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _progress(*columns) as bar:
+        if bar.disable:
+            note(f"{name} …")
         task = bar.add_task(name, total=None)
         yield lambda done, size: bar.update(task, completed=done, total=size)
 
 
 @contextmanager
 def judging_clock(ref: int | None) -> Iterator[None]:
-    """Show on stderr that a submission is waited for: how long already, for a person."""
-    told = f"Waiting for Kaggle to judge submission {ref} …"
-    if not sys.stderr.isatty():
-        note(told)
-        yield
-        return
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+    """Show that a submission is waited for: how long already, for a person."""
+    from rich.progress import SpinnerColumn, TimeElapsedColumn
 
-    with _bar(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()) as clock:
-        clock.add_task(told, total=None)
+    told = f"Waiting for Kaggle to judge submission {ref} …"
+    with _progress(SpinnerColumn(), TimeElapsedColumn()) as bar:
+        if bar.disable:
+            note(told)
+        bar.add_task(told, total=None)
         yield

@@ -67,7 +67,7 @@ def experiment(
             "Name one experiment, or leave --values out.",
         )
     numbers = _numbers(values)
-    given = {"epochs": epochs, "source": source and source.value, "data": data}
+    given = {"epochs": epochs, "source": source, "data": data}
     given = {setting: value for setting, value in given.items() if value is not None}
     base = make_config({"preset": "baseline", "name": "experiment", **given})
     # Small networks do not use several cores well, and each process needs a gigabyte or two
@@ -222,7 +222,7 @@ def tune(
         from kit.search.study import tune as tune_study
         from kit.search.workers import Job
 
-        given = {"epochs": epochs, "source": source and source.value, "data": data}
+        given = {"epochs": epochs, "source": source, "data": data}
         base = make_config({name: value for name, value in given.items() if value is not None})
         try:
             # It becomes the beginning of its runs' names

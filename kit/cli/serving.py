@@ -3,7 +3,6 @@
 import shlex
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.cli.output import note, print_json, print_lines
@@ -11,8 +10,6 @@ from kit.errors import UsageError
 
 if TYPE_CHECKING:
     from kit.data.rehearsal import Rehearsal
-
-_STATE = "local-kaggle.json"
 
 
 def serve_rehearsal(rehearsal: "Rehearsal", port: int, *, json: bool) -> None:
@@ -23,7 +20,7 @@ def serve_rehearsal(rehearsal: "Rehearsal", port: int, *, json: bool) -> None:
     """
     from kit.local_kaggle import LocalKaggle
 
-    state = rehearsal.folder / _STATE
+    state = rehearsal.folder / "local-kaggle.json"
     try:
         local = LocalKaggle(rehearsal.folder, rehearsal.solution, port=port, state=state)
     except OSError as error:
@@ -32,25 +29,15 @@ def serve_rehearsal(rehearsal: "Rehearsal", port: int, *, json: bool) -> None:
         ) from error
     with local:
         environment = local.environment()
-        copy = rehearsal.folder / "download"
         if json:
             print_json({"rehearsal": rehearsal.folder, "environment": environment})
         else:
-            print_lines(_instructions(environment, copy))
+            exported = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
+            data = f"--data {rehearsal.folder / 'download'}"
+            print_lines(["# In another terminal:", f"export {exported}", f"kit download {data}"])
+            print_lines([f"kit train --source kaggle {data}", "kit submit", "kit history"])
             note(f"Serving {rehearsal.folder} as Kaggle; its submissions stay in {state}.")
             note("Ctrl-C ends it.")
         # The reader of a pipe waits for the environment
         sys.stdout.flush()
         threading.Event().wait()
-
-
-def _instructions(environment: dict[str, str], copy: Path) -> list[str]:
-    settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
-    return [
-        "# In another terminal:",
-        f"export {settings}",
-        f"kit download --data {copy}",
-        f"kit train --source kaggle --data {copy}",
-        "kit submit",
-        "kit history",
-    ]

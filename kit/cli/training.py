@@ -1,30 +1,20 @@
 """kit train, kit rehearse, kit committee."""
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kit.cli.app import app
-from kit.cli.options import (
-    SUBMISSIONS,
-    Data,
-    Json,
-    Source,
-    Storage,
-    Submissions,
-    complete_run,
-)
-from kit.cli.output import figures, note, print_json, print_lines, tell, with_interval
+from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submissions, complete_run
+from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
 from kit.errors import UsageError
 
 if TYPE_CHECKING:
     from kit.cli.progress import TrainingBar
     from kit.runs import Run
-
 
 Preset = Annotated[
     str | None,
@@ -111,42 +101,20 @@ def train(
     given come from --config or --from-study, else from the preset. --members trains several runs
     that differ by seed and normalisation, and averages them in a run of its own.
     """
-    given = {
-        "source": source and source.value,
-        "data": data,
-        "preset": preset,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "hidden": tuple(hidden) if hidden else None,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "validation_fraction": validation_fraction,
-        "patience": patience,
-        "seed": seed,
-        "views": views,
-        "name": name,
-    }
-    given = {setting: value for setting, value in given.items() if value is not None}
-    if resume is not None and (given or config or members):
-        fixed = [*given, *["members"] * bool(members)] or ["config"]
+    given = _given(locals())
+    sources = {"--config": config, "--from-study": from_study, "--resume": resume}
+    named = [option for option, value in sources.items() if value is not None]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} each give settings.", "Give one of them.")
+    if resume is not None and (given or members):
+        fixed = [*given, *["members"] * bool(members)]
         options = ", ".join(f"--{setting.replace('_', '-')}" for setting in fixed)
         raise UsageError(
             f"--resume uses the settings of its run; {options} cannot change them.",
             "Leave them out, or train a new run without --resume.",
         )
-
     if from_study is None and trial is not None:
         raise UsageError("--trial needs a study.", "Name it with --from-study STUDY.")
-    if from_study is not None and (config or resume):
-        raise UsageError(
-            f"--from-study and {'--config' if config else '--resume'} both give settings.",
-            "Give one of them.",
-        )
-    if from_study is not None and preset is not None:
-        raise UsageError(
-            "--from-study gives every setting, so none would come from --preset.",
-            "Leave --preset out; other options win over the study's.",
-        )
 
     from kit.config import TrainConfig
     from kit.runs import read_settings
@@ -157,10 +125,11 @@ def train(
             run = resume_training(resume, submissions, bar)
         else:
             settings = read_settings(config) if config else {}
-            if preset is not None and set(TrainConfig.model_fields) <= set(settings):
+            is_full = from_study is not None or set(TrainConfig.model_fields) <= set(settings)
+            if preset is not None and is_full:
                 raise UsageError(
-                    f"{config} gives every setting, so none would come from --preset.",
-                    "Leave --preset out; other options win over the file's settings.",
+                    f"{named[0]} gives every setting, so none would come from --preset.",
+                    f"Leave --preset out; other options win over the settings of {named[0]}.",
                 )
             if from_study is not None:
                 from kit.search.study import trial_settings
@@ -171,14 +140,11 @@ def train(
                     "These settings were chosen by the rows held out. So this run's validation "
                     "accuracy is a little too high."
                 )
-            if source is not None and settings.get("source") != source.value:
+            if source is not None and settings.get("source") != source:
                 # The other source's files are not this one's
                 settings.pop("data", None)
             run = _train({**settings, **given}, members, submissions, bar)
-    if json:
-        print_json(figures(run))
-    else:
-        tell(run)
+    print_run(run, as_json=json)
 
 
 @app.command(
@@ -196,12 +162,10 @@ def rehearse(
     views: Views = None,
     members: Members = None,
     data: Annotated[
-        Path,
-        typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False),
+        Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)
     ] = Path("data"),
     serve: Annotated[
-        bool,
-        typer.Option("--serve", help="Serve the files as Kaggle would, instead of training."),
+        bool, typer.Option("--serve", help="Serve the files as Kaggle would, instead of training.")
     ] = False,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
@@ -215,6 +179,7 @@ def rehearse(
     labels of test.csv are hidden in solution.csv, which only the scoring reads. With --serve, a
     local Kaggle serves the files and scores submissions until Ctrl-C.
     """
+    given = _given(locals())
     from kit.config import make_config
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
@@ -226,18 +191,11 @@ def rehearse(
 
         serve_rehearsal(make_rehearsal(load_keras(), seed, data), port, json=json)
         return
-    given = {"preset": preset, "epochs": epochs, "views": views}
-    given = {setting: value for setting, value in given.items() if value is not None}
+    name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
+    settings = {**given, "source": "kaggle", "data": folder, "name": name}
     with training_bar(_resuming(submissions)) as bar:
         bar.on_stage("Making the rehearsal")
-        settings = {
-            "source": "kaggle",
-            "data": data / f"rehearsal-{seed}",
-            "seed": seed,
-            "name": f"rehearsal-{seed}",
-            **given,
-        }
-        # before the files: a setting that is wrong should cost nothing
+        # Before the files are made: a setting that is wrong should cost nothing
         make_config(settings)
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = _train(settings, members, submissions, bar)
@@ -245,12 +203,7 @@ def rehearse(
         judged.name: score_submission(judged.folder / "submission.csv", rehearsal.solution)
         for judged in (*members_of(run), run)
     }
-    score = asdict(scores[run.name])
-    if json:
-        print_json({**figures(run, scores), "rehearsal": str(rehearsal.folder), "score": score})
-        return
-    tell(run, scores)
-    print_lines([f"Score on the hidden labels {with_interval(**score)}"])
+    print_run(run, as_json=json, scores=scores, rehearsal=folder)
 
 
 @app.command(
@@ -263,9 +216,7 @@ def committee(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN",
-            help="The names or folders of two or more runs.",
-            autocompletion=complete_run,
+            metavar="RUN", help="Names or folders of two or more runs.", autocompletion=complete_run
         ),
     ],
     name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",
@@ -282,11 +233,15 @@ def committee(
 
     note("Averaging …")
     members = [find_run(submissions, run) for run in runs]
-    run = make_committee(members, submissions, name)
-    if json:
-        print_json(figures(run))
-    else:
-        tell(run)
+    print_run(make_committee(members, submissions, name), as_json=json)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of a command's options that are settings and were given."""
+    from kit.config import TrainConfig
+
+    names = [name for name in TrainConfig.model_fields if options.get(name) not in (None, [])]
+    return {name: options[name] for name in names}
 
 
 def _train(

@@ -4,26 +4,16 @@ import re
 from itertools import zip_longest
 
 from kit.data.digits import CLASSES, PIXELS
+from kit.files import foreign_kind
 
 REMEDY = "Download the file again with kit download, or use MNIST's own: kit train --source keras."
 _LABELS_REMEDY = (
     "Only train.csv has labels: check that the two files were not renamed or exchanged."
 )
-_HTML_REMEDY = (
-    "Kaggle answers with a page until you have signed in and accepted the competition's rules: "
-    "do so, then kit download."
-)
-# How files begin that are no CSV
-_FOREIGN = {
-    b"version https://git-lfs": (
-        "a Git LFS pointer",
-        "Fetch the file that it points to with git lfs pull.",
-    ),
-    b"<": ("an HTML page", _HTML_REMEDY),
-    b"PK\x03\x04": ("a zip archive", REMEDY),
-    b"\x1f\x8b": ("a gzip archive", REMEDY),
-    b"\xff\xfe": ("UTF-16 text", REMEDY),
-    b"\xfe\xff": ("UTF-16 text", REMEDY),
+_REMEDIES = {
+    "an HTML page": "Kaggle answers with a page until you have signed in and accepted the "
+    "competition's rules: do so, then kit download.",
+    "a Git LFS pointer": "Fetch the file that it points to with git lfs pull.",
 }
 _WHOLE_NUMBER = re.compile(rb"0|[1-9][0-9]{0,2}")
 # What a cut can leave of a value, where that is no value itself
@@ -38,9 +28,8 @@ def column_names(*, labelled: bool) -> list[str]:
 
 def foreign_content(start: bytes) -> tuple[str, str] | None:
     """What a file is, with its remedy, where its first bytes show that it is no CSV."""
-    if not start:
-        return "an empty file", REMEDY
-    return next((_FOREIGN[magic] for magic in _FOREIGN if start.lstrip().startswith(magic)), None)
+    kind = foreign_kind(start)
+    return None if kind is None else (kind, _REMEDIES.get(kind, REMEDY))
 
 
 def header_fault(start: bytes, *, labelled: bool) -> tuple[str, str] | None:

@@ -52,6 +52,30 @@ def test_ctrl_c_while_the_kit_starts_leaves_no_traceback() -> None:
         assert "kit/cli" not in process.communicate()[1], wait
 
 
+def test_ctrl_c_in_a_training_names_the_line_that_resumes_it(
+    kit: Kit, small_kaggle: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [KIT, *TRAIN, "--epochs", "5000", "--source", "kaggle", "--data", small_kaggle],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.startswith("Epoch 2/"))
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    # One run, hidden because it is not complete, and no file that is half written
+    (draft,) = (tmp_path / "submissions").iterdir()
+    run = draft.name.removeprefix(".")
+    assert draft.name == f".{run}"
+    assert {path.name for path in draft.iterdir()} <= {"config.json", "lock", "state.npz"}
+    assert json.loads((draft / "config.json").read_text())["settings"]["epochs"] == 5000
+    assert stderr.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {run}"
+    assert kit("history", "--offline", "--json").json["history"] == []
+
+
 def test_a_wrong_setting_deals_no_rehearsal(kit: Kit, tmp_path: Path) -> None:
     assert kit("rehearse", "--preset", "huge").exit_code == 2
     assert not (tmp_path / "data").exists()

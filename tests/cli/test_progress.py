@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from kit.cli.progress import Clock, training_bar
+from kit.cli.progress import search_bar, training_bar
 from kit.training.callback import Epoch, FitState
 
 
@@ -44,39 +45,82 @@ def test_an_ignored_ctrl_c_stays_ignored() -> None:
     try:
         with training_bar("kit train --resume") as bar:
             signal.raise_signal(signal.SIGINT)
-            bar.on_stage("Loading Keras")
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            bar.on_stage("Predicting")
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
 
 
-def test_time_left_follows_from_what_was_done_since_the_start() -> None:
-    clock = Clock(until=None)
-    assert clock.left(2, 10) == ""
-    clock._began = time.time() - 100
-    # two in 100 s, six to go
-    assert clock.left(4, 10) == "0:05:00 left"
-    assert clock.left(10, 10) == ""
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]]]:
+    """What a log was told of a search since the last call."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda: capsys.readouterr().err.splitlines()
+    signal.signal(signal.SIGTERM, before)
 
 
-def test_time_left_of_another_lot_hangs_on_that_lot_alone() -> None:
-    clock = Clock(until=None)
-    clock.left(3, 12)
-    clock._began = time.time() - 3_600
-    clock.left(12, 12)
-    assert clock.left(0, 2) == ""
-    clock._began -= 60
-    assert clock.left(1, 2) == "0:01:00 left"
+def test_time_left_follows_from_what_was_done_since_the_start(
+    told: Callable[[], list[str]],
+) -> None:
+    with search_bar("Trials") as tell:
+        # two were done before
+        tell(2, 10, "")
+        assert told() == ["Trials: 2 of 10"]
+        time.sleep(1)
+        tell(4, 10, "best 98%")
+        # two in a second, six to go
+        assert told()[0] in [f"Trials: 4 of 10  best 98%  0:00:0{s} left" for s in (3, 4, 5)]
+        tell(4, 10, "best 99%")
+        assert told() == []
+        tell(10, 10, "best 99%")
+        assert told() == ["Trials: 10 of 10  best 99%"]
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(30, "0:00:30 left"), (-5, "0:00:00 left")])
-def test_time_left_ends_with_the_time_allowed(seconds: float, words: str) -> None:
-    clock = Clock(until=time.time() + seconds)
-    assert clock.left(0, 4) == ""
-    clock._began = time.time() - 1_000
-    assert clock.left(1, 4) == words
+def test_time_left_of_another_lot_depends_on_that_lot_alone(told: Callable[[], list[str]]) -> None:
+    with search_bar("Trainings") as tell:
+        for done in (0, 100, 200):
+            tell(done, 200, "")
+        told()
+        tell(0, 8, "")
+        assert told() == ["Trainings: 0 of 8"]
+        time.sleep(1)
+        tell(2, 8, "")
+        assert told()[0] in [f"Trainings: 2 of 8  0:00:0{seconds} left" for seconds in (3, 4, 5)]
 
 
+@pytest.mark.parametrize(("seconds", "words"), [(7.4, "  0:00:06 left"), (-5, "")])
+def test_time_left_ends_with_the_time_allowed(
+    seconds: float, words: str, told: Callable[[], list[str]]
+) -> None:
+    with search_bar("Trials", until=time.time() + seconds) as tell:
+        tell(0, 400, "")
+        time.sleep(1)
+        tell(2, 400, "")
+    assert told()[1] == f"Trials: 2 of 400{words}"
+
+
+def test_a_person_sees_a_bar_and_no_lines() -> None:
+    shown = on_a_terminal(BARS, TERM="xterm")
+    assert "Member 1/2: Epoch 1/2" in shown
+    assert "loss 0.5000" in shown
+    assert "Trials" in shown
+    assert "3/8" in shown
+    assert "Trials: 3 of 8" not in shown
+
+
+BARS = """
+import time
+from kit.cli.progress import search_bar, training_bar
+with training_bar("kit train --resume") as bar:
+    bar.on_committee_begin("20260131-120000-x", 2)
+    bar.on_member_begin(1)
+    bar.on_run_begin("20260131-120000-x-1", 2)
+    bar.on_batches_end(1, 0.5, {"loss": 0.5})
+    time.sleep(0.3)
+with search_bar("Trials") as tell:
+    tell(3, 8, "")
+    time.sleep(0.3)
+"""
 NARROW = """
 from kit.cli.output import print_table
 print_table("Runs", ["run", "made"], [["20260131-120000-rehearsal-3-a-long-name", "on a day"]])
@@ -85,10 +129,16 @@ print_table("Runs", ["run", "made"], [["20260131-120000-rehearsal-3-a-long-name"
 
 def test_a_name_is_never_broken_however_narrow_the_terminal() -> None:
     # A real terminal, since a pipe gets no ruled table
+    shown = on_a_terminal(NARROW, COLUMNS="20")
+    assert "20260131-120000-rehearsal-3-a-long-name" in shown
+
+
+def on_a_terminal(program: str, **environment: str) -> str:
+    """What a program writes to the terminal that it runs on."""
     leader, follower = pty.openpty()
     subprocess.run(
-        [sys.executable, "-c", NARROW], stdout=follower, check=True,
-        env=os.environ | {"COLUMNS": "20"},
+        [sys.executable, "-c", program], stdout=follower, stderr=follower, check=True,
+        env=os.environ | {"COLUMNS": "120"} | environment,
     )  # fmt: skip
     os.close(follower)
     shown = b""
@@ -96,4 +146,4 @@ def test_a_name_is_never_broken_however_narrow_the_terminal() -> None:
         while part := os.read(leader, 4096):
             shown += part
     os.close(leader)
-    assert b"20260131-120000-rehearsal-3-a-long-name" in shown
+    return shown.decode()

@@ -65,5 +65,5 @@ def test_a_fault_names_the_file_it_is_in(solution: Path, submission: Path) -> No
 
 
 def test_a_missing_file_is_named(solution: Path, submission: Path) -> None:
-    with pytest.raises(DataError, match=r"submission\.csv does not exist"):
+    with pytest.raises(DataError, match=r"submission\.csv cannot be read: No such file"):
         score_submission(submission, solution)
