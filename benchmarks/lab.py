@@ -31,7 +31,7 @@ TITLES = {
 COLUMNS = [
     "value",
     "validation, %",
-    "keras test, %",
+    "Keras test, %",
     "parameters",
     "s an epoch",
     "s in all",

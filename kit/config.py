@@ -205,7 +205,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-SETTINGS = f"Settings are {', '.join(TrainConfig.model_fields)}; presets: {', '.join(PRESETS)}."
+_SETTINGS = f"Settings are {', '.join(TrainConfig.model_fields)}; presets: {', '.join(PRESETS)}."
 
 
 def make_config(given: dict[str, Any]) -> TrainConfig:
@@ -219,7 +219,9 @@ def make_config(given: dict[str, Any]) -> TrainConfig:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"{field}: the kit has no such setting.", _SETTINGS) from error
         found = f", found {first['input']!r}" if field else ""
         message = first["msg"].removeprefix("Value error, ")
         what = f"{field + ': ' if field else ''}{message}{found}."
-        raise UsageError(what, SETTINGS) from error
+        raise UsageError(what, "Change this setting, in the options or in its file.") from error

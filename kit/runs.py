@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from kit.config import SETTINGS, TrainConfig
+from kit.config import TrainConfig
 from kit.errors import DataError, KitError, UsageError
 from kit.files import write_whole
 
@@ -247,7 +247,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: the file cannot be read, is not a JSON object, or is a committee's record.
     """
-    record = _read_json(path, UsageError, SETTINGS)
+    remedy = "Name a JSON file of settings, such as a run's config.json."
+    record = _read_json(path, UsageError, remedy)
     if "committee" in record:
         raise UsageError(
             f"{path}: the record of a committee, which has no settings of its own.",
@@ -255,7 +256,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         )
     settings: Any = translate_record(record).get("settings", _renamed(record))
     if not isinstance(settings, dict):
-        raise UsageError(f"{path}: expected a JSON object of settings.", SETTINGS)
+        raise UsageError(f"{path}: expected a JSON object of settings.", remedy)
     return settings
 
 

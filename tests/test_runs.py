@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from kit.config import PRESETS, SETTINGS, make_config
+from kit.config import PRESETS, make_config
 from kit.errors import DataError, UsageError
 from kit.runs import (
     Draft,
@@ -416,9 +416,8 @@ def test_a_file_without_settings_is_named(text: str, what: str, tmp_path: Path) 
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
         read_settings(path)
-    remedy = "Name the config.json of one of its members." if "committee" in text else SETTINGS
     assert caught.value.what == f"{path}: {what}"
-    assert caught.value.remedy == remedy
+    assert "config.json" in caught.value.remedy
 
 
 def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -> None:

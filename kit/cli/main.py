@@ -43,7 +43,8 @@ def run(arguments: list[str]) -> int:
         if hasattr(error, "format_message"):
             context = getattr(error, "ctx", None)
             command = context.command_path if context is not None else "kit"
-            return _fail(error, error.format_message(), f"See: {command} --help", 2, debug)
+            what = error.format_message().replace("Value error, ", "")
+            return _fail(error, what, f"See: {command} --help", 2, debug)
         what = f"A bug in the kit: {type(error).__name__}: {error}"
         remedy = "Repeat the command with --debug and report what it shows."
         return _fail(error, what, remedy, 1, debug)

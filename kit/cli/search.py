@@ -121,7 +121,7 @@ def _tell_table(table: dict[str, Any]) -> None:
     marks = {lab: "lab's choice", kit: "kit's choice"}
     if kit == lab:
         marks = {kit: "kit's and lab's choice"}
-    columns = ["validation, %", "keras test, %", "parameters", "s an epoch", "s in all", "best"]
+    columns = ["validation, %", "Keras test, %", "parameters", "s an epoch", "s in all", "best"]
     print_table(
         f"{EXPERIMENTS[table['name']][0]}, seeds {', '.join(map(str, table['seeds']))}",
         [table["name"], *columns],
@@ -265,7 +265,7 @@ def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
         [
             [
                 str(trial["trial"]),
-                f"{100 * (trial['val_accuracy'] or 0.0):.2f}",
+                f"{100 * (trial['validation'] or 0.0):.2f}",
                 f"{trial['seconds'] or 0.0:.0f}",
                 ", ".join(f"{name} {_short(value)}" for name, value in trial["params"].items()),
             ]

@@ -341,7 +341,7 @@ def draw_experiment(table: dict[str, Any], path: Path) -> None:
             label = f"validation no longer rises after epoch {best}"
             axes.axvline(best, linestyle="--", color="grey", label=label)
         keras_test = [100 * row["keras_test"] for row in rows]
-        axes.plot(values, keras_test, "k^", label="keras test, mean over seeds")
+        axes.plot(values, keras_test, "k^", label="Keras test, mean over seeds")
         axes.set(xlabel="epoch", ylabel="accuracy, %")
     else:
         axes, time = figure.subplots(1, 2)

@@ -190,7 +190,7 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
         "best": [
             {
                 "trial": trial.number,
-                "val_accuracy": trial.value,
+                "validation": trial.value,
                 "params": trial.params,
                 **{name: trial.user_attrs.get(name) for name in attributes},
             }

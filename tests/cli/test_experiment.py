@@ -55,7 +55,7 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
 
     told = kit("experiment", "hidden", *settings[:-1], **JAX).stdout.splitlines()
     assert [line.split("\t")[0] for line in told[:5]] == ["hidden", "500", "700", "900", "1200"]
-    assert told[0].split("\t")[1:3] == ["validation, %", "keras test, %"]
+    assert told[0].split("\t")[1:3] == ["validation, %", "Keras test, %"]
     chosen = next(line for line in told[1:5] if "kit's" in line)
     assert int(chosen.split("\t")[0]) == figures["experiments"][3]["best_by_validation"]
     assert told[-1].startswith("Trained 0 networks in ")

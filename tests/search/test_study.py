@@ -135,8 +135,8 @@ def test_a_study_is_shown_with_its_best_trials_and_the_reasons_of_failures(
     best = figures["best"]
     assert len(best) == 10
     assert best[0]["trial"] == shown.best_trial.number
-    assert [one["val_accuracy"] for one in best] == sorted(
-        (one["val_accuracy"] for one in best), reverse=True
+    assert [one["validation"] for one in best] == sorted(
+        (one["validation"] for one in best), reverse=True
     )
     assert figures["failures"] == {15: "MemoryError: OOM", 16: "interrupted, or its worker died"}
     assert "dropout" in figures["importances"]
