@@ -20,7 +20,6 @@ from kit.kaggle.exchange import (
     Trouble,
     explain,
     failure_of,
-    failure_of_response,
     refused_credential,
 )
 
@@ -177,10 +176,10 @@ class Kaggle:
         if not hasattr(_types(), "ApiGetSubmissionLimitsRequest"):
             return None
         answer = self._call("asking for the submissions left", "GetSubmissionLimits")
-        return Limits(
-            *(int(answer.get(key) or 0) for key in ("numToday", "numTotal", "numAllowedNow")),
-            bool(answer.get("limitedByTotal")),
+        today, total, left = (
+            int(answer.get(key) or 0) for key in ("numToday", "numTotal", "numAllowedNow")
         )
+        return Limits(today, total, left, bool(answer.get("limitedByTotal")))
 
     def list_files(self) -> dict[str, int]:
         """The competition's files by name, with their sizes in bytes."""
@@ -207,8 +206,9 @@ class Kaggle:
         try:
             self.call_once(name, **fields)
         except CallFailure as failure:
-            if isinstance(failure.__cause__, requests.TooManyRedirects):
-                return str(failure.__cause__.response.headers["Location"])
+            redirect = failure.__cause__
+            if isinstance(redirect, requests.TooManyRedirects) and redirect.response is not None:
+                return str(redirect.response.headers["Location"])
             raise
         raise CallFailure(Trouble.NONSENSE)
 
@@ -243,11 +243,10 @@ class Kaggle:
     def list_submissions(self) -> list[Submission]:
         """All submissions, newest first."""
         doing = "listing the submissions"
-        return [
-            submission
-            for page in self._pages(doing, "ListSubmissions")
-            for submission in self._read(doing, lambda page=page: _submissions(page))
-        ]
+        pages = list(self._pages(doing, "ListSubmissions"))
+        return self._read(
+            doing, lambda: [submission for page in pages for submission in _submissions(page)]
+        )
 
     def get_submission(self, ref: int) -> Submission:
         """One submission, as it stands now."""

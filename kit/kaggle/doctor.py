@@ -11,7 +11,7 @@ from kit.errors import KitError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, Credential, find_credentials
 from kit.kaggle.download import find_files
-from kit.kaggle.refusals import ENTER, limit_remedy
+from kit.kaggle.exchange import ENTER, limit_remedy
 
 _READABLE_BY_OTHERS = 0o044
 _KERAS_SECONDS = 120

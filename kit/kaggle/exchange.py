@@ -221,8 +221,7 @@ def _network_error(failure: CallFailure, doing: str) -> NetworkError:
         ),
         Trouble.NO_TRUST: (
             f"Kaggle's certificate could not be trusted, {doing}.",
-            "Check the clock. Behind a company's proxy, name its certificates in "
-            "REQUESTS_CA_BUNDLE.",
+            "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE.",
         ),
         Trouble.TIMEOUT: (f"Kaggle did not answer in time, {doing}.", _LATER),
         Trouble.BROKEN: (f"The connection to Kaggle broke off, {doing}.", _LATER),
