@@ -329,10 +329,7 @@ class Kaggle:
 
     def transfer_session(self) -> requests.Session:
         """A session for transfers: with time-outs, without credentials."""
-        session = requests.Session()
-        # Else ~/.netrc would give credentials
-        session.auth = _no_credentials
-        return self._limited(session)
+        return self._limited(_AnonymousSession())
 
     def _call(self, doing: str, name: str, **fields: Any) -> dict[str, Any]:
         return self.retry(doing, lambda: self.call_once(name, **fields))
@@ -454,8 +451,15 @@ class _TimeLimitedAdapter(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+class _AnonymousSession(requests.Session):
+    """Sends no credentials: else `~/.netrc` would give some, to each address of a redirect too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request
+
+    def rebuild_auth(self, *_redirect: object) -> None:
+        """Leave the request of a redirect without credentials."""
 
 
 def _attempt(exchange: Callable[[], T]) -> T:

@@ -80,7 +80,7 @@ def failure_of(error: Exception) -> CallFailure:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return failure_of_response(error.response)
     if isinstance(error, requests.exceptions.ProxyError):
-        return CallFailure(Trouble.PROXY)
+        return CallFailure(_proxy_trouble(error))
     if isinstance(error, requests.exceptions.SSLError):
         return CallFailure(Trouble.NO_TRUST)
     if isinstance(error, requests.ConnectTimeout):
@@ -135,6 +135,13 @@ def _connection_trouble(error: requests.ConnectionError) -> Trouble:
     ):
         return Trouble.NO_CONNECTION
     return Trouble.BROKEN
+
+
+def _proxy_trouble(error: requests.exceptions.ProxyError) -> Trouble:
+    """Urllib3 also blames the proxy where a connection through it is reset, which may be late."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    cause = getattr(reason, "original_error", None)
+    return Trouble.BROKEN if isinstance(cause, ConnectionError) else Trouble.PROXY
 
 
 def _seconds(header: str | None) -> float | None:
