@@ -248,11 +248,20 @@ class Kaggle:
             doing, lambda: [submission for page in pages for submission in _submissions(page)]
         )
 
-    def get_submission(self, ref: int) -> Submission:
-        """One submission, as it stands now."""
+    def get_submission(self, ref: int) -> Submission | None:
+        """One submission, as it stands now; None while Kaggle does not know it yet."""
         doing = "asking for the submission"
-        answer = self._call(doing, "GetSubmission", ref=ref)
-        return self._read(doing, lambda: _submission(answer))
+
+        def once() -> dict[str, Any] | None:
+            try:
+                return self.call_once("GetSubmission", ref=ref)
+            except CallFailure as failure:
+                if failure.status != 404:
+                    raise
+                return None
+
+        answer = self.retry(doing, once)
+        return None if answer is None else self._read(doing, lambda: _submission(answer))
 
     def retry(
         self, doing: str, once: Callable[[], T], futile_tries: Callable[[], int] | None = None

@@ -58,6 +58,15 @@ class Attempt(BaseModel):
         """Whether it has a score or was rejected. Words new to the kit count as pending."""
         return self.status in ("COMPLETE", "ERROR")
 
+    @property
+    def accuracy(self) -> float | None:
+        """The public score, where it is an accuracy: a number from 0 to 1."""
+        try:
+            score = float(self.public_score or "")
+        except ValueError:
+            return None
+        return score if 0 <= score <= 1 else None
+
     def is_shown_by(self, submission: "Submission") -> bool:
         """Whether a submission in Kaggle's list is this attempt, which is open."""
         left = _dense(submission.description)

@@ -17,8 +17,17 @@ from kit.errors import CompetitionError, DataError, KitError, NetworkError, Usag
 from kit.kaggle.client import Kaggle, Limits, Submission
 from kit.kaggle.entry import Entry
 from kit.kaggle.exchange import ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
-from kit.kaggle.receipt import RECEIPT, Attempt, Kept, drop, has_mark, keep
-from kit.kaggle.receipt import load_receipt, load_receipts, mark_of
+from kit.kaggle.receipt import (
+    RECEIPT,
+    Attempt,
+    Kept,
+    drop,
+    has_mark,
+    keep,
+    load_receipt,
+    load_receipts,
+    mark_of,
+)
 from kit.kaggle.upload import upload
 
 # Told the submissions left, or None where Kaggle does not say; whether to go ahead
