@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from kit import __version__
 from kit.errors import CompetitionError, CredentialsError, UsageError
@@ -32,13 +31,14 @@ from kit.kaggle.exchange import (
     failure_of,
     refused_credential,
 )
+from kit.kaggle.sessions import AnonymousSession, CallAdapter, TransferAdapter
 
 K = TypeVar("K")
 T = TypeVar("T")
 
-# Seconds until a connection must stand; before the second try, doubled from try to try; at most
-# between two tries; and what Kaggle may ask for with `Retry-After` and still be waited for
-CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0, 120.0
+# Seconds before the second try, doubled from try to try; at most between two tries; and what Kaggle
+# may ask for with `Retry-After` and still be waited for
+FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.0, 30.0, 120.0
 # Entries that are asked for in a page; pages and entries of a list that are read at most
 PAGE, MOST_PAGES, MOST_ENTRIES = 100, 500, 10_000
 
@@ -47,46 +47,6 @@ _ENVIRONMENTS = {"PROD": "PROD", "LOCALHOST": "LOCAL", "TEST": "TEST"}
 _NO_TOKEN = "-"  # noqa: S105 - it stands for none
 # What requests, the SDK and the reading of an answer raise where it is not what it should be
 _EXCHANGE_ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError)
-
-
-class _Adapter(HTTPAdapter):
-    """Gives each request a time-out, since the SDK gives none."""
-
-    def __init__(self, timeout: float) -> None:
-        self._limits = (min(CONNECT_SECONDS, timeout), timeout)
-        super().__init__()
-
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **options: Any
-    ) -> requests.Response:
-        options["timeout"] = options.get("timeout") or self._limits
-        return super().send(request, *args, **options)
-
-
-class _CallAdapter(_Adapter):
-    """Follows no redirect, which would carry a token to another host.
-
-    Nor does it leave refusals to the SDK, which fails at words of Kaggle's that it does not know.
-    """
-
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **options: Any
-    ) -> requests.Response:
-        response = super().send(request, *args, **options)
-        if response.status_code >= 300:
-            raise requests.HTTPError(response=response)
-        return response
-
-
-class _AnonymousSession(requests.Session):
-    """Sends no credentials: else `~/.netrc` would give some, to each address of a redirect too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = lambda request: request
-
-    def rebuild_auth(self, *_redirect: object) -> None:
-        """Leave the request of a redirect without credentials."""
 
 
 class _Json:
@@ -168,12 +128,14 @@ class Kaggle:
         """The competition, as it stands to the user."""
         return self._ask("asking for the competition", "GetCompetition", read_competition)
 
-    def check_open(self) -> None:
-        """Check that the competition's deadline has not passed; a CompetitionError if it has."""
-        deadline = self.competition().deadline
+    def check_open(self) -> Competition:
+        """The competition, whose deadline has not passed; a CompetitionError if it has."""
+        competition = self.competition()
+        deadline = competition.deadline
         if deadline is not None and deadline < datetime.now(UTC):
             what = f"The competition is closed: its deadline was {deadline:%Y-%m-%d %H:%M} UTC."
             raise CompetitionError(what, f"It takes no more submissions: see {COMPETITION_PAGE}")
+        return competition
 
     def limits(self) -> Limits | None:
         """How many submissions are left, or None if the installed version of the SDK cannot ask."""
@@ -183,9 +145,8 @@ class Kaggle:
 
     def list_files(self) -> dict[str, int]:
         """The competition's files by name, with their sizes in bytes."""
-        return self._list(
-            "listing the competition's files", "ListDataFiles", "files", read_file_size
-        )
+        doing = "listing the competition's files"
+        return self._list(doing, "ListDataFiles", "files", read_file_size)
 
     def check_rules(self) -> None:
         """Ask for a file, without fetching it: that needs the rules to be accepted."""
@@ -289,7 +250,7 @@ class Kaggle:
 
     def transfer_session(self) -> requests.Session:
         """A session for transfers: with time-outs, without credentials."""
-        return self._limited(_AnonymousSession(), _Adapter)
+        return self._limited(AnonymousSession(), TransferAdapter)
 
     def _ask(self, doing: str, name: str, read: Callable[[dict[str, Any]], T], **fields: Any) -> T:
         """Make a call that may be made again, and read its answer."""
@@ -360,7 +321,7 @@ class Kaggle:
         client = KaggleClient(env=place, api_token=_NO_TOKEN, user_agent=agent)
         client.__enter__()
         # The SDK has no other door to its session
-        self._session = self._limited(client.http_client()._session, _CallAdapter)  # noqa: SLF001
+        self._session = self._limited(client.http_client()._session, CallAdapter)  # noqa: SLF001
         self._client = client
         if self.credential.kind == "key":
             self._session.auth = (self.credential.username or "", self.credential.secret)
@@ -369,7 +330,7 @@ class Kaggle:
         else:
             self._log_in()
 
-    def _limited(self, session: requests.Session, kind: type[_Adapter]) -> requests.Session:
+    def _limited(self, session: requests.Session, kind: type[TransferAdapter]) -> requests.Session:
         for scheme in ("https://", "http://"):
             session.mount(scheme, kind(self._timeout))
         return session
