@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fetching import ROWS
+from file_host import FileHost
 from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
 from kit.local_kaggle import LocalKaggle
@@ -80,3 +82,26 @@ def turn_to(local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
 def little_patience(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For servers that stall: give up on them at once."""
     monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", "0.2")
+
+
+@pytest.fixture
+def tables(competition_files: Path) -> dict[str, bytes]:
+    """The competition's three files."""
+    return {name: (competition_files / name).read_bytes() for name in ROWS}
+
+
+@pytest.fixture
+def host(
+    tables: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FileHost]:
+    """A host of these files that answers as it is told to, and the environment turned to it."""
+    with FileHost(tables) as running:
+        running.turn_to(monkeypatch)
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the files are downloaded to."""
+    return tmp_path / "data"
