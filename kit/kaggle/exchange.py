@@ -66,19 +66,19 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
         trouble: what went wrong.
         status: the HTTP status, or None where there was none.
         words: what Kaggle said, or what is known of the cause, in one line; may be empty.
-        remedy: what helps against the cause; may be empty.
         retry_after: after how many seconds Kaggle asks to try again, or None.
         is_kaggles: whether the answer is in Kaggle's own JSON, rather than a proxy's page.
         location: where the answer redirects, or None.
+        remedy: what helps against the cause; may be empty.
     """
 
     trouble: Trouble
     status: int | None = None
     words: str = ""
-    remedy: str = ""
     retry_after: float | None = None
     is_kaggles: bool = False
     location: str | None = None
+    remedy: str = ""
 
     @property
     def is_transient(self) -> bool:
@@ -106,7 +106,8 @@ def failure_of(error: Exception) -> CallFailure:
     errors = list(_chain(error))
     cause, words, trouble = errors[-1], str(errors[-1]), _trouble(errors[-1])
     if "CA certificate bundle" in words or trouble is Trouble.NO_TRUST:
-        return CallFailure(Trouble.NO_TRUST, None, *_about_certificates())
+        known, remedy = _about_certificates()
+        return CallFailure(Trouble.NO_TRUST, words=known, remedy=remedy)
     if "SOCKS support" in words:
         needs = "it is a SOCKS proxy, which needs the package PySocks"
         return _proxy_failure(error, needs, "Install it with: pip install PySocks")
@@ -255,9 +256,8 @@ def _proxy(error: Exception) -> str:
 def _proxy_failure(error: Exception, why: str, remedy: str) -> CallFailure:
     # Without the proxy's address, which may hold a password
     names = _proxy(error) or "the system's settings"
-    return CallFailure(
-        Trouble.PROXY, None, f"the one named by {names}: {why}", f"{remedy}; or unset {names}."
-    )
+    words = f"the one named by {names}: {why}"
+    return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}; or unset {names}.")
 
 
 def _about_certificates() -> tuple[str, str]:
