@@ -15,7 +15,8 @@ from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import CompetitionError, DataError, KitError, UsageError
 
 if TYPE_CHECKING:
-    from kit.kaggle.client import Kaggle, Limits
+    from kit.kaggle.answers import Limits
+    from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import Entry
     from kit.kaggle.history import HistoryRow
     from kit.kaggle.receipt import Attempt, Kept

@@ -166,7 +166,7 @@ class _Transfer:
             headers["Range"] = f"bytes={held}-"
         try:
             return session.get(address, headers=headers, stream=True)
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise failure_of(error) from None
 
     def _receive(self, response: requests.Response, held: int) -> None:

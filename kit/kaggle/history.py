@@ -8,7 +8,8 @@ from kit.kaggle.receipt import RECEIPT, Attempt, Kept, keep, load_receipts
 from kit.runs import Run, list_runs
 
 if TYPE_CHECKING:
-    from kit.kaggle.client import Kaggle, Submission
+    from kit.kaggle.answers import Submission
+    from kit.kaggle.client import Kaggle
 
 
 class HistoryRow(NamedTuple):

@@ -12,7 +12,7 @@ from kit.files import write_whole
 from kit.runs import list_runs
 
 if TYPE_CHECKING:
-    from kit.kaggle.client import Submission
+    from kit.kaggle.answers import Submission
 
 RECEIPT, RECEIPTS = "receipt.json", "receipts"
 # Old messages end with their mark, which Kaggle may have cut off; this much, without white space,

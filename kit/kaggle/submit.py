@@ -14,7 +14,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kit.errors import CompetitionError, DataError, KitError, NetworkError, UsageError
-from kit.kaggle.client import Kaggle, Limits, Submission
+from kit.kaggle.answers import Limits, Submission
+from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
 from kit.kaggle.exchange import ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
 from kit.kaggle.receipt import (

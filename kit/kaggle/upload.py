@@ -31,7 +31,7 @@ def upload(kaggle: Kaggle, content: bytes, file_name: str, modified: int) -> str
         try:
             with kaggle.transfer_session() as session:
                 answer = session.put(str(place["createUrl"]), content, allow_redirects=False)
-        except (requests.RequestException, LookupError, ValueError) as error:
+        except (OSError, LookupError, ValueError) as error:
             raise failure_of(error) from None
         if answer.status_code >= 400:
             raise transfer_failure(answer)

@@ -5,36 +5,18 @@ import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fetching import ROWS
 from file_host import FileHost, refused, zipped
-from small_competition import TEST_ROWS, TRAIN_ROWS
 
 from kit.cli.main import run
 from kit.errors import CompetitionError, CredentialsError, DataError, KitError, UsageError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.download import CompetitionFile, download, find_files
 from kit.local_kaggle import LocalKaggle
-
-ROWS = {"train.csv": TRAIN_ROWS, "test.csv": TEST_ROWS, "sample_submission.csv": TEST_ROWS}
-
-
-@pytest.fixture
-def tables(competition_files: Path) -> dict[str, bytes]:
-    return {name: (competition_files / name).read_bytes() for name in ROWS}
-
-
-@pytest.fixture
-def host(
-    tables: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FileHost]:
-    """A Kaggle of these files, and the environment turned to it."""
-    with FileHost(tables) as running:
-        running.turn_to(monkeypatch)
-        yield running
-        running.shutdown()
 
 
 def fetch(folder: Path) -> list[CompetitionFile]:

@@ -25,7 +25,8 @@ from runs import make_run
 from small_competition import LABELS, TEST_ROWS, write_labels
 
 from kit.errors import CompetitionError, KitError, NetworkError
-from kit.kaggle.client import Kaggle, Limits
+from kit.kaggle.answers import Limits
+from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import Credential
 from kit.kaggle.entry import prepare_entry
 from kit.kaggle.exchange import CallFailure, Trouble

@@ -1,4 +1,4 @@
-"""Transfers that go wrong on their way: what is continued, what is begun anew, and what is told."""
+"""Transfers that break off: what is continued, and what is begun anew."""
 
 import json
 import os
@@ -7,160 +7,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fetching import HELD, PART, ROWS, assert_whole, fetch, hold
 from file_host import (
     ADDRESS,
-    PAGE,
     Answer,
     FileHost,
     Request,
-    asked_host,
     cut,
-    endless,
     gzipped,
-    moved,
     page,
     partial,
     properly,
     refused,
-    unmeasured,
     whole,
     zipped,
 )
-from small_competition import TEST_ROWS, TRAIN_ROWS
 
-from kit.errors import CompetitionError, DataError, KitError, NetworkError
+from kit.errors import CompetitionError, DataError, NetworkError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.download import download, find_files
-
-ROWS = {"train.csv": TRAIN_ROWS, "test.csv": TEST_ROWS, "sample_submission.csv": TEST_ROWS}
-PART = ".digit-recognizer.zip.part"
-HELD = 100
-
-
-@pytest.fixture
-def tables(competition_files: Path) -> dict[str, bytes]:
-    return {name: (competition_files / name).read_bytes() for name in ROWS}
-
-
-@pytest.fixture
-def host(
-    tables: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FileHost]:
-    with FileHost(tables) as running:
-        running.turn_to(monkeypatch)
-        yield running
-        running.shutdown()
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-def fetch(folder: Path, tries: int = 3, timeout: float = 10.0) -> list[str]:
-    """Download the files; return what was told of tries that failed."""
-    told: list[str] = []
-    kaggle = Kaggle(
-        tries=tries,
-        timeout=timeout,
-        on_retry=lambda what, _seconds: told.append(what),
-        sleep=lambda _: None,
-    )
-    download(kaggle, folder, lambda _done, _size: None, ROWS)
-    return told
-
-
-def assert_whole(folder: Path, tables: dict[str, bytes]) -> None:
-    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == tables
-    assert not (folder / PART).exists()
-
-
-def hold(folder: Path, content: bytes) -> None:
-    """Leave a part of an earlier download."""
-    folder.mkdir(exist_ok=True)
-    (folder / PART).write_bytes(content)
-
-
-# Without a length or an ETag -----------------------------------------------------------------
-
-UNMEASURED: dict[str, Answer] = {
-    "chunked": unmeasured(chunked=True),
-    "until the connection closes": unmeasured(chunked=False),
-    "compressed for the way": gzipped(),
-}
-
-
-@pytest.mark.parametrize("name", UNMEASURED)
-def test_a_file_without_a_length_is_downloaded(
-    host: FileHost, tables: dict[str, bytes], folder: Path, name: str
-) -> None:
-    host.get_answers = [UNMEASURED[name]]
-    assert fetch(folder) == []
-    assert_whole(folder, tables)
-    assert host.ranges == [None]
-
-
-@pytest.mark.parametrize("ranges", [False, True])
-@pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize("after", [0, 120, 350])
-def test_a_file_without_a_length_that_breaks_off_is_not_taken_for_whole(
-    host: FileHost,
-    tables: dict[str, bytes],
-    folder: Path,
-    chunked: bool,
-    ranges: bool,
-    after: int,
-) -> None:
-    host.get_answers = [
-        unmeasured(chunked=chunked, cut=after),
-        unmeasured(chunked=chunked, ranges=ranges),
-    ]
-    assert len(fetch(folder)) == 1
-    assert_whole(folder, tables)
-    assert host.ranges == [None, f"bytes={after}-" if after else None]
-
-
-def test_a_compressed_transfer_that_breaks_off_is_begun_anew(
-    host: FileHost, tables: dict[str, bytes], folder: Path
-) -> None:
-    host.get_answers = [gzipped(cut=200), gzipped(), gzipped()]
-    assert len(fetch(folder)) == 1
-    assert_whole(folder, tables)
-
-
-def test_a_file_without_etag_is_continued(
-    host: FileHost, tables: dict[str, bytes], folder: Path
-) -> None:
-    host.etag = None
-    host.get_answers = [cut(HELD)]
-    fetch(folder)
-    assert host.ranges == [None, f"bytes={HELD}-"]
-    assert_whole(folder, tables)
-
-
-def test_a_listed_size_tells_what_the_file_without_a_length_lacks(
-    host: FileHost, tables: dict[str, bytes], folder: Path
-) -> None:
-    host.content = zipped({**tables, "test.csv": tables["test.csv"][:-3]})
-    host.get_answers = [unmeasured(chunked=True)]
-    with pytest.raises(DataError, match=r"test\.csv .* fewer than the 20 bytes"):
-        fetch(folder)
-    assert not list(folder.glob("*.csv"))
-
-
-def test_a_file_that_never_ends_is_refused(host: FileHost, folder: Path) -> None:
-    host.get_answers = [endless]
-    with pytest.raises(DataError, match="larger than the files in it"):
-        fetch(folder)
-    assert not (folder / PART).exists()
-    assert len(host.requests) == 1
-
-
-# Resuming ------------------------------------------------------------------------------------
+from kit.kaggle.download import download
 
 ANEW: dict[str, Answer] = {
     **{f"refused with {status}": refused(status) for status in (400, 401, 403, 404, 410, 412, 416)},
@@ -353,109 +221,3 @@ def test_kill_9_in_the_middle_then_again(host: FileHost, folder: Path) -> None:
     download(Kaggle(), folder, lambda _done, _size: None, rows)
     assert host.ranges == [None, f"bytes={half}-"]
     assert_whole(folder, tables)
-
-
-# Addresses and redirects ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_an_address_that_has_expired_is_asked_for_anew(
-    host: FileHost, tables: dict[str, bytes], folder: Path, status: int
-) -> None:
-    host.get_answers = [refused(status)]
-    assert fetch(folder) == []
-    assert [path for path, _ in host.requests] == [f"{ADDRESS}1", f"{ADDRESS}2"]
-    assert_whole(folder, tables)
-
-
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_host_that_refuses_each_address_is_told(
-    host: FileHost, folder: Path, status: int
-) -> None:
-    host.get_answers = [refused(status)] * 20
-    # No credential was sent, so that none can be at fault
-    with pytest.raises(CompetitionError, match="404" if status == 404 else "403"):
-        fetch(folder)
-    assert len(host.requests) == 2
-
-
-def test_redirects_of_a_download_are_followed_without_credentials(
-    host: FileHost, tables: dict[str, bytes], folder: Path, home: Path
-) -> None:
-    (home / ".netrc").write_text(
-        "machine storage.invalid login a password secret\n"
-        "machine elsewhere.invalid login b password secret\n"
-        "default login c password secret\n"
-    )
-    (home / ".netrc").chmod(0o600)
-    host.get_answers = [moved("http://elsewhere.invalid/zip?x=1"), cut(HELD)]
-    fetch(folder)
-    assert_whole(folder, tables)
-    assert [asked_host(path) for path, _ in host.requests] == [
-        "storage.invalid",
-        "elsewhere.invalid",
-        "storage.invalid",
-    ]
-    for _, headers in host.requests:
-        assert "Authorization" not in headers
-        assert "Cookie" not in headers
-
-
-@pytest.mark.parametrize("address", ["file:///etc/passwd", "http://[", "ftp://x.invalid/", ADDRESS])
-def test_addresses_that_are_none_are_told(host: FileHost, folder: Path, address: str) -> None:
-    # The last one leads to itself
-    host.get_answers = [moved(address)] * 200
-    with pytest.raises(NetworkError):
-        fetch(folder)
-
-
-# Something else than the file ----------------------------------------------------------------
-
-NONSENSE: dict[str, tuple[Answer, type[KitError]]] = {
-    "a page": (page, NetworkError),
-    "a page that says it is a zip": (
-        lambda request: request.send(200, PAGE, {"Content-Type": "application/zip"}),
-        DataError,
-    ),
-    "nothing": (lambda request: request.send(200, b""), NetworkError),
-    "no content": (lambda request: request.send(204, b""), NetworkError),
-    "not gzip, though it says so": (
-        lambda request: request.send(200, PAGE, {"Content-Encoding": "gzip"}),
-        NetworkError,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", NONSENSE)
-def test_something_else_than_the_file_is_told(
-    host: FileHost, tables: dict[str, bytes], folder: Path, name: str
-) -> None:
-    answer, error = NONSENSE[name]
-    host.get_answers = [answer] * 20
-    with pytest.raises(error):
-        fetch(folder)
-    assert not list(folder.glob("*.csv"))
-    host.get_answers = []
-    assert fetch(folder) == []
-    assert_whole(folder, tables)
-
-
-def test_a_host_that_falls_silent_is_given_up(
-    host: FileHost, tables: dict[str, bytes], folder: Path
-) -> None:
-    # kaggle-cli #113, #519: it stopped at some percentage, for ever
-    goes_on = threading.Event()
-
-    def falls_silent(request: Request) -> None:
-        request.send(200, request.server.content, cut=HELD)
-        request.wfile.flush()
-        goes_on.wait(30)
-
-    host.get_answers = [falls_silent]
-    told = fetch(folder, timeout=0.3)
-    goes_on.set()
-    assert len(told) == 1
-    assert "in time" in told[0]
-    assert host.ranges == [None, f"bytes={HELD}-"]
-    assert_whole(folder, tables)
-    assert find_files(folder, ROWS) is not None

@@ -2,7 +2,6 @@
 
 import socket
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,6 @@ from kit.kaggle.client import Kaggle
 from kit.kaggle.upload import upload
 
 CONTENT = b"ImageId,Label\n1,7\n" * 10_000
-
-
-@pytest.fixture
-def host(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileHost]:
-    with FileHost({}) as running:
-        running.turn_to(monkeypatch)
-        yield running
-        running.shutdown()
 
 
 def send(content: bytes = CONTENT, timeout: float = 10.0) -> str:
