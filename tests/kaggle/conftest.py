@@ -9,7 +9,6 @@ from faulty_kaggle import FaultyKaggle
 from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
 
-
 @pytest.fixture(scope="session")
 def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The competition's three files and its solution, a few rows each."""
