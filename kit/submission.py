@@ -96,7 +96,7 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     Raises:
         DataError: the file is missing, is no CSV, or has a fault; the first ones are named.
     """
-    check, rows = _inspect(path, None)
+    check, rows = _inspect(read_bytes(path), None)
     if not check.ok:
         first = "; ".join(str(fault) for fault in check.faults[:3])
         count = "1 fault" if len(check.faults) == 1 else f"{len(check.faults):,} faults"
@@ -114,7 +114,12 @@ def check_submission(path: Path | str, rows: int | None = None) -> SubmissionChe
     Raises:
         DataError: the file cannot be read, is too big, or is too little like text to be a CSV.
     """
-    return _inspect(Path(path), rows)[0]
+    return check_bytes(read_bytes(Path(path)), rows)
+
+
+def check_bytes(content: bytes, rows: int | None = None) -> SubmissionCheck:
+    """Check the bytes of a file, as `check_submission` does."""
+    return _inspect(content, rows)[0]
 
 
 class _Row(NamedTuple):
@@ -125,8 +130,7 @@ class _Row(NamedTuple):
     line: int
 
 
-def _inspect(path: Path, expected: int | None) -> tuple[SubmissionCheck, list[_Row]]:
-    content = _read_bytes(path)
+def _inspect(content: bytes, expected: int | None) -> tuple[SubmissionCheck, list[_Row]]:
     reader = _Reader(content)
     faults = reader.faults + _faults_of_all(reader.rows, reader.end, expected)
     if not content:
@@ -140,9 +144,14 @@ def _inspect(path: Path, expected: int | None) -> tuple[SubmissionCheck, list[_R
     return check, reader.rows
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Read a file that may be a CSV, once; `-` is standard input.
+
+    Raises:
+        DataError: it cannot be read, is too big, or is too little like text to be a CSV.
+    """
     try:
-        with path.open("rb") as stream:
+        with open(0, "rb", closefd=False) if str(path) == "-" else path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", "Name an existing CSV file") from error

@@ -4,9 +4,8 @@ import os
 import sys
 import traceback
 
-import typer
-
 from kit.cli.app import app
+from kit.cli.output import note, visible
 from kit.errors import KitError
 
 # Commands stand in the help in the order in which they are imported
@@ -60,7 +59,7 @@ def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: b
     if debug:
         traceback.print_exception(error)
     bold, plain = ("\033[1;31m", "\033[0m") if _in_colour() else ("", "")
-    typer.echo(f"{bold}{' '.join(what.split())}{plain}\n{remedy}", err=True)
+    note(f"{bold}{visible(' '.join(what.split()))}{plain}\n{remedy}")
     return exit_code
 
 

@@ -251,7 +251,7 @@ def transfer_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     console = Console(stderr=True)
     with Progress(*columns, TimeLeftColumn(), console=console, transient=True) as bar:
         task = bar.add_task(name, total=None)
-        yield lambda done, size: bar.update(task, completed=done, total=size)
+        yield lambda done, size: bar.update(task, completed=done, total=size or None)
 
 
 @contextmanager

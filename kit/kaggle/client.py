@@ -1,106 +1,63 @@
 """Digit Recognizer at Kaggle, through Kaggle's own SDK: the one place that talks to it."""
 
+import base64
 import os
+import random
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import requests
-import tenacity
-from requests.adapters import HTTPAdapter
 
 from kit import __version__
-from kit.errors import CredentialsError, NetworkError, UsageError
+from kit.errors import CompetitionError, CredentialsError, UsageError
+from kit.kaggle.answers import (
+    Competition,
+    Limits,
+    Submission,
+    read_competition,
+    read_file_size,
+    read_limits,
+    read_submission,
+)
 from kit.kaggle.credentials import Credential, choose_credential, find_credentials
 from kit.kaggle.exchange import (
     COMPETITION,
+    COMPETITION_PAGE,
     CallFailure,
     Trouble,
     explain,
     failure_of,
-    failure_of_response,
     refused_credential,
 )
+from kit.kaggle.sessions import AnonymousSession, CallAdapter, TransferAdapter
 
+K = TypeVar("K")
 T = TypeVar("T")
-# Told before each wait: what failed, and for how many seconds it waits
-OnRetry = Callable[[str, float], None]
 
-# Seconds until a connection must stand; before the second try, doubled from try to try; at most
-# between two tries; and what Kaggle may ask for with `Retry-After` and still be waited for
-CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0, 120.0
-PAGE = 100
-MOST_PAGES = 200
+# Seconds before the second try, doubled from try to try; at most between two tries; and what Kaggle
+# may ask for with `Retry-After` and still be waited for
+FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.0, 30.0, 120.0
+# Entries that are asked for in a page; pages and entries of a list that are read at most
+PAGE, MOST_PAGES, MOST_ENTRIES = 100, 500, 10_000
 
-_ENVIRONMENTS = ("PROD", "LOCALHOST", "TEST")
+_ENVIRONMENTS = {"PROD": "PROD", "LOCALHOST": "LOCAL", "TEST": "TEST"}
 # Keeps the SDK from looking for a token itself; the session's credential has the last word
 _NO_TOKEN = "-"  # noqa: S105 - it stands for none
 # What requests, the SDK and the reading of an answer raise where it is not what it should be
 _EXCHANGE_ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
-@dataclass(frozen=True)
-class Competition:
-    """The competition, as it stands to the user.
+class _Json:
+    """Has the SDK give an answer's JSON as it is: its own classes fail at words new to them."""
 
-    Attributes:
-        entered: whether the user has entered it.
-        deadline: when it closes, in UTC, or None.
-    """
-
-    entered: bool
-    deadline: datetime | None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many submissions were made, and how many are left.
-
-    Attributes:
-        today: since midnight UTC.
-        total: ever.
-        left: how many can be made now.
-        limited_by_total: whether it is not the day that limits them.
-    """
-
-    today: int
-    total: int
-    left: int
-    limited_by_total: bool
-
-    @property
-    def known(self) -> bool:
-        """Whether they say anything: to who is not on a team yet, Kaggle answers with zeros."""
-        return bool(self.today or self.total or self.left)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A submission, as Kaggle lists it.
-
-    Attributes:
-        ref: its number.
-        time: when it was made, in UTC, or None.
-        description: the message it came with.
-        file_name: what its file is called.
-        total_bytes: the file's size.
-        status: PENDING, COMPLETE, ERROR, or another word of Kaggle's.
-        public_score: as Kaggle gives it, such as `0.97186`, or None.
-        private_score: likewise.
-        reason: why it was rejected, or None.
-    """
-
-    ref: int
-    time: datetime | None
-    description: str
-    file_name: str
-    total_bytes: int
-    status: str
-    public_score: str | None
-    private_score: str | None
-    reason: str | None
+    @staticmethod
+    def prepare_from(response: requests.Response) -> dict[str, Any]:
+        content = response.json()
+        if not isinstance(content, dict):
+            raise TypeError("not a JSON object")
+        return content
 
 
 class Kaggle:
@@ -118,7 +75,7 @@ class Kaggle:
         *,
         timeout: float | None = None,
         tries: int | None = None,
-        on_retry: OnRetry | None = None,
+        on_retry: Callable[[str, float], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Choose a credential.
@@ -128,7 +85,7 @@ class Kaggle:
             timeout: seconds of silence after which an answer or a transfer has failed;
                 `KIT_KAGGLE_TIMEOUT`, or 60, if None.
             tries: of a call before it has failed; `KIT_KAGGLE_ATTEMPTS`, or 5, if None.
-            on_retry: told what failed before each wait for another try, and how long it waits.
+            on_retry: told what failed before each wait for another try, and the seconds it waits.
             sleep: waits for so many seconds.
 
         Raises:
@@ -137,13 +94,13 @@ class Kaggle:
         """
         found = find_credentials() if found is None else found
         self.credential = choose_credential(found)
-        self.shadowed = [
-            other for other in found if other.problem is None and other is not self.credential
-        ]
+        self.shadowed = [c for c in found if c.problem is None and c is not self.credential]
+        self.sleep = sleep
         self._timeout = timeout or _setting("KIT_KAGGLE_TIMEOUT", 60.0)
         self._tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
-        self._on_retry, self.sleep = on_retry, sleep
+        self._on_retry = on_retry
         self._secret = self.credential.secret
+        self._secrets = [secret for known in found for secret in _secrets(known)]
         self._client: Any = None
         self._login: Any = None
 
@@ -154,49 +111,48 @@ class Kaggle:
             self.competition()
             return self.credential.username or ""
 
-        def introspect() -> Any:
+        def introspect() -> dict[str, Any]:
             from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-            client = self._open()
+            self._open()
             request = IntrospectTokenRequest()
             request.token = self._secret
-            return _attempt(lambda: client.security.oauth_client.introspect_token(request))
+            return self._post("security.OAuthService", "IntrospectToken", request)
 
         answer = self.retry("asking whose credential it is", introspect)
-        if not answer.active or not answer.username:
+        if not answer.get("active") or not answer.get("username"):
             raise refused_credential(self.credential, self.shadowed)
-        return str(answer.username)
+        return str(answer["username"])
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user."""
-        answer = self._call("asking for the competition", "GetCompetition")
-        return Competition(bool(answer.get("userHasEntered")), _moment(answer.get("deadline")))
+        return self._ask("asking for the competition", "GetCompetition", read_competition)
+
+    def check_open(self) -> Competition:
+        """The competition, whose deadline has not passed; a CompetitionError if it has."""
+        competition = self.competition()
+        deadline = competition.deadline
+        if deadline is not None and deadline < datetime.now(UTC):
+            what = f"The competition is closed: its deadline was {deadline:%Y-%m-%d %H:%M} UTC."
+            raise CompetitionError(what, f"It takes no more submissions: see {COMPETITION_PAGE}")
+        return competition
 
     def limits(self) -> Limits | None:
         """How many submissions are left, or None if the installed version of the SDK cannot ask."""
         if not hasattr(_types(), "ApiGetSubmissionLimitsRequest"):
             return None
-        answer = self._call("asking for the submissions left", "GetSubmissionLimits")
-        return Limits(
-            *(int(answer.get(key) or 0) for key in ("numToday", "numTotal", "numAllowedNow")),
-            bool(answer.get("limitedByTotal")),
-        )
+        return self._ask("asking for the submissions left", "GetSubmissionLimits", read_limits)
 
     def list_files(self) -> dict[str, int]:
         """The competition's files by name, with their sizes in bytes."""
-        pages = self._pages("listing the competition's files", "ListDataFiles")
-        return {
-            str(entry.get("name") or entry["ref"]): int(entry.get("totalBytes") or 0)
-            for page in pages
-            for entry in page.get("files") or ()
-        }
+        doing = "listing the competition's files"
+        return self._list(doing, "ListDataFiles", "files", read_file_size)
 
     def check_rules(self) -> None:
         """Ask for a file, without fetching it: that needs the rules to be accepted."""
-        self.retry(
-            "giving out the files",
-            lambda: self.locate("DownloadDataFile", file_name="sample_submission.csv"),
-        )
+        name = "sample_submission.csv"
+        doing = "giving out the files"
+        self.retry(doing, lambda: self.locate("DownloadDataFile", file_name=name))
 
     def locate(self, name: str, **fields: Any) -> str:
         """Ask, once, where a file can be fetched, by a call that answers with a redirect.
@@ -207,53 +163,33 @@ class Kaggle:
         try:
             self.call_once(name, **fields)
         except CallFailure as failure:
-            if isinstance(failure.__cause__, requests.TooManyRedirects):
-                return str(failure.__cause__.response.headers["Location"])
-            raise
+            if failure.location is None:
+                raise
+            return failure.location
         raise CallFailure(Trouble.NONSENSE)
 
-    def create_submission(self, token: str, message: str) -> int:
-        """Make an uploaded file a submission, once, and return its ref.
-
-        Where nothing was sent, and after a 429, it is tried again.
-
-        Args:
-            token: stands for the file.
-            message: the submission's description.
-
-        Raises:
-            OpenAttemptError: it is open whether Kaggle took it.
-        """
-        doing = "creating the submission"
-
-        def once() -> int:
-            try:
-                answer = self.call_once(
-                    "CreateSubmission", blob_file_tokens=token, submission_description=message
-                )
-                return _attempt(lambda: int(answer["ref"]))
-            except CallFailure as failure:
-                if failure.was_not_sent or failure.is_refusal:
-                    raise
-                why = explain(failure, doing, self.credential, self.shadowed)
-                raise OpenAttemptError(why.what, why.remedy) from None
-
-        return self.retry(doing, once)
-
     def list_submissions(self) -> list[Submission]:
-        """All submissions, newest first."""
-        doing = "listing the submissions"
-        return [
-            submission
-            for page in self._pages(doing, "ListSubmissions")
-            for submission in self._read(doing, lambda page=page: _submissions(page))
-        ]
+        """All submissions, newest first; where there are more than 10,000, at least so many."""
 
-    def get_submission(self, ref: int) -> Submission:
-        """One submission, as it stands now."""
-        doing = "asking for the submission"
-        answer = self._call(doing, "GetSubmission", ref=ref)
-        return self._read(doing, lambda: _submission(answer))
+        def read(entry: dict[str, Any]) -> tuple[int, Submission]:
+            return entry["ref"], read_submission(entry)
+
+        doing = "listing the submissions"
+        return list(self._list(doing, "ListSubmissions", "submissions", read).values())
+
+    def get_submission(self, ref: int) -> Submission | None:
+        """One submission, as it stands now; None while Kaggle does not know it yet."""
+
+        def once() -> Submission | None:
+            try:
+                answer = self.call_once("GetSubmission", ref=ref)
+            except CallFailure as failure:
+                if failure.status == 404:
+                    return None
+                raise
+            return self._attempt(lambda: read_submission(answer))
+
+        return self.retry("asking for the submission", once)
 
     def retry(
         self, doing: str, once: Callable[[], T], futile_tries: Callable[[], int] | None = None
@@ -265,36 +201,25 @@ class Kaggle:
             once: one try, which raises `CallFailure`.
             futile_tries: how many tries have failed since the last progress; all without it.
         """
-
-        def failed(state: tenacity.RetryCallState) -> int:
-            return state.attempt_number if futile_tries is None else futile_tries()
-
-        def wait(state: tenacity.RetryCallState) -> float:
-            failure = state.outcome.exception() if state.outcome else None
-            if isinstance(failure, CallFailure) and failure.retry_after is not None:
-                return failure.retry_after
-            longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** max(0, failed(state) - 1))
-            return longest + tenacity.wait_random(0, FIRST_WAIT)(state)
-
-        def tell(state: tenacity.RetryCallState) -> None:
-            failure = state.outcome.exception() if state.outcome else None
-            if self._on_retry is not None and isinstance(failure, CallFailure):
-                what = explain(failure, doing, self.credential, self.shadowed).what
-                self._on_retry(what, state.next_action.sleep if state.next_action else 0.0)
-
-        retrying = tenacity.Retrying(
-            stop=lambda state: failed(state) >= self._tries,
-            wait=wait,
-            retry=tenacity.retry_if_exception(_is_worth_a_retry),
-            before_sleep=tell,
-            sleep=self.sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(once)
-        except CallFailure as failure:
-            # Without its cause: what requests says of it may quote addresses that hold secrets
-            raise explain(failure, doing, self.credential, self.shadowed) from None
+        tries = 0
+        while True:
+            try:
+                return once()
+            except CallFailure as failure:
+                tries += 1
+                futile = futile_tries() if futile_tries else tries
+                failure.words = self._mask(failure.words)
+                error = explain(failure, doing, self.credential, self.shadowed)
+                asked, wait = failure.retry_after, FIRST_WAIT * 2.0 ** min(futile - 1, 30)
+                is_long = asked is not None and asked > LONGEST_RETRY_AFTER
+                if futile >= self._tries or not failure.is_transient or is_long:
+                    # Without its cause: what requests says may quote addresses that hold secrets
+                    raise error from None
+            jitter = random.uniform(0, FIRST_WAIT)  # noqa: S311 - it is no secret
+            wait = min(LONGEST_WAIT, wait) + jitter if asked is None else asked
+            if self._on_retry is not None:
+                self._on_retry(error.what, wait)
+            self.sleep(wait)
 
     def call_once(self, name: str, **fields: Any) -> dict[str, Any]:
         """Make a call of the competition's service, once; return the JSON object of its answer.
@@ -307,91 +232,107 @@ class Kaggle:
             CallFailure: it failed.
             CredentialsError: the OAuth login cannot be used.
         """
-        client = self._open()
+        self._open()
         request = getattr(_types(), f"Api{name}Request")()
         if name != "GetSubmission":
             request.competition_name = COMPETITION
         for field, value in fields.items():
             setattr(request, field, value)
         service = "competitions.CompetitionApiService"
-
-        def exchange() -> dict[str, Any]:
-            answer: dict[str, Any] = client.http_client().call(service, name, request, _Json)
-            return answer
-
         try:
-            return _attempt(exchange)
+            return self._post(service, name, request)
         except CallFailure as failure:
             # The SDK takes an OAuth token for good until half an hour after it has expired
             if failure.status != 401 or self._login is None:
                 raise
         self._take_token(self._login.refresh_access_token)
-        return _attempt(exchange)
+        return self._post(service, name, request)
 
     def transfer_session(self) -> requests.Session:
         """A session for transfers: with time-outs, without credentials."""
-        session = requests.Session()
-        # Else ~/.netrc would give credentials
-        session.auth = _no_credentials
-        return self._limited(session)
+        return self._limited(AnonymousSession(), TransferAdapter)
 
-    def _call(self, doing: str, name: str, **fields: Any) -> dict[str, Any]:
-        return self.retry(doing, lambda: self.call_once(name, **fields))
+    def _ask(self, doing: str, name: str, read: Callable[[dict[str, Any]], T], **fields: Any) -> T:
+        """Make a call that may be made again, and read its answer."""
+        return self.retry(
+            doing, lambda: self._attempt(lambda: read(self.call_once(name, **fields)))
+        )
 
-    def _read(self, doing: str, read: Callable[[], T]) -> T:
-        try:
-            return _attempt(read)
-        except CallFailure as failure:
-            raise explain(failure, doing, self.credential, self.shadowed) from None
+    def _list(
+        self, doing: str, name: str, key: str, read: Callable[[dict[str, Any]], tuple[K, T]]
+    ) -> dict[K, T]:
+        """The entries of a list that comes in pages, however short Kaggle makes them."""
 
-    def _pages(self, doing: str, name: str) -> Iterator[dict[str, Any]]:
-        tokens = {""}
-        fields: dict[str, Any] = {"page": 1} if name == "ListSubmissions" else {}
+        def page(answer: dict[str, Any]) -> tuple[dict[K, T], str]:
+            entries = dict(map(read, answer.get(key) or ()))
+            return entries, str(answer.get("nextPageToken") or "")
+
+        listed: dict[K, T] = {}
+        fields: dict[str, Any] = {}
         for _ in range(MOST_PAGES):
-            page = self._call(doing, name, page_size=PAGE, **fields)
-            yield page
-            token = str(page.get("nextPageToken") or "")
+            entries, token = self._ask(doing, name, page, page_size=PAGE, **fields)
             # A server that repeats itself would never end
-            if token in tokens:
-                return
-            tokens.add(token)
+            is_over = entries.keys() <= listed.keys() or not token
+            listed |= entries
+            if is_over or len(listed) >= MOST_ENTRIES:
+                break
             fields = {"page_token": token}
+        return listed
 
-    def _open(self) -> Any:
-        """The SDK's client, its session opened, limited and authorised."""
+    def _post(self, service: str, name: str, request: object) -> dict[str, Any]:
+        http = self._client.http_client()
+        answer = self._attempt(lambda: http.call(service, name, request, _Json))
+        masked: dict[str, Any] = self._mask(answer)
+        return masked
+
+    def _attempt(self, exchange: Callable[[], T]) -> T:
+        try:
+            return exchange()
+        except _EXCHANGE_ERRORS as error:
+            failure = failure_of(error)
+        failure.words = self._mask(failure.words)
+        raise failure
+
+    def _mask(self, content: Any) -> Any:
+        """Text, or JSON, without the secrets that are known: servers may repeat them."""
+        if isinstance(content, dict):
+            return {key: self._mask(value) for key, value in content.items()}
+        if isinstance(content, list):
+            return [self._mask(value) for value in content]
+        for secret in self._secrets if isinstance(content, str) else ():
+            content = content.replace(secret, "***")
+        return content
+
+    def _open(self) -> None:
+        """Have the SDK's client, its session opened, limited and authorised."""
         if self._client is not None:
-            return self._client
+            return
         environment = os.environ.get("KAGGLE_API_ENVIRONMENT") or "PROD"
         if environment not in _ENVIRONMENTS:
             raise UsageError(
                 f"KAGGLE_API_ENVIRONMENT: expected one of {', '.join(_ENVIRONMENTS)},"
                 f" found {environment!r}.",
-                "Unset it to talk to Kaggle itself.",
+                "Unset KAGGLE_API_ENVIRONMENT to talk to Kaggle itself.",
             )
         from kagglesdk import KaggleClient
         from kagglesdk.kaggle_env import KaggleEnv
 
-        places = {"PROD": KaggleEnv.PROD, "LOCALHOST": KaggleEnv.LOCAL, "TEST": KaggleEnv.TEST}
-        client = KaggleClient(
-            env=places[environment], api_token=_NO_TOKEN, user_agent=f"digit-kit/{__version__}"
-        )
+        place, agent = KaggleEnv[_ENVIRONMENTS[environment]], f"digit-kit/{__version__}"
+        client = KaggleClient(env=place, api_token=_NO_TOKEN, user_agent=agent)
         client.__enter__()
         # The SDK has no other door to its session
-        session = self._limited(client.http_client()._session)  # noqa: SLF001
-        # A call that is redirected would carry its token to another host
-        session.max_redirects = 0
+        self._session = self._limited(client.http_client()._session, CallAdapter)  # noqa: SLF001
         self._client = client
         if self.credential.kind == "key":
-            session.auth = (self.credential.username or "", self.credential.secret)
+            self._session.auth = (self.credential.username or "", self.credential.secret)
         elif self.credential.kind == "token":
-            session.auth = client.http_client().BearerAuth(self.credential.secret)
+            self._session.auth = client.http_client().BearerAuth(self.credential.secret)
         else:
             self._log_in()
-        return client
 
-    def _limited(self, session: requests.Session) -> requests.Session:
+    def _limited(self, session: requests.Session, kind: type[TransferAdapter]) -> requests.Session:
         for scheme in ("https://", "http://"):
-            session.mount(scheme, _TimeLimitedAdapter(self._timeout))
+            session.mount(scheme, kind(self._timeout))
         return session
 
     def _log_in(self) -> None:
@@ -410,95 +351,18 @@ class Kaggle:
         self._take_token(self._login.get_access_token)
 
     def _take_token(self, get: Callable[[], Any]) -> None:
-        session = self._client.http_client()._session  # noqa: SLF001 - as above
-        session.auth = None
+        self._session.auth = None
         try:
-            _attempt(get)
-            self._secret = str(_attempt(self._login.get_access_token))
+            self._attempt(get)
+            self._secret = str(self._attempt(self._login.get_access_token))
         except CallFailure as failure:
             self._client = None
             if failure.status in (400, 403, 404):
                 # Whatever Kaggle calls it, a login that gives no token is a refused credential
-                raise CallFailure(Trouble.STATUS, 401, failure.words) from None
+                raise CallFailure(Trouble.STATUS, 401) from None
             raise
-        session.auth = self._client.http_client().BearerAuth(self._secret)
-
-
-class OpenAttemptError(NetworkError):
-    """It is open whether Kaggle took the submission."""
-
-
-class _Json:
-    """Has the SDK give an answer's JSON as it is: its own classes fail at words new to them."""
-
-    @staticmethod
-    def prepare_from(response: requests.Response) -> dict[str, Any]:
-        if response.status_code != 200:
-            raise requests.HTTPError(response=response)
-        content = response.json()
-        if not isinstance(content, dict):
-            raise TypeError("not a JSON object")
-        return content
-
-
-class _TimeLimitedAdapter(HTTPAdapter):
-    """Gives each request a time-out, since the SDK gives none."""
-
-    def __init__(self, timeout: float) -> None:
-        self._limits = (min(CONNECT_SECONDS, timeout), timeout)
-        super().__init__()
-
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **options: Any
-    ) -> requests.Response:
-        options["timeout"] = options.get("timeout") or self._limits
-        return super().send(request, *args, **options)
-
-
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _attempt(exchange: Callable[[], T]) -> T:
-    try:
-        return exchange()
-    except _EXCHANGE_ERRORS as error:
-        raise failure_of(error) from error
-
-
-def _is_worth_a_retry(error: BaseException) -> bool:
-    if not isinstance(error, CallFailure) or not error.is_transient:
-        return False
-    return (error.retry_after or 0) <= LONGEST_RETRY_AFTER
-
-
-def _submissions(page: dict[str, Any]) -> list[Submission]:
-    return [_submission(entry) for entry in page.get("submissions") or ()]
-
-
-def _submission(answer: dict[str, Any]) -> Submission:
-    return Submission(
-        ref=int(answer["ref"]),
-        time=_moment(answer.get("date")),
-        description=str(answer.get("description") or ""),
-        file_name=str(answer.get("fileName") or ""),
-        total_bytes=int(answer.get("totalBytes") or 0),
-        status=str(answer.get("status") or "PENDING").upper(),
-        public_score=_score(answer.get("publicScore")),
-        private_score=_score(answer.get("privateScore")),
-        reason=str(answer.get("errorDescription") or "") or None,
-    )
-
-
-def _score(given: object) -> str | None:
-    return None if given in (None, "", "None") else str(given)
-
-
-def _moment(given: object) -> datetime | None:
-    if not given:
-        return None
-    moment = datetime.fromisoformat(str(given))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        self._secrets.append(self._secret)
+        self._session.auth = self._client.http_client().BearerAuth(self._secret)
 
 
 def _setting(variable: str, usual: float) -> float:
@@ -513,6 +377,12 @@ def _setting(variable: str, usual: float) -> float:
             f"Unset {variable}, or give it a number such as {usual:g}.",
         )
     return number
+
+
+def _secrets(credential: Credential) -> list[str]:
+    """A credential's secret, and the form in which a header has it."""
+    pair = f"{credential.username}:{credential.secret}".encode()
+    return [base64.b64encode(pair).decode(), credential.secret] if credential.secret else []
 
 
 def _types() -> Any:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from kit.errors import KitError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.credentials import HOW_TO_GET_ONE, Credential, find_credentials
+from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
 from kit.kaggle.download import find_files
-from kit.kaggle.refusals import ENTER, limit_remedy
+from kit.kaggle.exchange import ENTER, limit_remedy, one_line
 
-_READABLE_BY_OTHERS = 0o044
 _KERAS_SECONDS = 120
 _ASK_KERAS = """
 import keras
@@ -57,48 +56,38 @@ def _credentials(found: list[Credential]) -> list[Check]:
     checks = []
     winner = next((credential for credential in found if credential.problem is None), None)
     for credential in found:
-        told = str(credential)
         if credential.problem is not None:
-            remedy = f"Mend or remove it, or: {HOW_TO_GET_ONE}"
-            code = 0 if winner else 4
-            checks.append(
-                Check("credentials", False, f"{told}: {credential.problem}", remedy, code)
-            )
+            told, code = f"{credential}: {credential.problem}", 0 if winner else 4
+            checks.append(Check("credentials", False, told, MEND, code))
         elif credential is winner:
-            checks.append(Check("credentials", True, f"{told} is used"))
+            checks.append(Check("credentials", True, f"{credential} is used"))
         else:
-            checks.append(Check("credentials", None, f"{told} is shadowed by the {winner}"))
-        checks += _privacy(credential)
+            told = f"{credential} is hidden by the {winner}"
+            checks.append(Check("credentials", None, told))
+        if _is_readable_by_others(credential.path):
+            told, remedy = f"others can read {credential.path}", f"chmod 600 {credential.path}"
+            checks.append(Check("credentials", False, told, remedy))
     return checks
 
 
-def _privacy(credential: Credential) -> list[Check]:
-    path = credential.path
-    if path is None or os.name == "nt":
-        return []
+def _is_readable_by_others(path: Path | None) -> bool:
     try:
-        readable = path.stat().st_mode & _READABLE_BY_OTHERS
+        return path is not None and os.name != "nt" and bool(path.stat().st_mode & 0o044)
     except OSError:
-        return []
-    if not readable:
-        return []
-    return [Check("credentials", False, f"others can read {path}", f"chmod 600 {path}")]
+        return False
 
 
 def _kaggle(found: list[Credential]) -> list[Check]:
     names = ("account", "competition", "rules", "submissions")
+    if all(credential.problem is not None for credential in found):
+        return [Check(name, None, "not asked without credentials") for name in names]
     try:
         kaggle = Kaggle(found)
+        user = one_line(kaggle.whoami())
     except KitError as error:
-        why = "not asked without credentials" if error.exit_code == 4 else "not asked"
-        return [Check(name, None, why) for name in names] + (
-            [] if error.exit_code == 4 else [_failed("patience", error)]
-        )
-    account = _checked("account", lambda: (True, f"Kaggle knows you as {kaggle.whoami()}", None))
-    if not account.ok:
-        return [account, *(Check(name, None, "not asked") for name in names[1:])]
+        return [_failed("account", error), *(Check(name, None, "not asked") for name in names[1:])]
     return [
-        account,
+        Check("account", True, f"Kaggle knows you as {user}"),
         _checked("competition", lambda: _entered(kaggle)),
         _checked("rules", lambda: _rules(kaggle)),
         _checked("submissions", lambda: _left(kaggle)),
@@ -118,9 +107,12 @@ def _failed(name: str, error: KitError) -> Check:
 
 
 def _entered(kaggle: Kaggle) -> tuple[bool, str, str | None]:
-    if kaggle.competition().entered:
-        return True, "you have entered it", None
-    return False, "you have not entered it", ENTER
+    competition = kaggle.check_open()
+    if not competition.entered:
+        return False, "you have not entered it", ENTER
+    closes = competition.deadline
+    until = f"; it closes at {closes:%Y-%m-%d %H:%M} UTC" if closes else ""
+    return True, f"you have entered it{until}", None
 
 
 def _rules(kaggle: Kaggle) -> tuple[bool, str, str | None]:
@@ -131,7 +123,7 @@ def _rules(kaggle: Kaggle) -> tuple[bool, str, str | None]:
 def _left(kaggle: Kaggle) -> tuple[bool, str, str | None]:
     limits = kaggle.limits()
     if limits is None:
-        return True, "not known: a newer version of the package kaggle can ask for them", None
+        return True, "not known: a newer version of the package kagglesdk can ask for them", None
     if limits.left:
         return True, f"{limits.left} left today, {limits.total} made so far", None
     if limits.known:
@@ -140,7 +132,7 @@ def _left(kaggle: Kaggle) -> tuple[bool, str, str | None]:
 
 
 def _keras() -> Check:
-    # in a process of its own: backends write to the terminal as they load, and some end it
+    # In a process of its own: backends write to the terminal as they load, and some end it
     asked = [sys.executable, "-c", _ASK_KERAS]
     try:
         done = subprocess.run(

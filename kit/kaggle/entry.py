@@ -1,20 +1,16 @@
-"""What is to be submitted: a file, checked, and what is known of the run it comes from."""
+"""What is to be submitted: a file's bytes, checked, and the run that they come from."""
 
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from kit.errors import DataError, OverlapError, UsageError
-from kit.kaggle.answers import Submission
-from kit.kaggle.receipt import Receipt, load_receipt, receipt_path
+from kit.kaggle.receipt import RECEIPT, RECEIPTS, mark_of
 from kit.runs import Run, find_run, list_runs
-from kit.submission import check_submission
+from kit.submission import check_bytes, read_bytes
 
 ROWS = 28_000
 FILE = "submission.csv"
-# a shorter message is no cut one, but one of its own: every submission.csv has the same size
-_LEAST_CUT = 100
 
 
 @dataclass(frozen=True)
@@ -22,58 +18,41 @@ class Entry:
     """A submission about to be made.
 
     Attributes:
-        file: the file.
-        content: its bytes, which are what is sent.
+        file: the file; `-` is standard input.
+        content: its bytes, read once: they are checked, hashed and sent.
+        sha256: of the content.
         run: the run it comes from, or None.
-        message: its description, which ends with its mark.
+        submissions: the folder of the runs.
+        message: its description, which begins with its mark, since Kaggle may cut it short.
         n_overlap: how many of its images the run had trained on, or None where that is unknown.
         allow_overlap: whether that is to be let pass.
     """
 
     file: Path
     content: bytes = field(repr=False)
+    sha256: str
     run: Run | None
+    submissions: Path
     message: str
     n_overlap: int | None
     allow_overlap: bool
 
     @property
-    def sha256(self) -> str:
-        """Of the content."""
-        return hashlib.sha256(self.content).hexdigest()
-
-    @property
-    def mark(self) -> str:
-        """What shows in Kaggle's list that a submission has this content."""
-        return mark_of(self.sha256)
-
-    def is_content_of(self, submission: Submission) -> bool:
-        """Whether a submission that Kaggle lists has this content.
-
-        Its mark shows it; where Kaggle has cut the message short, what is left of the message, with
-        the file's name and size.
-        """
-        description = submission.description
-        if self.mark in description:
-            return True
-        cut_short = len(description) >= _LEAST_CUT and self.message.startswith(description)
-        facts = (submission.file_name, submission.total_bytes)
-        return cut_short and facts == (self.file.name, len(self.content))
+    def file_name(self) -> str:
+        """What Kaggle is told that the file is called."""
+        return _in_utf8(self.file.name) if self.file.suffix else FILE
 
     @property
     def receipt_path(self) -> Path:
-        """Where its receipt is, or will be."""
-        return receipt_path(self.file, self.run.folder if self.run else None)
+        """Where its receipt is, or will be: in the run's folder, else under its SHA-256."""
+        if self.run is not None:
+            return self.run.folder / RECEIPT
+        return self.submissions / RECEIPTS / f"{self.sha256[:12]}.json"
 
     @property
     def name(self) -> str:
         """What a person calls it: the run's name, or the file."""
         return self.run.name if self.run else str(self.file)
-
-
-def mark_of(sha256: str) -> str:
-    """The mark of some content, of which twelve figures are as good as unique."""
-    return f"[kit {sha256[:12]}]"
 
 
 def prepare_entry(
@@ -90,7 +69,7 @@ def prepare_entry(
     Args:
         submissions: the folder of the runs.
         run: a run's name or folder; the newest if neither it nor `file` is given.
-        file: a file instead; if a run made the same content, it is that run's.
+        file: a file instead, or `-`; if a run made the same content, it is that run's.
         message: the description; the run's name, preset, accuracy and commit if None.
         allow_overlap: submit even a run that has trained on the images it predicts.
         rows: how many rows the file must have.
@@ -102,52 +81,33 @@ def prepare_entry(
     """
     if run is not None and file is not None:
         raise UsageError("A run and a file are given.", "Give one of the two.")
-    if file is None:
-        found: Run | None = find_run(submissions, run)
-        file = found.folder / FILE if found else Path(FILE)
-        if found is not None and not file.is_file():
-            raise DataError(
-                f"Run {found.name} has no {FILE}: Kaggle's test.csv was not at hand.",
-                "Fetch it with kit download, then train again with: kit train --source kaggle",
-            )
-        content = _checked(file, rows)
-    else:
-        content = _checked(file, rows)
-        found = _run_with(content, submissions)
-    n_overlap = _overlap(found, allow_overlap)
-    text = message or (_default_message(found) if found else file.name)
-    mark = mark_of(hashlib.sha256(content).hexdigest())
-    return Entry(file, content, found, f"{text} {mark}", n_overlap, allow_overlap)
-
-
-def find_same(submissions: Path, entry: Entry) -> tuple[str, Receipt] | None:
-    """Another run's receipt for the same content, with the run's name, or None.
-
-    Raises:
-        DataError: a receipt is damaged.
-    """
-    for run in list_runs(submissions):
-        path = receipt_path(run.folder / FILE, run.folder)
-        if path.resolve() == entry.receipt_path.resolve():
-            continue
-        receipt = load_receipt(path)
-        if receipt is None or receipt.sha256 != entry.sha256:
-            continue
-        # of one that may not have arrived, Kaggle's list knows more
-        if receipt.ref is not None:
-            return run.name, receipt
-    return None
-
-
-def _checked(file: Path, rows: int) -> bytes:
-    checked = check_submission(file, rows)
+    found: Run | None = find_run(submissions, run) if file is None else None
+    path = file or (found.folder if found else submissions) / FILE
+    if found is not None and not path.is_file():
+        raise DataError(
+            f"Run {found.name} has no {FILE}: Kaggle's test.csv was not at hand.",
+            "Fetch it with kit download, then train again with: kit train --source kaggle",
+        )
+    content = read_bytes(path)
+    checked = check_bytes(content, rows)
     if not checked.ok:
         more = len(checked.faults) - 1
         others = f", and {more:,} more" if more else ""
         raise DataError(
-            f"{file}, {checked.faults[0]}{others}.", f"All faults are listed by: kit check {file}"
+            f"{path}, {checked.faults[0]}{others}.", f"All faults are listed by: kit check {path}"
         )
-    return file.read_bytes()
+    found = found or _run_with(content, submissions)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Entry(
+        file=path,
+        content=content,
+        sha256=sha256,
+        run=found,
+        submissions=found.folder.parent if found else submissions,
+        message=f"{mark_of(sha256)} {_in_utf8(message or _default_message(found, path))}",
+        n_overlap=_overlap(found, allow_overlap),
+        allow_overlap=allow_overlap,
+    )
 
 
 def _run_with(content: bytes, submissions: Path) -> Run | None:
@@ -160,10 +120,8 @@ def _run_with(content: bytes, submissions: Path) -> Run | None:
 
 
 def _overlap(run: Run | None, allow_overlap: bool) -> int | None:
-    if run is None:
-        return None
-    overlap: dict[str, Any] | None = run.metrics.get("overlap", {}).get("test")
-    if overlap is None:
+    overlap = run.metrics.get("overlap", {}).get("test") if run else None
+    if run is None or overlap is None:
         return None
     n_overlap, n = int(overlap["n_overlap"]), int(overlap["n"])
     if n_overlap and not allow_overlap:
@@ -176,14 +134,20 @@ def _overlap(run: Run | None, allow_overlap: bool) -> int | None:
     return n_overlap
 
 
-def _default_message(run: Run) -> str:
-    metrics, config = run.metrics, run.config
-    parts = [run.name, str(metrics.get("preset", ""))]
-    accuracy = metrics.get("validation", {}).get("accuracy")
-    if accuracy is not None:
-        parts.append(f"validation {accuracy:.2%}")
-    commit = config.get("git_commit")
-    if commit:
-        dirty = "-dirty" if commit.endswith("-dirty") else ""
-        parts.append(f"commit {commit[:7]}{dirty}")
+def _default_message(run: Run | None, file: Path) -> str:
+    if run is None:
+        return file.name
+    accuracy = run.metrics.get("validation", {}).get("accuracy")
+    commit, _, dirty = str(run.config.get("git_commit") or "").partition("-")
+    parts = [
+        run.name,
+        str(run.metrics.get("preset", "")),
+        "" if accuracy is None else f"validation {accuracy:.2%}",
+        f"commit {commit[:7]}{'-dirty' * bool(dirty)}" if commit else "",
+    ]
     return ", ".join(part for part in parts if part)
+
+
+def _in_utf8(text: str) -> str:
+    """Escape what is not Unicode: bytes of a command line in another encoding."""
+    return text.encode("utf-8", "backslashreplace").decode()

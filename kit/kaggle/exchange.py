@@ -1,11 +1,19 @@
 """What a failed exchange with Kaggle means: whether to try again, and what to tell the user."""
 
+import os
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import Enum, auto
+from enum import Enum
+from urllib.parse import urljoin
 
 import requests
-import urllib3
+from requests.exceptions import InvalidProxyURL
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3 import exceptions as urllib3
 
 from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError
 from kit.kaggle.credentials import SETTINGS_PAGE, Credential
@@ -17,44 +25,60 @@ SUBMISSIONS_PAGE = f"{COMPETITION_PAGE}/submissions"
 ENTER = f"Press Join Competition at {COMPETITION_PAGE} and accept its rules at {RULES_PAGE}."
 _LATER = "Nothing was lost: run the command again in a few minutes."
 _LONGEST_WORDS = 200
+# Errors of TLS that come before anything is sent; others may come in the middle of an answer
+_BEFORE_SENDING = ("VERIFY", "HANDSHAKE", "UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_CERT")
+# What Kaggle's words show that a refusal is about, and the remedy
+_REMEDIES = (
+    (r"phone|\bsms\b", f"Verify your phone number at {SETTINGS_PAGE}, then run it again."),
+    (r"rules", f"Sign in and accept the rules at {RULES_PAGE}, then run the command again."),
+    (r"participate", ENTER),
+    (r"closed|has ended|deadline", f"It takes no more submissions: see {COMPETITION_PAGE}"),
+)
+_NO_PASSWORD = "it wants a password (407)", "Write it as http://USER:PASSWORD@HOST:PORT"
 
 
 class Trouble(Enum):
-    """What went wrong."""
+    """What went wrong, in words."""
 
-    STATUS = auto()
-    NO_ADDRESS = auto()
-    NO_CONNECTION = auto()
-    PROXY = auto()
-    NO_TRUST = auto()
-    TIMEOUT = auto()
-    BROKEN = auto()
-    NONSENSE = auto()
+    STATUS = "Kaggle refused"
+    NO_ADDRESS = "Kaggle's address was not found"
+    NO_CONNECTION = "No connection to Kaggle"
+    PROXY = "The proxy cannot be used"
+    NO_TRUST = "Kaggle's certificate could not be trusted"
+    TIMEOUT = "Kaggle did not answer in time"
+    BROKEN = "The connection to Kaggle broke off"
+    NONSENSE = "Something other than Kaggle's answer came back"
 
 
+_NETWORK = "Check the network connection, then run the command again."
+_NETWORK_REMEDIES = {
+    Trouble.NO_ADDRESS: _NETWORK,
+    Trouble.NO_CONNECTION: _NETWORK,
+    Trouble.NONSENSE: "A proxy or a sign-in page may be in between: see if kaggle.com opens.",
+}
+
+
+@dataclass(eq=False, repr=False)
 class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose names end so
     """One try of a call that failed.
 
     Attributes:
         trouble: what went wrong.
         status: the HTTP status, or None where there was none.
-        words: what Kaggle said, in one line of printable text; may be empty.
+        words: what Kaggle said, or what is known of the cause, in one line; may be empty.
         retry_after: after how many seconds Kaggle asks to try again, or None.
         is_kaggles: whether the answer is in Kaggle's own JSON, rather than a proxy's page.
+        location: where the answer redirects, or None.
+        remedy: what helps against the cause; may be empty.
     """
 
-    def __init__(
-        self,
-        trouble: Trouble,
-        status: int | None = None,
-        words: str = "",
-        retry_after: float | None = None,
-        *,
-        is_kaggles: bool = False,
-    ) -> None:
-        super().__init__(trouble.name, status, words)
-        self.trouble, self.status, self.words = trouble, status, words
-        self.retry_after, self.is_kaggles = retry_after, is_kaggles
+    trouble: Trouble
+    status: int | None = None
+    words: str = ""
+    retry_after: float | None = None
+    is_kaggles: bool = False
+    location: str | None = None
+    remedy: str = ""
 
     @property
     def is_transient(self) -> bool:
@@ -79,76 +103,61 @@ def failure_of(error: Exception) -> CallFailure:
     """What an error of requests, or of reading an answer, says of the exchange."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return failure_of_response(error.response)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return CallFailure(Trouble.PROXY)
-    if isinstance(error, requests.exceptions.SSLError):
-        return CallFailure(Trouble.NO_TRUST)
-    if isinstance(error, requests.ConnectTimeout):
-        return CallFailure(Trouble.NO_CONNECTION)
-    if isinstance(error, requests.Timeout):
-        return CallFailure(Trouble.TIMEOUT)
-    if isinstance(error, requests.ConnectionError):
-        return CallFailure(_connection_trouble(error))
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return CallFailure(Trouble.BROKEN)
-    return CallFailure(Trouble.NONSENSE)
+    errors = list(_chain(error))
+    cause, words, trouble = errors[-1], str(errors[-1]), _trouble(errors[-1])
+    if "CA certificate bundle" in words or trouble is Trouble.NO_TRUST:
+        known, remedy = _about_certificates()
+        return CallFailure(Trouble.NO_TRUST, words=known, remedy=remedy)
+    if "SOCKS support" in words:
+        needs = "it is a SOCKS proxy, which needs the package PySocks"
+        return _proxy_failure(error, needs, "Install it with: pip install PySocks")
+    if isinstance(cause, InvalidProxyURL | urllib3.LocationValueError):
+        correct = "Write it as http://HOST:PORT, with %XX for special characters of a password"
+        return _proxy_failure(error, "its address is malformed", correct)
+    if "Tunnel connection failed: 407" in words:
+        return _proxy_failure(error, *_NO_PASSWORD)
+    if "Tunnel connection failed" in words:
+        refused = f"it does not connect to Kaggle ({one_line(words.partition(': ')[2])})"
+        return _proxy_failure(error, refused, "Ask whoever runs it to let api.kaggle.com pass")
+    if any("to only use HTTP and not HTTPS" in str(outer) for outer in errors):
+        return _proxy_failure(error, "it speaks no HTTPS", "Begin its address with http://")
+    if trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION) and _proxy(error):
+        return _proxy_failure(error, "nobody answers there", "Start it, or correct its address")
+    return CallFailure(trouble)
 
 
 def failure_of_response(response: requests.Response) -> CallFailure:
     """What an answer that is a refusal says; of a page in HTML, only the status."""
-    status, words, is_kaggles = response.status_code, "", False
+    status, location = response.status_code, response.headers.get("Location")
+    if status == 407:
+        return _proxy_failure(requests.HTTPError(response=response), *_NO_PASSWORD)
+    if location and status < 400:
+        return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
     try:
         content = response.json()
     except (requests.RequestException, ValueError):
         content = None
-    if isinstance(content, dict):
-        words, is_kaggles = str(content.get("message") or ""), True
-        # Kaggle may say in JSON what it did not say with its status
-        code = content.get("code")
-        status = code if status < 400 and isinstance(code, int) else status
+    if isinstance(content, dict) and isinstance(content.get("error"), dict):
+        content = content["error"]
+    said = content if isinstance(content, dict) else {}
+    # Kaggle may say in JSON what it did not say with its status
+    code = said.get("code")
+    status = code if status < 400 and isinstance(code, int) else status
     if status < 400:
         return CallFailure(Trouble.NONSENSE)
     return CallFailure(
         Trouble.STATUS,
         status,
-        one_line(words)[:_LONGEST_WORDS].rstrip("."),
-        _seconds(response.headers.get("Retry-After")),
-        is_kaggles=is_kaggles,
+        one_line(str(said.get("message") or "")).rstrip("."),
+        retry_after=_seconds(response.headers.get("Retry-After") or ""),
+        is_kaggles="message" in said or "code" in said,
     )
 
 
 def one_line(words: str) -> str:
-    """Somebody else's text in one line that a terminal can show."""
-    return " ".join("".join(c if c.isprintable() else " " for c in words).split())
-
-
-def _connection_trouble(error: requests.ConnectionError) -> Trouble:
-    cause: object = error.args[0] if error.args else None
-    if isinstance(cause, urllib3.exceptions.MaxRetryError):
-        cause = cause.reason
-    if isinstance(cause, urllib3.exceptions.NameResolutionError):
-        return Trouble.NO_ADDRESS
-    if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-        return Trouble.TIMEOUT
-    if isinstance(
-        cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
-    ):
-        return Trouble.NO_CONNECTION
-    return Trouble.BROKEN
-
-
-def _seconds(header: str | None) -> float | None:
-    """What `Retry-After` says, a number or a date, in seconds from now."""
-    try:
-        return max(0.0, float(header or ""))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(header or "")
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    r"""Somebody else's text in one line, with what a terminal would obey shown as `\x1b`."""
+    line = " ".join(words.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def explain(
@@ -163,30 +172,26 @@ def explain(
         shadowed: usable credentials that were not used because of that one.
     """
     if failure.trouble is not Trouble.STATUS:
-        return _network_error(failure, doing)
+        why = f": {failure.words}" if failure.words else ""
+        remedy = failure.remedy or _NETWORK_REMEDIES.get(failure.trouble, _LATER)
+        return NetworkError(f"{failure.trouble.value}, {doing}{why}.", remedy)
     status, words = failure.status or 0, failure.words.lower()
-    said = f": {failure.words}" if failure.words else ""
-    told = f"Kaggle refused {doing} ({status}){said}."
+    said = f": {failure.words[:_LONGEST_WORDS]}" if failure.words else ""
     if status == 401:
         return refused_credential(credential, shadowed)
     if status in (408, 409) or status >= 500:
         return NetworkError(f"Kaggle's server failed {doing} ({status}){said}.", _LATER)
+    remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
     if status == 429:
         seconds = failure.retry_after
         wait = "a few minutes" if seconds is None else f"{seconds:.0f} seconds"
-        return CompetitionError(told, f"Too many requests: wait {wait}, then run it again.")
-    if status == 404:
-        return CompetitionError(told, f"See whether {COMPETITION_PAGE} opens in a browser.")
-    if "phone" in words:
-        return CompetitionError(told, f"Verify your phone number at {SETTINGS_PAGE}.")
-    if "rules" in words:
-        remedy = f"Sign in and accept the rules at {RULES_PAGE}, then run the command again."
-        return CompetitionError(told, remedy)
-    if "participate" in words:
-        return CompetitionError(told, ENTER)
-    if "allowance" in words:
-        return CompetitionError(told, limit_remedy())
-    return CompetitionError(told, f"kit doctor looks for the cause; see also {COMPETITION_PAGE}")
+        remedy = f"Too many requests: wait {wait}, then run it again."
+    elif status == 404:
+        remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
+    elif "allowance" in words:
+        remedy = limit_remedy()
+    about = (known for pattern, known in _REMEDIES if status != 429 and re.search(pattern, words))
+    return CompetitionError(f"Kaggle refused {doing} ({status}){said}.", next(about, remedy))
 
 
 def refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
@@ -210,25 +215,68 @@ def limit_remedy() -> str:
     return f"Wait until midnight UTC ({left}), then run it again; see {SUBMISSIONS_PAGE}"
 
 
-def _network_error(failure: CallFailure, doing: str) -> NetworkError:
-    network = "Check the network connection, then run the command again."
-    told = {
-        Trouble.NO_ADDRESS: (f"Kaggle's address was not found, {doing}.", network),
-        Trouble.NO_CONNECTION: (f"No connection to Kaggle, {doing}.", network),
-        Trouble.PROXY: (
-            f"The proxy cannot be used, {doing}.",
-            "Correct or unset HTTPS_PROXY and ALL_PROXY.",
-        ),
-        Trouble.NO_TRUST: (
-            f"Kaggle's certificate could not be trusted, {doing}.",
-            "Check the clock. Behind a company's proxy, name its certificates in "
-            "REQUESTS_CA_BUNDLE.",
-        ),
-        Trouble.TIMEOUT: (f"Kaggle did not answer in time, {doing}.", _LATER),
-        Trouble.BROKEN: (f"The connection to Kaggle broke off, {doing}.", _LATER),
-    }
-    nonsense = (
-        f"Something other than Kaggle's answer came back, {doing}.",
-        "A proxy or a sign-in page may be in between: open https://www.kaggle.com in a browser.",
-    )
-    return NetworkError(*told.get(failure.trouble, nonsense))
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that requests and urllib3 wrapped in it, the innermost last."""
+    inner: BaseException | None = error
+    while inner is not None:
+        yield inner
+        wrapped = (getattr(inner, "reason", None), getattr(inner, "original_error", None))
+        inside = (e for e in (*wrapped, *inner.args) if isinstance(e, BaseException))
+        inner = next(inside, None)
+
+
+def _trouble(cause: BaseException) -> Trouble:
+    if isinstance(cause, urllib3.NameResolutionError):
+        return Trouble.NO_ADDRESS
+    if isinstance(cause, urllib3.NewConnectionError | urllib3.ConnectTimeoutError):
+        return Trouble.NO_CONNECTION
+    if isinstance(cause, urllib3.ReadTimeoutError | TimeoutError):
+        return Trouble.TIMEOUT
+    if isinstance(cause, ssl.SSLError):
+        is_early = any(word in (cause.reason or "") for word in _BEFORE_SENDING)
+        return Trouble.NO_TRUST if is_early else Trouble.BROKEN
+    # Of requests' own errors, the others are about addresses and answers that are none
+    own = isinstance(cause, requests.RequestException)
+    is_broken = isinstance(cause, requests.ConnectionError if own else OSError | urllib3.HTTPError)
+    return Trouble.BROKEN if is_broken else Trouble.NONSENSE
+
+
+def _proxy(error: Exception) -> str:
+    """The variables that name the proxy of a failed exchange; empty where there is none."""
+    request = getattr(error, "request", None)
+    is_local = os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST"
+    usual = "http://localhost" if is_local else "https://api.kaggle.com"
+    address = str(request.url) if request is not None else usual
+    proxy = select_proxy(address, get_environ_proxies(address))
+    variables = (name for name in os.environ if name.lower().endswith("_proxy"))
+    names = sorted(name for name in variables if os.environ[name] == proxy)
+    return " and ".join(names) or (proxy and "the system's settings") or ""
+
+
+def _proxy_failure(error: Exception, why: str, remedy: str) -> CallFailure:
+    # Without the proxy's address, which may hold a password
+    names = _proxy(error) or "the system's settings"
+    words = f"the one named by {names}: {why}"
+    return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}; or unset {names}.")
+
+
+def _about_certificates() -> tuple[str, str]:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path:
+            is_there = os.access(path, os.R_OK)
+            state = "may lack the right one" if is_there else "is not there or cannot be read"
+            return f"{name} names {path}, which {state}", f"Correct or unset {name}."
+    return "", "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE."
+
+
+def _seconds(header: str) -> float | None:
+    """What `Retry-After` says, a number or a date, in seconds from now."""
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", header):
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

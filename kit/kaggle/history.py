@@ -1,50 +1,34 @@
-"""All submissions: what each run foretold, and what Kaggle said."""
+"""All submissions: of each run, of files, and those made from elsewhere."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from kit.kaggle.answers import Submission
-from kit.kaggle.client import Kaggle
-from kit.kaggle.entry import FILE, mark_of
-from kit.kaggle.receipt import Attempt, Receipt, load_receipt, receipt_path, save_receipt
-from kit.metrics import Accuracy
+from kit.kaggle.receipt import RECEIPT, Attempt, Kept, keep, load_receipts
 from kit.runs import Run, list_runs
 
+if TYPE_CHECKING:
+    from kit.kaggle.answers import Submission
+    from kit.kaggle.client import Kaggle
 
-@dataclass(frozen=True)
-class HistoryRow:
-    """A run, one of its submissions, or a submission made from elsewhere.
+
+class HistoryRow(NamedTuple):
+    """A run, one of its submissions, or a submission that no run is known for.
 
     Attributes:
         time: of the submission, else of the run; UTC.
-        run: the run's name, or None for a submission made from elsewhere.
-        source: what the run trained on.
-        preset: the run's.
-        validation: its accuracy on held-out rows, or None.
-        keras_test: its accuracy on the Keras test split without overlap, or None.
-        ref: of the submission, or None where there is none or it is open whether it has arrived.
-        status: of the submission: SENDING, PENDING, COMPLETE or ERROR; None where there is none.
-        public_score: as Kaggle words it, or None.
-        reason: why Kaggle rejected it, or None.
-        description: the submission's message, or None.
+        run: the run, or None.
+        attempt: the submission, or None for a run without.
+        is_own: whether it was made from this folder.
     """
 
     time: datetime
-    run: str | None = None
-    source: str | None = None
-    preset: str | None = None
-    validation: Accuracy | None = None
-    keras_test: Accuracy | None = None
-    ref: int | None = None
-    status: str | None = None
-    public_score: str | None = None
-    reason: str | None = None
-    description: str | None = None
+    run: Run | None = None
+    attempt: Attempt | None = None
+    is_own: bool = True
 
 
-def read_history(submissions: Path, kaggle: Kaggle | None) -> list[HistoryRow]:
+def read_history(submissions: Path, kaggle: "Kaggle | None") -> list[HistoryRow]:
     """List every run and every submission, newest first.
 
     Args:
@@ -59,72 +43,34 @@ def read_history(submissions: Path, kaggle: Kaggle | None) -> list[HistoryRow]:
         DataError: a receipt is damaged.
         OSError: a run cannot be read, or its receipt not be written.
     """
-    listed = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
-    rows: list[HistoryRow] = []
-    for run in list_runs(submissions):
-        path = receipt_path(run.folder / FILE, run.folder)
-        receipt = load_receipt(path)
-        if receipt is None:
-            rows.append(_row(run, None))
-            continue
-        current = _bring_up(receipt, listed)
-        if current != receipt:
-            save_receipt(path, current)
-        rows += [_row(run, attempt) for attempt in (current, *reversed(current.earlier))]
-    known = {row.ref for row in rows}
-    rows += [_elsewhere(found) for ref, found in listed.items() if ref not in known]
+    elsewhere = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
+    receipts = load_receipts(submissions)
+    runs = {run.folder / RECEIPT: run for run in list_runs(submissions)}
+    rows = [
+        HistoryRow(datetime.strptime(run.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC), run)
+        for path, run in runs.items()
+        if path not in receipts
+    ]
+    kept = [Kept(path, attempt) for path, attempts in receipts.items() for attempt in attempts]
+    # Those with a ref come first, so that none of them is taken for an open one
+    for path, attempt in sorted(kept, key=lambda each: each.attempt.ref is None):
+        found = _find(attempt, elsewhere)
+        current = attempt.brought_up(elsewhere.pop(found)) if found is not None else attempt
+        if current != attempt:
+            keep(Kept(path, current))
+        rows.append(HistoryRow(current.time, runs.get(path), current))
+    rows += [_elsewhere(found) for found in elsewhere.values()]
     return sorted(rows, key=lambda row: row.time, reverse=True)
 
 
-def _bring_up(receipt: Receipt, listed: dict[int, Submission]) -> Receipt:
-    earlier = tuple(
-        attempt.brought_up(listed[attempt.ref]) if attempt.ref in listed else attempt
-        for attempt in receipt.earlier
-    )
-    current = receipt.model_copy(update={"earlier": earlier})
-    if receipt.ref is not None:
-        return current.brought_up(listed[receipt.ref]) if receipt.ref in listed else current
-    mark = mark_of(receipt.sha256)
-    for ref, found in listed.items():
-        if mark in found.description and ref not in receipt.known_refs:
-            return current.brought_up(found)
-    return current
+def _find(attempt: Attempt, listed: "dict[int, Submission]") -> int | None:
+    if attempt.ref is not None:
+        return attempt.ref if attempt.ref in listed else None
+    return next((ref for ref, found in listed.items() if attempt.is_shown_by(found)), None)
 
 
-def _row(run: Run, attempt: Attempt | None) -> HistoryRow:
-    metrics = run.metrics
-    facts: dict[str, Any] = {
-        "time": datetime.strptime(run.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC),
-        "run": run.name,
-        "source": metrics.get("source"),
-        "preset": metrics.get("preset"),
-        "validation": _accuracy(metrics.get("validation")),
-        "keras_test": _accuracy(metrics.get("keras_test")),
-    }
-    if attempt is not None:
-        facts |= {
-            "time": datetime.fromisoformat(attempt.time),
-            "ref": attempt.ref,
-            "status": attempt.status,
-            "public_score": attempt.public_score,
-            "reason": attempt.reason,
-            "description": attempt.message,
-        }
-    return HistoryRow(**facts)
-
-
-def _accuracy(figures: dict[str, Any] | None) -> Accuracy | None:
-    if not figures or not figures.get("n"):
-        return None
-    return Accuracy(figures["accuracy"], figures["n"], tuple(figures["interval"]))
-
-
-def _elsewhere(submission: Submission) -> HistoryRow:
-    return HistoryRow(
-        time=submission.time or datetime.fromtimestamp(0, UTC),
-        ref=submission.ref,
-        status=submission.status,
-        public_score=submission.public_score,
-        reason=submission.reason,
-        description=submission.description or submission.file_name,
-    )
+def _elsewhere(found: "Submission") -> HistoryRow:
+    time = found.time or datetime.fromtimestamp(0, UTC)
+    message = found.description or found.file_name
+    attempt = Attempt(time=time, file=found.file_name, sha256="", message=message)
+    return HistoryRow(time, attempt=attempt.brought_up(found), is_own=False)

@@ -1,115 +1,170 @@
-"""What is remembered of a submission, beside the file that was submitted."""
+"""Receipts: what is remembered of submissions, from before Kaggle is asked to make them."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from filelock import FileLock
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from kit.errors import DataError
 from kit.files import write_whole
-from kit.kaggle.answers import Submission
+from kit.runs import list_runs
 
-RECEIPT = "receipt.json"
+if TYPE_CHECKING:
+    from kit.kaggle.answers import Submission
+
+RECEIPT, RECEIPTS = "receipt.json", "receipts"
+# Old messages end with their mark, which Kaggle may have cut off; this much, without white space,
+# is then left of them
+_LEAST_CUT = 60
 
 
 class Attempt(BaseModel):
-    """One submission of a file.
+    """A submission, or an attempt at one of which it is open whether it has arrived.
 
     Attributes:
-        ref: Kaggle's number of it, or None as long as it is open whether it has arrived.
-        time: when it was sent, in UTC, as ISO 8601.
-        file: the file's name.
-        sha256: of the file's content.
-        message: what it was described with.
-        status: SENDING until the ref is known; then as Kaggle has it.
-        public_score: as Kaggle words it, or None.
-        private_score: likewise.
-        reason: why Kaggle rejected it, or None.
-        n_overlap: how many of its images the run had trained on, or None where that is unknown.
-        allow_overlap: whether it was sent with `--allow-overlap`.
-        known_refs: submissions of the same content that Kaggle listed before this one was sent.
+        ref: Kaggle's number of it, or None while it is open.
+        time: when it was sent, in UTC.
+        file, sha256: the file's name, and the hash of its content.
+        mark, message: what the description begins with, and all of it.
+        status: SENDING while it is open, then Kaggle's word.
+        public_score, private_score, reason: what Kaggle says of it, as it says it, or None.
+        n_overlap, allow_overlap: how many of its images the run had trained on, or None where that
+            is unknown, and whether that was let pass.
+        known_refs, count: while it is open, the submissions known before it, and how many Kaggle
+            had counted, or None where it did not say.
     """
 
     model_config = ConfigDict(frozen=True)
 
     ref: int | None = None
-    time: str
+    time: AwareDatetime
     file: str
     sha256: str
+    mark: str = ""
     message: str
-    status: Literal["SENDING", "PENDING", "COMPLETE", "ERROR"] = "SENDING"
+    status: str = "SENDING"
     public_score: str | None = None
     private_score: str | None = None
     reason: str | None = None
     n_overlap: int | None = None
     allow_overlap: bool = False
     known_refs: tuple[int, ...] = ()
+    count: int | None = None
 
     @property
     def is_judged(self) -> bool:
-        """Whether the score or the rejection has come."""
+        """Whether it has a score or was rejected. Words new to the kit count as pending."""
         return self.status in ("COMPLETE", "ERROR")
 
-    def brought_up(self, submission: Submission) -> Self:
+    @property
+    def accuracy(self) -> float | None:
+        """The public score, where it is an accuracy: a number from 0 to 1."""
+        try:
+            score = float(self.public_score or "")
+        except ValueError:
+            return None
+        return score if 0 <= score <= 1 else None
+
+    def is_shown_by(self, submission: "Submission") -> bool:
+        """Whether a submission in Kaggle's list is this attempt, which is open."""
+        left = _dense(submission.description)
+        was_cut = len(left) >= _LEAST_CUT and _dense(self.message).startswith(left)
+        is_new = submission.ref not in self.known_refs
+        return is_new and (was_cut or has_mark(submission, self.sha256))
+
+    def brought_up(self, submission: "Submission") -> Self:
         """The same attempt, as Kaggle has it now."""
-        return self.model_copy(
-            update={
-                "ref": submission.ref,
-                "status": submission.status,
-                "public_score": submission.public_score,
-                "private_score": submission.private_score,
-                "reason": submission.reason,
-            }
-        )
+        names = ("ref", "status", "public_score", "private_score", "reason")
+        news = {name: getattr(submission, name) for name in names}
+        return self.model_copy(update={**news, "known_refs": (), "count": None})
 
 
-class Receipt(Attempt):
-    """The newest submission of a file, and the earlier ones.
-
-    Attributes:
-        earlier: oldest first.
-    """
+class _Receipt(Attempt):
+    """The form of the file: the newest attempt, and the earlier ones, oldest first."""
 
     earlier: tuple[Attempt, ...] = ()
 
-    @property
-    def arrived(self) -> tuple[Attempt, ...]:
-        """All submissions that are known to have arrived, oldest first."""
-        newest = Attempt(**{name: getattr(self, name) for name in Attempt.model_fields})
-        return tuple(attempt for attempt in (*self.earlier, newest) if attempt.ref is not None)
+
+class Kept(NamedTuple):
+    """An attempt, and the receipt that it is in."""
+
+    path: Path
+    attempt: Attempt
 
 
-def receipt_path(file: Path, run_folder: Path | None) -> Path:
-    """Where the receipt of a file is: in its run's folder, or beside it."""
-    if run_folder is not None:
-        return run_folder / RECEIPT
-    return file.with_name(f"{file.stem}.{RECEIPT}")
+def mark_of(sha256: str) -> str:
+    """The mark of some content, of which twelve figures are as good as unique."""
+    return f"[kit {sha256[:12]}]"
 
 
-def load_receipt(path: Path) -> Receipt | None:
-    """Read a receipt, or None where there is none.
+def has_mark(submission: "Submission", sha256: str) -> bool:
+    """Whether a description has the mark of some content, whatever became of its spaces."""
+    return _dense(mark_of(sha256)) in _dense(submission.description)
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())
+
+
+def load_receipts(submissions: Path) -> dict[Path, list[Attempt]]:
+    """Read the receipts of all runs and of files that no run made.
+
+    Raises:
+        DataError: a receipt is damaged.
+    """
+    paths = [run.folder / RECEIPT for run in list_runs(submissions)]
+    paths += sorted((submissions / RECEIPTS).glob("*.json"))
+    return {path: attempts for path in paths if (attempts := load_receipt(path))}
+
+
+def load_receipt(path: Path) -> list[Attempt]:
+    """Read a receipt: its attempts, oldest first; none where there is no such file.
 
     Raises:
         DataError: it is damaged.
-        OSError: it cannot be read.
     """
     try:
-        text = path.read_bytes()
+        receipt = _Receipt.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return None
-    try:
-        return Receipt.model_validate_json(text)
+        return []
     except ValidationError as error:
         raise DataError(
             f"{path}: not a receipt as the kit writes it.",
             "Move it away; kit history still finds the submission at Kaggle.",
         ) from error
+    return [*receipt.earlier, Attempt(**receipt.model_dump(exclude={"earlier"}))]
 
 
-def save_receipt(path: Path, receipt: Receipt) -> None:
-    """Write a receipt, whole or not at all.
+def keep(kept: Kept) -> Kept:
+    """Write an attempt into its receipt, in the place that it had or as the newest."""
 
-    Raises:
-        OSError: it cannot be written; what was there is untouched.
-    """
-    write_whole(path, receipt.model_dump_json(indent=2) + "\n")
+    def change(attempts: list[Attempt]) -> list[Attempt]:
+        changed = [kept.attempt if _are_same(old, kept.attempt) else old for old in attempts]
+        return changed if kept.attempt in changed else [*changed, kept.attempt]
+
+    _edit(kept.path, change)
+    return kept
+
+
+def drop(kept: Kept) -> None:
+    """Remove an attempt that never arrived from its receipt."""
+    _edit(kept.path, lambda attempts: [a for a in attempts if not _are_same(a, kept.attempt)])
+
+
+def _edit(path: Path, change: Callable[[list[Attempt]], list[Attempt]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A command that waits for a score writes here too, while another one submits
+    with FileLock(path.parents[1] / ".receipts.lock"):
+        before = load_receipt(path)
+        after = change(before)
+        if not after:
+            path.unlink(missing_ok=True)
+        elif after != before:
+            receipt = _Receipt(**after[-1].model_dump(), earlier=tuple(after[:-1]))
+            write_whole(path, receipt.model_dump_json(indent=2) + "\n")
+
+
+def _are_same(one: Attempt, other: Attempt) -> bool:
+    return (one.time, one.sha256) == (other.time, other.sha256)

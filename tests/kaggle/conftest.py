@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from faulty_kaggle import FaultyKaggle
+from fetching import ROWS
+from file_host import FileHost
 from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
 
@@ -79,3 +81,26 @@ def turn_to(local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
 def little_patience(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For servers that stall: give up on them at once."""
     monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", "0.2")
+
+
+@pytest.fixture
+def tables(competition_files: Path) -> dict[str, bytes]:
+    """The competition's three files."""
+    return {name: (competition_files / name).read_bytes() for name in ROWS}
+
+
+@pytest.fixture
+def host(
+    tables: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FileHost]:
+    """A host of these files that answers as it is told to, and the environment turned to it."""
+    with FileHost(tables) as running:
+        running.turn_to(monkeypatch)
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the files are downloaded to."""
+    return tmp_path / "data"
