@@ -11,7 +11,6 @@ from file_host import FileHost
 from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
 
-
 @pytest.fixture(scope="session")
 def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The competition's three files and its solution, a few rows each."""
