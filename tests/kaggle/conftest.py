@@ -11,7 +11,6 @@ from file_host import FileHost
 from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
 
-
 @pytest.fixture(scope="session")
 def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The competition's three files and its solution, a few rows each."""
@@ -29,7 +28,8 @@ def full_competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without credentials, and an environment without any of Kaggle's variables."""
     for name in list(os.environ):
-        if name.startswith(("KAGGLE_", "KIT_")) or name.lower() in ("http_proxy", "no_proxy"):
+        is_networks = name.lower().endswith(("_proxy", "_ca_bundle"))
+        if is_networks or name.startswith(("KAGGLE_", "KIT_")):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()
@@ -72,10 +72,10 @@ def at_full_local(
 
 
 def turn_to(local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = {"ATTEMPTS": "3", "WAIT": "0.01", "LONGEST_WAIT": "0.05", "SETTLE": "0.1"}
-    variables = {f"KIT_KAGGLE_{name}": value for name, value in quick.items()}
-    for name, value in {**variables, **local.environment()}.items():
+    for name, value in {"KIT_KAGGLE_ATTEMPTS": "3", **local.environment()}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("kit.kaggle.client.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("kit.kaggle.client.LONGEST_WAIT", 0.05)
 
 
 @pytest.fixture
