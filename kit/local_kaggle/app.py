@@ -2,14 +2,19 @@
 
 import ipaddress
 import json
+import os
 import socket
+import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from pydantic_core import from_json
 
 from kit.errors import missing_extra
 
@@ -21,10 +26,11 @@ try:
 except ImportError as error:
     raise missing_extra("serve", "Flask") from error
 
-from kit.local_kaggle.calls import Calls, Refusal
-from kit.local_kaggle.files import ServedFiles
+from kit.local_kaggle.calls import ARCHIVE, Calls, Refusal
 from kit.local_kaggle.judge import Judge
-from kit.local_kaggle.state import CompetitionState, Submission
+from kit.local_kaggle.state import CompetitionState
+
+_FILES = ("sample_submission.csv", "test.csv", "train.csv")
 
 
 class _Handler(WSGIRequestHandler):
@@ -39,19 +45,15 @@ class _Handler(WSGIRequestHandler):
         else:
             super().run_wsgi()
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - the base's name
+    def log_request(self, *_: object) -> None:
         """Write no log: a user sees the client's side."""
+
+    def log_error(self, *_: object) -> None:
+        """Likewise."""
 
 
 class LocalKaggle:
-    """A Kaggle with one competition and one user. It answers while it is a context.
-
-    Attributes:
-        state: account, limits, submissions; may be changed while it runs.
-        files: what can be downloaded.
-        app: the Flask application.
-        port: on 127.0.0.1.
-    """
+    """A Kaggle with one competition and one user. Its `state` may be changed while it answers."""
 
     def __init__(
         self,
@@ -62,12 +64,12 @@ class LocalKaggle:
         state: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the competition's three files from `folder`, and the hidden labels from `solution`.
+        """Listen on 127.0.0.1; answer once it is entered.
 
         Args:
-            folder: of the files.
-            solution: `ImageId,Label` of the test images.
-            port: where to listen on 127.0.0.1; 0 takes a free one.
+            folder: of the competition's three files.
+            solution: the hidden labels, `ImageId,Label`.
+            port: 0 takes a free one.
             state: a file that keeps the submissions from one start to the next.
             clock: tells the time, in seconds since 1970.
 
@@ -76,7 +78,9 @@ class LocalKaggle:
             ValueError: the solution or the state is something else.
         """
         self.state = CompetitionState(Judge(solution), state, clock)
-        self.files = ServedFiles(folder)
+        self.submissions = self.state.submissions
+        self._temporary = tempfile.TemporaryDirectory(prefix="local-kaggle-")
+        self.files = _add_archive(folder.absolute(), Path(self._temporary.name) / ARCHIVE)
         self._calls = Calls(self.state, self.files)
         self.app = Flask("local_kaggle", static_folder=None)
         self.app.before_request(self._check_host)
@@ -90,14 +94,8 @@ class LocalKaggle:
             self._server = make_server(
                 "127.0.0.1", self.port, self.app, True, False, _Handler, fd=listener.fileno()
             )
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
-
-    @property
-    def submissions(self) -> list[Submission]:
-        """All submissions, oldest first."""
-        return self.state.submissions
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.02,), daemon=True)
 
     def environment(self) -> dict[str, str]:
         """The environment variables that turn Kaggle's client, and the kit, to this server."""
@@ -113,7 +111,7 @@ class LocalKaggle:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()
-        self.files.close()
+        self._temporary.cleanup()
 
     def _check_host(self) -> None:
         # A web page in the user's browser reaches this machine only by a name of its own
@@ -125,8 +123,8 @@ class LocalKaggle:
 
     def _call(self, service: str, name: str) -> dict[str, Any] | Answer:  # noqa: ARG002
         try:
-            content = json.loads(self._read_body())
-        except (ValueError, RecursionError):
+            content = from_json(self._read_body())
+        except ValueError:
             abort(400, "The request is not JSON")
         origin = request.host_url.rstrip("/")
         try:
@@ -136,9 +134,7 @@ class LocalKaggle:
         return redirect(answer["location"]) if "location" in answer else answer
 
     def _send(self, name: str) -> Response:
-        path = self.files.get(name)
-        if path is None:
-            abort(404, "Not found")
+        path = self.files.get(name) or abort(404, "Not found")
         if "Range" in request.headers and request.range is None:
             abort(400, "The header Range is malformed")
         status = path.stat()
@@ -146,9 +142,7 @@ class LocalKaggle:
         return send_file(path, "application/octet-stream", etag=etag, conditional=True)
 
     def _take_upload(self, token: str) -> dict[str, Any]:
-        upload = self.state.uploads.get(token)
-        if upload is None:
-            abort(404, "No such upload")
+        upload = self.state.uploads.get(token) or abort(404, "No such upload")
         content = self._read_body()
         if "Content-Range" in request.headers or len(content) != upload.size:
             abort(400, f"Expected one request with all {upload.size} bytes")
@@ -165,3 +159,15 @@ class LocalKaggle:
             return request.get_data()
         except OSError:
             abort(400, "The request's body is malformed")
+
+
+def _add_archive(folder: Path, archive: Path) -> dict[str, Path]:
+    files = {name: folder / name for name in _FILES if (folder / name).is_file()}
+    # The lowest level shrinks the digits to an eighth in a second
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+        for name, path in files.items():
+            zipped.write(path, name)
+    # As old as its newest member, so that a download resumes after a new start of the server
+    newest = max((path.stat().st_mtime_ns for path in files.values()), default=0)
+    os.utime(archive, ns=(newest, newest))
+    return {**files, ARCHIVE: archive}

@@ -1,16 +1,18 @@
 """What a local Kaggle answers to each call, apart from how it travels."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
 
-from kit.local_kaggle.files import ARCHIVE, ServedFiles
 from kit.local_kaggle.state import CompetitionState, kaggle_date
 
 COMPETITION = "digit-recognizer"
+ARCHIVE = f"{COMPETITION}.zip"
 # What each call that needs the rules to be accepted says otherwise
 _NO_RULES = dict.fromkeys(
     ("DownloadDataFiles", "DownloadDataFile"),
@@ -36,7 +38,6 @@ class CallRequest(BaseModel):
     page_token: str = Field("", pattern=r"^[0-9]{0,9}$")
     ref: int = 0
     token: str = ""
-    refresh_token: str = ""
 
 
 @dataclass(eq=False)
@@ -48,18 +49,15 @@ class Refusal(Exception):  # noqa: N818 - it is what the server answers, not wha
 
 
 class Calls:
-    """Each method `_call_NAME` takes the request's fields, and gives the JSON of the answer.
+    """The calls: `_call_NAME` takes a request, and gives the JSON of the answer."""
 
-    An answer with `location` is a redirect to that address.
-    """
-
-    def __init__(self, state: CompetitionState, files: ServedFiles) -> None:
+    def __init__(self, state: CompetitionState, files: Mapping[str, Path]) -> None:
         self._state, self._files = state, files
 
     def answer(
         self, name: str, request: object, authorization: str | None, origin: str
     ) -> dict[str, Any]:
-        """Answer the call `name` with what its JSON holds; `origin` is the server's address.
+        """Answer a call; where the answer has `location`, it is a redirect to that address.
 
         Raises:
             Refusal: Kaggle would refuse it.
@@ -72,8 +70,8 @@ class Calls:
         except ValidationError as error:
             wrong = error.errors()[0]
             raise Refusal(400, " ".join(map(str, [*wrong["loc"], wrong["msg"]]))) from None
-        # These come without credentials, because they are about credentials themselves
-        if name not in ("IntrospectToken", "GenerateAccessToken"):
+        # This one comes without credentials, because it is about them
+        if name != "IntrospectToken":
             self._check_user(authorization)
             self._check_competition(name, fields.competition_name)
         answer: dict[str, Any] = method(fields)
@@ -101,17 +99,8 @@ class Calls:
         active = request.token in account.tokens
         return {"active": active} | ({"username": account.username, "userId": 1} if active else {})
 
-    def _call_generate_access_token(self, request: CallRequest) -> dict[str, Any]:
-        account = self._state.account
-        if request.refresh_token != account.refresh_token:
-            raise Refusal(401, "Unauthenticated")
-        token = f"local-oauth-token-{len(account.tokens)}"
-        account.tokens.add(token)
-        return {"token": token, "expiresIn": 43_200, "userName": account.username, "userId": 1}
-
     def _call_get_competition(self, _request: CallRequest) -> dict[str, Any]:
         return {
-            "ref": f"https://www.kaggle.com/competitions/{COMPETITION}",
             "title": "Digit Recognizer",
             "deadline": "2030-01-01T00:00:00Z",
             "maxDailySubmissions": self._state.daily_limit,
@@ -120,19 +109,19 @@ class Calls:
 
     def _call_list_data_files(self, request: CallRequest) -> dict[str, Any]:
         listed = []
-        for path in filter(None, map(self._files.get, self._files.names())):
-            status = path.stat()
-            named = {"ref": path.name, "name": path.name, "totalBytes": status.st_size}
+        for name in sorted(set(self._files) - {ARCHIVE}):
+            status = self._files[name].stat()
+            named = {"ref": name, "name": name, "totalBytes": status.st_size}
             listed.append({**named, "creationDate": kaggle_date(status.st_mtime)})
         return _page("files", listed, request)
 
-    def _call_download_data_files(self, _request: CallRequest) -> dict[str, Any]:
-        return {"location": f"/files/{ARCHIVE}?signed=1"}
-
     def _call_download_data_file(self, request: CallRequest) -> dict[str, Any]:
-        if request.file_name not in self._files.names():
+        if request.file_name not in self._files:
             raise Refusal(404, "Not found")
         return {"location": f"/files/{request.file_name}?signed=1"}
+
+    def _call_download_data_files(self, _request: CallRequest) -> dict[str, Any]:
+        return {"location": f"/files/{ARCHIVE}?signed=1"}
 
     def _call_start_submission_upload(self, request: CallRequest) -> dict[str, Any]:
         if not request.file_name:

@@ -22,7 +22,6 @@ class Account:
     username: str = "rehearser"
     tokens: set[str] = field(default_factory=lambda: {"local-token"})
     key: str = "local-key"
-    refresh_token: str = "local-refresh-token"  # noqa: S105 - it opens nothing but a rehearsal
     rules_accepted: bool = True
     entered: bool = True
 
@@ -71,11 +70,7 @@ _KEPT = TypeAdapter(dict[str, list[Submission]])
 
 
 class CompetitionState:
-    """Uploads by token, and submissions, oldest first; these are kept in a file, if one is named.
-
-    A new submission will be PENDING for `judging_seconds`. Who counts submissions to make one
-    holds `lock`.
-    """
+    """Uploads by token, and submissions, oldest first. Whoever counts before submitting locks."""
 
     def __init__(self, judge: Judge, path: Path | None, clock: Callable[[], float]) -> None:
         """Load what `path` holds, if it is there; `clock` tells the seconds since 1970.
@@ -107,16 +102,11 @@ class CompetitionState:
         upload = self.uploads[token]
         if len(upload.content) != upload.size:
             raise KeyError(token)
+        verdict = self.judge.judge(upload.content)
+        file, seconds = (upload.file_name, upload.size), self.judging_seconds
         with self.lock:
-            submission = Submission(
-                FIRST_REF + len(self.submissions),
-                self.clock(),
-                self.judging_seconds,
-                description,
-                upload.file_name,
-                upload.size,
-                *self.judge.judge(upload.content),
-            )
+            ref = FIRST_REF + len(self.submissions)
+            submission = Submission(ref, self.clock(), seconds, description, *file, *verdict)
             self.submissions.append(submission)
             if self._path is not None:
                 kept = _KEPT.dump_json({"submissions": self.submissions}, indent=2)

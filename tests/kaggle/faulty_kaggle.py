@@ -11,13 +11,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from werkzeug.datastructures import Headers
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
 from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.calls import Calls, Refusal
 
 ANY_CALL = "*"
+REFRESH_TOKEN = "local-refresh-token"
 _PAGE = b"<!DOCTYPE html><html><body><h1>Something stands in between</h1></body></html>"
 
 
@@ -108,6 +111,22 @@ class FailurePlan:
         return None
 
 
+class LoginCalls(Calls):
+    """The calls, and the one by which an OAuth login gets its access tokens."""
+
+    def answer(
+        self, name: str, request: Any, authorization: str | None, origin: str
+    ) -> dict[str, Any]:
+        if name != "GenerateAccessToken":
+            return super().answer(name, request, authorization, origin)
+        if request.get("refreshToken") != REFRESH_TOKEN:
+            raise Refusal(401, "Unauthenticated")
+        account = self._state.account
+        token = f"local-oauth-token-{len(account.tokens)}"
+        account.tokens.add(token)
+        return {"token": token, "expiresIn": 43_200, "userName": account.username, "userId": 1}
+
+
 class FaultyKaggle(LocalKaggle):
     """The local Kaggle, and round it a WSGI middleware that fails as planned.
 
@@ -118,6 +137,7 @@ class FaultyKaggle(LocalKaggle):
 
     def __init__(self, folder: Path, solution: Path, **options: Any) -> None:
         super().__init__(folder, solution, **options)
+        self._calls = LoginCalls(self.state, self.files)
         self.failures = FailurePlan()
         self.calls: list[str] = []
         self._closing = threading.Event()
@@ -144,17 +164,33 @@ class FaultyKaggle(LocalKaggle):
             environ["wsgi.input"].read(failure.reset_after)
         else:
             environ["wsgi.input"] = BytesIO(get_input_stream(environ).read())
-        transfers = call == "Download" and failure.reset_after is not None
-        if not (failure.done or failure.spoils_body or transfers):
+        spoilt = failure.spoils_body or (call == "Download" and failure.reset_after is not None)
+        if not (spoilt or failure.done):
             return self._fail(failure, environ, start_response)
         if failure.etag is not None or failure.from_start:
             environ.pop("HTTP_IF_RANGE", None)
         if failure.from_start and "HTTP_RANGE" in environ:
             environ["HTTP_RANGE"] = "bytes=0-"
         chunks, status, headers = run_wsgi_app(self._whole, environ, buffered=True)
-        if not (failure.spoils_body or transfers) and not status.startswith(("3", "4")):
+        if spoilt:
+            answer = b"".join(chunks), status, headers
+            return self._spoil(failure, environ["werkzeug.socket"], start_response, *answer)
+        if int(status[:3]) < 300:
             return self._fail(failure, environ, start_response)
-        body = b"".join(chunks)
+        start_response(status, list(headers))
+        return chunks
+
+    def _spoil(
+        self,
+        failure: Failure,
+        connection: socket.socket,
+        start_response: Any,
+        body: bytes,
+        status: str,
+        headers: Headers,
+    ) -> Iterable[bytes]:
+        """Send an answer with what the failure makes of it."""
+        failure.reached.set()
         if failure.change is not None:
             body = json.dumps(failure.change(json.loads(body))).encode()
             headers["Content-Length"] = str(len(body))
@@ -163,14 +199,12 @@ class FaultyKaggle(LocalKaggle):
         if failure.lengthless:
             headers.remove("Content-Length")
             headers.remove("ETag")
-        if transfers or failure.cut_after is not None or failure.lengthless == "closed":
-            end = failure.cut_after if failure.reset_after is None else failure.reset_after
-            connection = environ["werkzeug.socket"]
-            connection.sendall(f"HTTP/1.1 {status}\r\n{headers}".encode() + body[:end])
-            failure.reached.set()
-            return self._end(connection, reset=transfers)
-        start_response(status, list(headers))
-        return [body]
+        end = failure.cut_after if failure.reset_after is None else failure.reset_after
+        if end is None and failure.lengthless != "closed":
+            start_response(status, list(headers))
+            return [body]
+        connection.sendall(f"HTTP/1.1 {status}\r\n{headers}".encode() + body[:end])
+        return self._end(connection, reset=failure.reset_after is not None)
 
     def _fail(self, failure: Failure, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """Answer with the failure alone, or not at all."""
