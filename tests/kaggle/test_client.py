@@ -95,14 +95,14 @@ def test_pages_without_end_end(at_local: FaultyKaggle, fresh: bool) -> None:
     """A server may give the token of a next page for ever."""
     kaggle = Kaggle()
     submit(kaggle)
+    entry = {"ref": at_local.submissions[0].ref, "status": "COMPLETE"}
     tokens = itertools.count()
 
-    def go_on(answer: dict[str, Any]) -> dict[str, Any]:
+    def go_on(_answer: dict[str, Any]) -> dict[str, Any]:
         number = next(tokens)
-        entry = answer["submissions"][0]
         refs = range(number * 1000, number * 1000 + 1000) if fresh else [entry["ref"]]
         entries = [{**entry, "ref": ref} for ref in refs]
-        return {"submissions": entries, "nextPageToken": f"more-{number}"}
+        return {"submissions": entries, "nextPageToken": str(number + 1)}
 
     at_local.fail("ListSubmissions", times=1000, change=go_on)
     listed = kaggle.list_submissions()
