@@ -228,7 +228,7 @@ def _trouble(cause: BaseException) -> Trouble:
     if isinstance(cause, urllib3.ReadTimeoutError | TimeoutError):
         return Trouble.TIMEOUT
     if isinstance(cause, ssl.SSLError):
-        is_early = any(word in (cause.reason or "") for word in _BEFORE_SENDING)
+        is_early = any(word in str(cause) for word in _BEFORE_SENDING)
         return Trouble.NO_TRUST if is_early else Trouble.BROKEN
     # Of requests' own errors, the others are about addresses and answers that are none
     own = isinstance(cause, requests.RequestException)
