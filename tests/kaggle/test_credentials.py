@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from faulty_kaggle import FaultyKaggle
 
-from kit.errors import CredentialsError
+from kit.errors import CredentialsError, NetworkError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import choose_credential, find_credentials
 
@@ -312,6 +312,18 @@ def test_a_revoked_login_is_refused(without_token: FaultyKaggle, home: Path, sta
     with pytest.raises(CredentialsError) as refused:
         Kaggle().competition()
     assert refused.value.remedy == "Log in again with: kaggle auth login"
+
+
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_refresh_token_is_not_sent_elsewhere(
+    without_token: FaultyKaggle, home: Path, status: int
+) -> None:
+    login(home, datetime.now(UTC) - timedelta(hours=2))
+    elsewhere = {"Location": "http://elsewhere.invalid/api/v1/stolen/Token"}
+    without_token.fail("GenerateAccessToken", status, times=10, headers=elsewhere)
+    with pytest.raises(NetworkError, match="Something other than Kaggle's answer"):
+        Kaggle().competition()
+    assert set(without_token.calls) == {"GenerateAccessToken"}
 
 
 def test_a_damaged_login_is_told(without_token: FaultyKaggle, home: Path) -> None:
