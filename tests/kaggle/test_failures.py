@@ -527,15 +527,15 @@ def test_each_call_of_submit(
         case = Case(archive, 6, "has not judged submission", "goes on waiting", 1)
     assert_told(place, capsys, ["submit", "--timeout", "0.1"], case)
     place.local.failures.clear()
-    if call == "CreateSubmission" and case.code == 6:
+    is_open = call == "CreateSubmission" and case.code == 6
+    if is_open:
         # An open attempt is not overrun while it is young
         place.env.setattr("kit.kaggle.submit.SETTLED", timedelta(0))
-    assert run(["submit", *["--again"] * (not SDK_HAS_LIMITS and case.code == 6)]) == 0
+    # Without a count, only --again sends once more
+    assert run(["submit", *["--again"] * (is_open and not SDK_HAS_LIMITS)]) == 0
     assert [submission.score for submission in place.local.submissions] == ["0.95000"]
-    attempts = load_receipt(place.run_folder / "receipt.json")
-    assert [(attempt.ref, attempt.public_score) for attempt in attempts] == [
-        (40_000_000, "0.95000")
-    ]
+    newest = load_receipt(place.run_folder / "receipt.json")[-1]
+    assert (newest.ref, newest.public_score) == (40_000_000, "0.95000")
 
 
 PHONE = "You must verify your phone number before you accept the rules"
@@ -567,6 +567,24 @@ def test_a_competition_that_says_it_is_closed(
 ) -> None:
     place.local.fail(call, status, message=CLOSED)
     case = Case(archive, 5, "Competition is closed", "takes no more submissions")
+    assert_told(place, capsys, ["submit"], case)
+
+
+def test_a_deadline_that_has_passed(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    def close(answer: dict[str, object]) -> dict[str, object]:
+        return {**answer, "deadline": "2025-12-31T23:59:00Z"}
+
+    place.local.fail("GetCompetition", times=100, change=close)
+    place.local.fail("CreateSubmission", 404, times=100, message="Not found")
+    case = Case(archive, 5, "closed: its deadline was 2025-12-31 23:59 UTC", "no more submissions")
+    assert_told(place, capsys, ["submit"], case)
+
+
+def test_a_404_from_a_competition_without_a_deadline(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.local.fail("CreateSubmission", 404, times=100, message="Not found")
+    case = Case(archive, 5, "creating the submission (404): Not found", "is not closed")
     assert_told(place, capsys, ["submit"], case)
 
 
