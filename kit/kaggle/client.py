@@ -13,15 +13,8 @@ from requests.adapters import HTTPAdapter
 
 from kit import __version__
 from kit.errors import CompetitionError, CredentialsError, UsageError
-from kit.kaggle.answers import (
-    Competition,
-    Limits,
-    Submission,
-    read_competition,
-    read_limits,
-    read_size,
-    read_submission,
-)
+from kit.kaggle import answers
+from kit.kaggle.answers import Competition, Limits, Submission
 from kit.kaggle.credentials import Credential, choose_credential, find_credentials
 from kit.kaggle.exchange import (
     COMPETITION,
@@ -70,6 +63,12 @@ class _Adapter(HTTPAdapter):
         if self._is_for_calls and response.status_code >= 300:
             raise requests.HTTPError(response=response)
         return response
+
+
+def _mount(session: requests.Session, timeout: float, *, is_for_calls: bool) -> requests.Session:
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(timeout, is_for_calls=is_for_calls))
+    return session
 
 
 class _Json:
@@ -141,7 +140,7 @@ class Kaggle:
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user."""
-        return self._ask("asking for the competition", "GetCompetition", read_competition)
+        return self._ask("asking for the competition", "GetCompetition", answers.read_competition)
 
     def check_open(self) -> Competition:
         """The competition, whose deadline has not passed; a CompetitionError if it has."""
@@ -156,12 +155,14 @@ class Kaggle:
         """How many submissions are left, or None if the installed version of the SDK cannot ask."""
         if _request_type("GetSubmissionLimits") is None:
             return None
-        return self._ask("asking for the submissions left", "GetSubmissionLimits", read_limits)
+        return self._ask(
+            "asking for the submissions left", "GetSubmissionLimits", answers.read_limits
+        )
 
     def list_files(self) -> dict[str, int]:
         """The competition's files by name, with their sizes in bytes."""
         doing = "listing the competition's files"
-        return self._list(doing, "ListDataFiles", "files", "name", read_size)
+        return self._list(doing, "ListDataFiles", "files", "name", answers.read_size)
 
     def check_rules(self) -> None:
         """Ask for a file, without fetching it: that needs the rules to be accepted."""
@@ -185,7 +186,9 @@ class Kaggle:
     def list_submissions(self) -> list[Submission]:
         """All submissions, newest first; where there are more than 10,000, at least so many."""
         doing, key = "listing the submissions", "submissions"
-        return list(self._list(doing, "ListSubmissions", key, "ref", read_submission).values())
+        return list(
+            self._list(doing, "ListSubmissions", key, "ref", answers.read_submission).values()
+        )
 
     def get_submission(self, ref: int) -> Submission | None:
         """One submission, as it stands now; None while Kaggle does not know it yet."""
@@ -197,7 +200,7 @@ class Kaggle:
                 if failure.status == 404:
                     return None
                 raise
-            return self._attempt(lambda: read_submission(answer))
+            return self._attempt(lambda: answers.read_submission(answer))
 
         return self.retry("asking for the submission", once)
 
@@ -261,7 +264,7 @@ class Kaggle:
 
     def transfer_session(self) -> requests.Session:
         """A session for transfers: with time-outs, without credentials."""
-        return self._limited(requests.Session(), is_for_calls=False)
+        return _mount(requests.Session(), self._timeout, is_for_calls=False)
 
     def _ask(self, doing: str, name: str, read: Callable[[dict[str, Any]], T], **fields: Any) -> T:
         """Make a call that may be made again, and read its answer."""
@@ -330,8 +333,8 @@ class Kaggle:
         client = KaggleClient(env=place, api_token=_NO_TOKEN, user_agent=agent)
         client.__enter__()
         # The SDK has no other door to its session
-        session = client.http_client()._session  # noqa: SLF001
-        self._session = self._limited(session, is_for_calls=True)
+        self._session = client.http_client()._session  # noqa: SLF001
+        _mount(self._session, self._timeout, is_for_calls=True)
         self._client = client
         if self.credential.kind == "key":
             self._session.auth = (self.credential.username or "", self.credential.secret)
@@ -339,11 +342,6 @@ class Kaggle:
             self._session.auth = client.http_client().BearerAuth(self.credential.secret)
         else:
             self._log_in()
-
-    def _limited(self, session: requests.Session, *, is_for_calls: bool) -> requests.Session:
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, _Adapter(self._timeout, is_for_calls=is_for_calls))
-        return session
 
     def _log_in(self) -> None:
         """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""

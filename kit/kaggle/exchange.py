@@ -178,17 +178,18 @@ def explain(
         return refused_credential(credential, shadowed)
     if status in (408, 409) or status >= 500:
         return NetworkError(f"Kaggle's server failed {doing} ({status}){said}.", _LATER)
-    remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
     if status == 429:
         seconds = failure.retry_after
         wait = "a few minutes" if seconds is None else f"{seconds:.0f} seconds"
         remedy = f"Too many requests: wait {wait}, then run it again."
-    elif status == 404:
-        remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
     elif "allowance" in words:
         remedy = limit_remedy()
-    about = (known for pattern, known in _REMEDIES if status != 429 and re.search(pattern, words))
-    return CompetitionError(f"Kaggle refused {doing} ({status}){said}.", next(about, remedy))
+    else:
+        remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
+        if status == 404:
+            remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
+        remedy = next((known for about, known in _REMEDIES if re.search(about, words)), remedy)
+    return CompetitionError(f"Kaggle refused {doing} ({status}){said}.", remedy)
 
 
 def refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
@@ -228,7 +229,7 @@ def _trouble(cause: BaseException) -> Trouble:
     if isinstance(cause, urllib3.ReadTimeoutError | TimeoutError):
         return Trouble.TIMEOUT
     if isinstance(cause, ssl.SSLError):
-        is_early = any(word in (cause.reason or "") for word in _BEFORE_SENDING)
+        is_early = any(word in str(cause) for word in _BEFORE_SENDING)
         return Trouble.NO_TRUST if is_early else Trouble.BROKEN
     # Of requests' own errors, the others are about addresses and answers that are none
     own = isinstance(cause, requests.RequestException)
@@ -250,6 +251,7 @@ def _proxy(error: Exception) -> str:
 
 def _proxy_failure(names: str, why: str) -> CallFailure:
     # Without the proxy's address, which may hold a password
+    names = names or "the system's settings"
     remedy = f"Write {names} as http://USER:PASSWORD@HOST:PORT (special characters as %XX)"
     words = f"the one that {names} names: {why}"
     return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}, or unset it.")

@@ -150,8 +150,8 @@ class Calls:
 
     def _call_list_submissions(self, request: CallRequest) -> dict[str, Any]:
         now, username = self._state.clock(), self._state.account.username
-        newest_first = self._state.submissions[::-1]
-        return _page("submissions", [s.as_kaggle(username, now) for s in newest_first], request)
+        page = _page("submissions", self._state.submissions[::-1], request)
+        return {**page, "submissions": [s.as_kaggle(username, now) for s in page["submissions"]]}
 
     def _call_get_submission(self, request: CallRequest) -> dict[str, Any]:
         for submission in self._state.submissions[:]:
