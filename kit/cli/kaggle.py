@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import Entry
     from kit.kaggle.history import HistoryRow
-    from kit.kaggle.receipt import Attempt, Kept
+    from kit.kaggle.receipt import Attempt
     from kit.metrics import Accuracy, Difference
     from kit.runs import Run
 
@@ -116,35 +116,35 @@ def submit(
 
     def confirm(limits: "Limits | None") -> bool:
         seen.append(limits)
-        note(f"{entry.name}: {entry.message}")
+        note(f"{entry.name}: {entry.attempt.message}")
         note(f"Submissions left today: {limits.left if limits else 'Kaggle does not say'}")
         return not dry_run and (yes or _agreed())
 
-    kept = submit_entry(kaggle, entry, confirm, note, again=again)
-    if kept is None:
-        left = seen[0].left if seen[0] else None
-        facts = {"sent": False, "file": entry.file, "message": entry.message, "left": left}
+    attempt = submit_entry(kaggle, entry, confirm, note, again=again)
+    if attempt is None:
         if json:
-            print_json({**facts, "sha256": entry.sha256})
+            facts = {"sent": False, "file": entry.file, "message": entry.attempt.message}
+            left = seen[0].left if seen[0] else None
+            print_json({**facts, "left": left, "sha256": entry.attempt.sha256})
         else:
             print_lines(["Nothing was sent."])
         return
     same_command = _same_command(entry, submissions)
-    if not no_wait and not dry_run and not kept.attempt.is_judged:
+    if not no_wait and not dry_run and not attempt.is_judged:
         try:
-            kept = _wait(kaggle, kept, timeout, same_command)
+            attempt = _wait(kaggle, attempt, timeout, same_command)
         except (KitError, KeyboardInterrupt):
             # A program, too, is to know what was sent
             if json:
-                _print_receipt(entry, kept, same_command, json=True)
+                _print_receipt(entry, attempt, same_command, json=True)
             raise
-    _print_receipt(entry, kept, same_command, json=json)
-    if kept.attempt.status == "ERROR":
+    _print_receipt(entry, attempt, same_command, json=json)
+    if attempt.status == "ERROR":
         from kit.kaggle.exchange import SUBMISSIONS_PAGE
 
-        reason = (kept.attempt.reason or "it gives no reason").rstrip(".")
+        reason = (attempt.reason or "it gives no reason").rstrip(".")
         raise CompetitionError(
-            f"Kaggle rejected submission {kept.attempt.ref}: {reason}.",
+            f"Kaggle rejected submission {attempt.ref}: {reason}.",
             f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}",
         )
 
@@ -158,14 +158,14 @@ def _agreed() -> bool:
         raise typer.Exit(130) from None
 
 
-def _wait(kaggle: "Kaggle", kept: "Kept", timeout: float, same_command: str) -> "Kept":
+def _wait(kaggle: "Kaggle", attempt: "Attempt", timeout: float, same_command: str) -> "Attempt":
     from kit.kaggle.submit import wait_for_score
 
     try:
-        with judging_clock(kept.attempt.ref):
-            return wait_for_score(kaggle, kept, timeout)
+        with judging_clock(attempt.ref):
+            return wait_for_score(kaggle, attempt, timeout)
     except KeyboardInterrupt:
-        note(f"Submission {kept.attempt.ref} is at Kaggle. Go on waiting with: {same_command}")
+        note(f"Submission {attempt.ref} is at Kaggle. Go on waiting with: {same_command}")
         raise
 
 
@@ -175,11 +175,13 @@ def _same_command(entry: "Entry", submissions: Path) -> str:
     what = ["--file", str(entry.file), *["--yes"] * (str(entry.file) == "-"), *where]
     if entry.run is not None:
         what = [entry.run.name if entry.submissions == SUBMISSIONS else str(entry.run.folder)]
-    return shlex.join(["kit", "submit", *what, *["--allow-overlap"] * bool(entry.n_overlap)])
+    return shlex.join(
+        ["kit", "submit", *what, *["--allow-overlap"] * bool(entry.attempt.n_overlap)]
+    )
 
 
-def _print_receipt(entry: "Entry", kept: "Kept", same_command: str, *, json: bool) -> None:
-    attempt, comparison = kept.attempt, _compare(entry, kept.attempt)
+def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, json: bool) -> None:
+    comparison = _compare(entry, attempt)
     if json:
         facts: dict[str, Any] = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
         foretold: dict[str, Any] | None = None
@@ -188,7 +190,7 @@ def _print_receipt(entry: "Entry", kept: "Kept", same_command: str, *, json: boo
             foretold = {"validation": asdict(validation), "score": asdict(score)}
             foretold |= {"difference": asdict(difference), "significant": difference.significant}
         run = entry.run.name if entry.run else None
-        head = {"sent": True, "run": run, "receipt": kept.path}
+        head = {"sent": True, "run": run, "receipt": attempt.path}
         print_json({**head, **facts, "foretold": foretold})
         return
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
@@ -208,12 +210,21 @@ def _print_receipt(entry: "Entry", kept: "Kept", same_command: str, *, json: boo
     print_lines(visible(line) for line in lines)
 
 
+def _share(attempt: "Attempt") -> float | None:
+    """The public score, where it is an accuracy: a number from 0 to 1."""
+    try:
+        score = float(attempt.public_score or "")
+    except ValueError:
+        return None
+    return score if 0 <= score <= 1 else None
+
+
 def _compare(entry: "Entry", attempt: "Attempt") -> "tuple[Accuracy, Accuracy, Difference] | None":
     """The accuracy in validation, the score as an accuracy, and how they differ, if both are."""
     from kit.metrics import Accuracy, accuracy_difference
 
     validation = (entry.run.metrics.get("validation") if entry.run else None) or {}
-    score = attempt.accuracy
+    score = _share(attempt)
     if score is None or not validation.get("n"):
         return None
     rows = entry.content.count(b"\n") - 1
@@ -272,7 +283,7 @@ def history(
         [_cells(row) for row in rows],
     )
     _print_chart(rows)
-    for _, _, attempt, _ in rows:
+    for _, _, attempt in rows:
         if attempt is not None and attempt.reason:
             print_lines([f"{attempt.ref} was rejected: {visible(attempt.reason)}"])
 
@@ -302,9 +313,10 @@ def _accuracy(run: "Run | None", kind: str) -> dict[str, Any] | None:
 
 def _cells(row: "HistoryRow") -> list[str]:
     facts = _facts(row)
-    made = "file" if row.is_own else "elsewhere"
+    is_own = row.attempt is not None and row.attempt.path.name
+    other = f"file: {facts['file']}" if is_own else f"elsewhere: {facts['description']}"
     return [
-        facts["run"] or f"{made}: {facts['file' if row.is_own else 'description']}",
+        facts["run"] or other,
         f"{row.time:%Y-%m-%d %H:%M}",
         facts["source"] or "–",
         facts["preset"] or "–",
@@ -321,9 +333,9 @@ def _cells(row: "HistoryRow") -> list[str]:
 def _print_chart(rows: "list[HistoryRow]") -> None:
     """Draw validation (v, with its interval) and public score (s) of each run on one scale."""
     drawn = [
-        (run.name, figures["accuracy"], figures["interval"], attempt.accuracy)
-        for _, run, attempt, _ in rows
-        if run and attempt and attempt.accuracy is not None
+        (run.name, figures["accuracy"], figures["interval"], score)
+        for _, run, attempt in rows
+        if run and attempt and (score := _share(attempt)) is not None
         if (figures := _accuracy(run, "validation"))
     ]
     if not drawn or not sys.stdout.isatty():

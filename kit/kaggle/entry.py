@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kit.errors import DataError, OverlapError, UsageError
-from kit.kaggle.receipt import RECEIPT, RECEIPTS, mark_of
+from kit.kaggle.receipt import RECEIPT, RECEIPTS, Attempt, mark_of
 from kit.runs import Run, find_run, list_runs
 from kit.submission import check_bytes, read_bytes
 
@@ -20,34 +21,16 @@ class Entry:
     Attributes:
         file: the file; `-` is standard input.
         content: its bytes, read once: they are checked, hashed and sent.
-        sha256: of the content.
         run: the run it comes from, or None.
         submissions: the folder of the runs.
-        message: its description, which begins with its mark, since Kaggle may cut it short.
-        n_overlap: how many of its images the run had trained on, or None where that is unknown.
-        allow_overlap: whether that is to be let pass.
+        attempt: what will be remembered of it; its time is when it was checked.
     """
 
     file: Path
     content: bytes = field(repr=False)
-    sha256: str
     run: Run | None
     submissions: Path
-    message: str
-    n_overlap: int | None
-    allow_overlap: bool
-
-    @property
-    def file_name(self) -> str:
-        """What Kaggle is told that the file is called."""
-        return _in_utf8(self.file.name) if self.file.suffix else FILE
-
-    @property
-    def receipt_path(self) -> Path:
-        """Where its receipt is, or will be: in the run's folder, else under its SHA-256."""
-        if self.run is not None:
-            return self.run.folder / RECEIPT
-        return self.submissions / RECEIPTS / f"{self.sha256[:12]}.json"
+    attempt: Attempt
 
     @property
     def name(self) -> str:
@@ -81,33 +64,34 @@ def prepare_entry(
     """
     if run is not None and file is not None:
         raise UsageError("A run and a file are given.", "Give one of the two.")
-    found: Run | None = find_run(submissions, run) if file is None else None
+    found = find_run(submissions, run) if file is None else None
     path = file or (found.folder if found else submissions) / FILE
     if found is not None and not path.is_file():
-        raise DataError(
-            f"Run {found.name} has no {FILE}: Kaggle's test.csv was not at hand.",
-            "Fetch it with kit download, then train again with: kit train --source kaggle",
-        )
+        what = f"Run {found.name} has no {FILE}: Kaggle's test.csv was not at hand."
+        remedy = "Fetch it with kit download, then train again with: kit train --source kaggle"
+        raise DataError(what, remedy)
     content = read_bytes(path)
-    checked = check_bytes(content, rows)
-    if not checked.ok:
-        more = len(checked.faults) - 1
-        others = f", and {more:,} more" if more else ""
-        raise DataError(
-            f"{path}, {checked.faults[0]}{others}.", f"All faults are listed by: kit check {path}"
-        )
+    faults = check_bytes(content, rows).faults
+    if faults:
+        others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+        what = f"{path}, {faults[0]}{others}."
+        raise DataError(what, f"All faults are listed by: kit check {path}")
     found = found or _run_with(content, submissions)
+    submissions = found.folder.parent if found else submissions
     sha256 = hashlib.sha256(content).hexdigest()
-    return Entry(
-        file=path,
-        content=content,
+    receipts = submissions / RECEIPTS
+    attempt = Attempt(
+        path=found.folder / RECEIPT if found else receipts / f"{sha256[:12]}.json",
+        time=datetime.now(UTC),
+        file=_in_utf8(path.name) if path.suffix else FILE,
         sha256=sha256,
-        run=found,
-        submissions=found.folder.parent if found else submissions,
+        # In front, because Kaggle may cut a description short
+        mark=mark_of(sha256),
         message=f"{mark_of(sha256)} {_in_utf8(message or _default_message(found, path))}",
         n_overlap=_overlap(found, allow_overlap),
         allow_overlap=allow_overlap,
     )
+    return Entry(path, content, found, submissions, attempt)
 
 
 def _run_with(content: bytes, submissions: Path) -> Run | None:
@@ -125,9 +109,9 @@ def _overlap(run: Run | None, allow_overlap: bool) -> int | None:
         return None
     n_overlap, n = int(overlap["n_overlap"]), int(overlap["n"])
     if n_overlap and not allow_overlap:
+        seen = f"{n_overlap:,} of the {n:,} images that it predicts"
         raise OverlapError(
-            f"Run {run.name} has trained on {n_overlap:,} of the {n:,} images that it predicts:"
-            " its score would say nothing.",
+            f"Run {run.name} has trained on {seen}: its score would say nothing.",
             "Train on Kaggle's own images with: kit train --source kaggle"
             " (--allow-overlap submits it all the same)",
         )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kit.kaggle.receipt import RECEIPT, Attempt, Kept, keep, load_receipts
+from kit.kaggle.receipt import RECEIPT, Attempt, keep, list_attempts
 from kit.runs import Run, list_runs
 
 if TYPE_CHECKING:
@@ -13,19 +13,17 @@ if TYPE_CHECKING:
 
 
 class HistoryRow(NamedTuple):
-    """A run, one of its submissions, or a submission that no run is known for.
+    """A run, one of its submissions, or a submission of a file.
 
     Attributes:
         time: of the submission, else of the run; UTC.
-        run: the run, or None.
-        attempt: the submission, or None for a run without.
-        is_own: whether it was made from this folder.
+        run: the run, or None where none is known.
+        attempt: the submission, or None; it has no receipt if it was made from elsewhere.
     """
 
     time: datetime
-    run: Run | None = None
-    attempt: Attempt | None = None
-    is_own: bool = True
+    run: Run | None
+    attempt: Attempt | None
 
 
 def read_history(submissions: Path, kaggle: "Kaggle | None") -> list[HistoryRow]:
@@ -43,34 +41,29 @@ def read_history(submissions: Path, kaggle: "Kaggle | None") -> list[HistoryRow]
         DataError: a receipt is damaged.
         OSError: a run cannot be read, or its receipt not be written.
     """
-    elsewhere = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
-    receipts = load_receipts(submissions)
+    listed = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
     runs = {run.folder / RECEIPT: run for run in list_runs(submissions)}
-    rows = [
-        HistoryRow(datetime.strptime(run.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC), run)
-        for path, run in runs.items()
-        if path not in receipts
-    ]
-    kept = [Kept(path, attempt) for path, attempts in receipts.items() for attempt in attempts]
+    attempts = list_attempts(submissions)
+    idle = runs.keys() - {attempt.path for attempt in attempts}
+    rows = [HistoryRow(_begun(runs[path]), runs[path], None) for path in idle]
     # Those with a ref come first, so that none of them is taken for an open one
-    for path, attempt in sorted(kept, key=lambda each: each.attempt.ref is None):
-        found = _find(attempt, elsewhere)
-        current = attempt.brought_up(elsewhere.pop(found)) if found is not None else attempt
+    for attempt in sorted(attempts, key=lambda each: each.ref is None):
+        found = listed.get(attempt.ref or 0)
+        if attempt.ref is None:
+            found = next((each for each in listed.values() if attempt.is_shown_by(each)), None)
+        current = attempt.brought_up(listed.pop(found.ref)) if found else attempt
         if current != attempt:
-            keep(Kept(path, current))
-        rows.append(HistoryRow(current.time, runs.get(path), current))
-    rows += [_elsewhere(found) for found in elsewhere.values()]
+            keep(current)
+        rows.append(HistoryRow(current.time, runs.get(current.path), current))
+    rows += [_elsewhere(found) for found in listed.values()]
     return sorted(rows, key=lambda row: row.time, reverse=True)
 
 
-def _find(attempt: Attempt, listed: "dict[int, Submission]") -> int | None:
-    if attempt.ref is not None:
-        return attempt.ref if attempt.ref in listed else None
-    return next((ref for ref, found in listed.items() if attempt.is_shown_by(found)), None)
+def _begun(run: Run) -> datetime:
+    return datetime.strptime(run.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
 
 
 def _elsewhere(found: "Submission") -> HistoryRow:
     time = found.time or datetime.fromtimestamp(0, UTC)
-    message = found.description or found.file_name
-    attempt = Attempt(time=time, file=found.file_name, sha256="", message=message)
-    return HistoryRow(time, attempt=attempt.brought_up(found), is_own=False)
+    attempt = Attempt(time=time, file=found.file_name, sha256="", message=found.description)
+    return HistoryRow(time, None, attempt.brought_up(found))

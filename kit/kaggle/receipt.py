@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from kit.errors import DataError
 from kit.files import write_whole
@@ -24,12 +24,13 @@ class Attempt(BaseModel):
     """A submission, or an attempt at one of which it is open whether it has arrived.
 
     Attributes:
+        path: the receipt that it is in.
         ref: Kaggle's number of it, or None while it is open.
         time: when it was sent, in UTC.
         file, sha256: the file's name, and the hash of its content.
         mark, message: what the description begins with, and all of it.
         status: SENDING while it is open, then Kaggle's word.
-        public_score, private_score, reason: what Kaggle says of it, as it says it, or None.
+        public_score, private_score, reason: as Kaggle words them, or None.
         n_overlap, allow_overlap: how many of its images the run had trained on, or None where that
             is unknown, and whether that was let pass.
         known_refs, count: while it is open, the submissions known before it, and how many Kaggle
@@ -38,6 +39,7 @@ class Attempt(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    path: Path = Field(Path(), exclude=True)
     ref: int | None = None
     time: AwareDatetime
     file: str
@@ -58,26 +60,16 @@ class Attempt(BaseModel):
         """Whether it has a score or was rejected. Words new to the kit count as pending."""
         return self.status in ("COMPLETE", "ERROR")
 
-    @property
-    def accuracy(self) -> float | None:
-        """The public score, where it is an accuracy: a number from 0 to 1."""
-        try:
-            score = float(self.public_score or "")
-        except ValueError:
-            return None
-        return score if 0 <= score <= 1 else None
-
-    def is_shown_by(self, submission: "Submission") -> bool:
+    def is_shown_by(self, found: "Submission") -> bool:
         """Whether a submission in Kaggle's list is this attempt, which is open."""
-        left = _dense(submission.description)
+        left = _dense(found.description)
         was_cut = len(left) >= _LEAST_CUT and _dense(self.message).startswith(left)
-        is_new = submission.ref not in self.known_refs
-        return is_new and (was_cut or has_mark(submission, self.sha256))
+        return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
 
-    def brought_up(self, submission: "Submission") -> Self:
+    def brought_up(self, found: "Submission") -> Self:
         """The same attempt, as Kaggle has it now."""
         names = ("ref", "status", "public_score", "private_score", "reason")
-        news = {name: getattr(submission, name) for name in names}
+        news = {name: getattr(found, name) for name in names}
         return self.model_copy(update={**news, "known_refs": (), "count": None})
 
 
@@ -87,36 +79,29 @@ class _Receipt(Attempt):
     earlier: tuple[Attempt, ...] = ()
 
 
-class Kept(NamedTuple):
-    """An attempt, and the receipt that it is in."""
-
-    path: Path
-    attempt: Attempt
-
-
 def mark_of(sha256: str) -> str:
     """The mark of some content, of which twelve figures are as good as unique."""
     return f"[kit {sha256[:12]}]"
 
 
-def has_mark(submission: "Submission", sha256: str) -> bool:
+def has_mark(found: "Submission", sha256: str) -> bool:
     """Whether a description has the mark of some content, whatever became of its spaces."""
-    return _dense(mark_of(sha256)) in _dense(submission.description)
+    return _dense(mark_of(sha256)) in _dense(found.description)
 
 
 def _dense(text: str) -> str:
     return "".join(text.split())
 
 
-def load_receipts(submissions: Path) -> dict[Path, list[Attempt]]:
-    """Read the receipts of all runs and of files that no run made.
+def list_attempts(submissions: Path) -> list[Attempt]:
+    """Read the receipts of all runs, and of files that no run made.
 
     Raises:
         DataError: a receipt is damaged.
     """
     paths = [run.folder / RECEIPT for run in list_runs(submissions)]
     paths += sorted((submissions / RECEIPTS).glob("*.json"))
-    return {path: attempts for path in paths if (attempts := load_receipt(path))}
+    return [attempt for path in paths for attempt in load_receipt(path)]
 
 
 def load_receipt(path: Path) -> list[Attempt]:
@@ -130,27 +115,27 @@ def load_receipt(path: Path) -> list[Attempt]:
     except FileNotFoundError:
         return []
     except ValidationError as error:
-        raise DataError(
-            f"{path}: not a receipt as the kit writes it.",
-            "Move it away; kit history still finds the submission at Kaggle.",
-        ) from error
-    return [*receipt.earlier, Attempt(**receipt.model_dump(exclude={"earlier"}))]
+        what = f"{path}: not a receipt as the kit writes it."
+        remedy = "Move it away; kit history still finds the submission at Kaggle."
+        raise DataError(what, remedy) from error
+    newest = Attempt(**receipt.model_dump(exclude={"earlier"}))
+    return [old.model_copy(update={"path": path}) for old in (*receipt.earlier, newest)]
 
 
-def keep(kept: Kept) -> Kept:
+def keep(attempt: Attempt) -> Attempt:
     """Write an attempt into its receipt, in the place that it had or as the newest."""
 
     def change(attempts: list[Attempt]) -> list[Attempt]:
-        changed = [kept.attempt if _are_same(old, kept.attempt) else old for old in attempts]
-        return changed if kept.attempt in changed else [*changed, kept.attempt]
+        changed = [attempt if _are_same(old, attempt) else old for old in attempts]
+        return changed if attempt in changed else [*changed, attempt]
 
-    _edit(kept.path, change)
-    return kept
+    _edit(attempt.path, change)
+    return attempt
 
 
-def drop(kept: Kept) -> None:
+def drop(attempt: Attempt) -> None:
     """Remove an attempt that never arrived from its receipt."""
-    _edit(kept.path, lambda attempts: [a for a in attempts if not _are_same(a, kept.attempt)])
+    _edit(attempt.path, lambda attempts: [a for a in attempts if not _are_same(a, attempt)])
 
 
 def _edit(path: Path, change: Callable[[list[Attempt]], list[Attempt]]) -> None:

@@ -5,8 +5,7 @@ took it, the attempt is looked for. Another one is only made once the attempt is
 arrived, or with `--again`.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,22 +17,8 @@ from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
 from kit.kaggle.exchange import ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
-from kit.kaggle.receipt import (
-    RECEIPT,
-    Attempt,
-    Kept,
-    drop,
-    has_mark,
-    keep,
-    load_receipt,
-    load_receipts,
-    mark_of,
-)
+from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_attempts, load_receipt
 from kit.kaggle.upload import upload
-
-# Told the submissions left, or None where Kaggle does not say; whether to go ahead
-Confirm = Callable[[Limits | None], bool]
-Now = Callable[[], datetime]
 
 # How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
 # between two looks, or two questions for the score, at first and at most
@@ -50,18 +35,18 @@ def utc_now() -> datetime:
 def submit(
     kaggle: Kaggle,
     entry: Entry,
-    confirm: Confirm,
+    confirm: Callable[[Limits | None], bool],
     tell: Callable[[str], None],
     *,
     again: bool = False,
-    now: Now = utc_now,
-) -> Kept | None:
+    now: Callable[[], datetime] = utc_now,
+) -> Attempt | None:
     """Submit an entry, unless it has been submitted already or may have been.
 
     Args:
         kaggle: where to.
         entry: what.
-        confirm: asked before anything is sent.
+        confirm: asked before anything is sent, with the submissions left, if Kaggle tells them.
         tell: told what is looked for, and why.
         again: submit content that was submitted before.
         now: tells the time in UTC.
@@ -77,16 +62,25 @@ def submit(
         NetworkError: the network failed, or it is open whether Kaggle took it.
         OSError: the receipt cannot be written.
     """
-    with _one_at_a_time(entry.submissions):
+    entry.submissions.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(entry.submissions / ".submit.lock").acquire(timeout=0)
+    except Timeout:
+        what = f"{entry.submissions}: another submission is being made from there."
+        remedy = "Wait until it has been sent, then run the command again."
+        raise UsageError(what, remedy) from None
+    with lock:
         return _Command(kaggle, entry, tell, again, now).run(confirm)
 
 
-def wait_for_score(kaggle: Kaggle, kept: Kept, timeout: float, now: Now = utc_now) -> Kept:
+def wait_for_score(
+    kaggle: Kaggle, attempt: Attempt, timeout: float, now: Callable[[], datetime] = utc_now
+) -> Attempt:
     """Wait until a submission is judged, asking less and less often; its receipt is kept up.
 
     Args:
         kaggle: where it is.
-        kept: the submission, with its ref.
+        attempt: the submission, with its ref.
         timeout: seconds to wait at most; the first look is always taken.
         now: tells the time in UTC.
 
@@ -96,32 +90,17 @@ def wait_for_score(kaggle: Kaggle, kept: Kept, timeout: float, now: Now = utc_no
     end, pause = now() + timedelta(seconds=timeout), FIRST_PAUSE
     while True:
         # None for a while after it was made
-        found = kaggle.get_submission(kept.attempt.ref or 0)
-        if found is not None:
-            kept = keep(Kept(kept.path, kept.attempt.brought_up(found)))
-        if kept.attempt.is_judged:
-            return kept
+        found = kaggle.get_submission(attempt.ref or 0)
+        attempt = keep(attempt.brought_up(found)) if found else attempt
+        if attempt.is_judged:
+            return attempt
         left = (end - now()).total_seconds()
         if left <= 0:
-            raise NetworkError(
-                f"Kaggle has not judged submission {kept.attempt.ref} within {timeout:g} seconds.",
-                "Not lost: the same command, without --again, goes on waiting and sends nothing.",
-            )
+            what = f"Kaggle has not judged submission {attempt.ref} within {timeout:g} seconds."
+            remedy = "goes on waiting and sends nothing."
+            raise NetworkError(what, f"Not lost: the same command, without --again, {remedy}")
         kaggle.sleep(min(left, pause))
         pause = min(1.5 * pause, LONGEST_PAUSE)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(submissions: Path) -> Iterator[None]:
-    submissions.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(submissions / ".submit.lock", timeout=0):
-            yield
-    except Timeout:
-        raise UsageError(
-            f"{submissions}: another submission is being made from there.",
-            "Wait until it has been sent, then run the command again.",
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -130,18 +109,18 @@ class _Command:
     entry: Entry
     tell: Callable[[str], None]
     again: bool
-    now: Now
+    now: Callable[[], datetime]
 
-    def run(self, confirm: Confirm) -> Kept | None:
+    def run(self, confirm: Callable[[Limits | None], bool]) -> Attempt | None:
         same = self._attempts()
         listed = self.kaggle.list_submissions()
-        if same and same[-1].attempt.ref is None:
+        if same and same[-1].ref is None:
             found = self._look(same[-1], may_send=True)
             if found is not None:
                 return found
             listed = self.kaggle.list_submissions()
-        known = [kept for kept in same if kept.attempt.ref is not None]
-        if known and self._is_awaited(known[-1].attempt, listed):
+        known = [attempt for attempt in same if attempt.ref is not None]
+        if known and self._is_awaited(known[-1], listed):
             return known[-1]
         if not self.again:
             self._refuse_same(known, listed)
@@ -149,22 +128,21 @@ class _Command:
         limits = _check_limits(self.kaggle)
         if not confirm(limits):
             return None
-        refs = {found.ref for found in listed} | {kept.attempt.ref or 0 for kept in known}
-        return self._send(tuple(sorted(refs)), limits)
+        refs = {found.ref for found in listed} | {attempt.ref or 0 for attempt in known}
+        news = {"known_refs": tuple(sorted(refs)), "count": limits.total if limits else None}
+        return self._send(self.entry.attempt.model_copy(update=news))
 
-    def _attempts(self) -> list[Kept]:
+    def _attempts(self) -> list[Attempt]:
         """What any receipt says of the content, oldest first."""
-        entry = self.entry
+        file, new = self.entry.file, self.entry.attempt
         # Beside the file is where the kit kept it before
-        old = entry.file.with_name(f"{entry.file.stem}.{RECEIPT}")
-        if entry.run is None and not entry.receipt_path.exists():
-            for attempt in load_receipt(old):
-                if attempt.sha256 == entry.sha256:
-                    keep(Kept(entry.receipt_path, attempt))
-        receipts = load_receipts(entry.submissions).items()
-        kept = [Kept(path, attempt) for path, attempts in receipts for attempt in attempts]
-        same = [each for each in kept if each.attempt.sha256 == entry.sha256]
-        return sorted(same, key=lambda each: each.attempt.time)
+        if self.entry.run is None and not new.path.exists():
+            for old in load_receipt(file.with_name(f"{file.stem}.{RECEIPT}")):
+                if old.sha256 == new.sha256:
+                    keep(old.model_copy(update={"path": new.path}))
+        attempts = list_attempts(self.entry.submissions)
+        same = [attempt for attempt in attempts if attempt.sha256 == new.sha256]
+        return sorted(same, key=lambda attempt: attempt.time)
 
     def _is_awaited(self, attempt: Attempt, listed: list[Submission]) -> bool:
         """Whether the command goes on waiting for a submission, rather than make another."""
@@ -174,44 +152,32 @@ class _Command:
         current = attempt.brought_up(found) if found else attempt
         return not current.is_judged and _is_young(attempt, self.now())
 
-    def _refuse_same(self, known: list[Kept], listed: list[Submission]) -> None:
-        marked = [found for found in listed if has_mark(found, self.entry.sha256)]
-        if not known and not marked:
+    def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
+        new = self.entry.attempt
+        marked = (new.brought_up(found) for found in listed if has_mark(found, new.sha256))
+        found = known[-1] if known else next(marked, None)
+        if found is None:
             return
-        found, what = (known[-1].attempt, "it") if known else (marked[0], "the same content")
-        if known and known[-1].path != self.entry.receipt_path:
+        what = "it" if known else "the same content"
+        if known and known[-1].path != new.path:
             what = f"the same content, from {known[-1].path.parent.name},"
         became = {
             "COMPLETE": f"its score is {found.public_score}",
             "ERROR": f"Kaggle rejected it: {found.reason}",
         }.get(found.status, "it has not been judged yet")
-        raise UsageError(
-            f"Nothing was sent: {what} was submitted before as {found.ref}; {became}.",
-            "Submit it once more with --again.",
-        )
+        what = f"Nothing was sent: {what} was submitted before as {found.ref}; {became}."
+        raise UsageError(what, "Submit it once more with --again.")
 
-    def _send(self, known_refs: tuple[int, ...], limits: Limits | None) -> Kept:
-        entry, kaggle = self.entry, self.kaggle
-        token = upload(kaggle, entry.content, entry.file_name, int(self.now().timestamp()))
-        attempt = Attempt(
-            time=self.now(),
-            file=entry.file_name,
-            sha256=entry.sha256,
-            mark=mark_of(entry.sha256),
-            message=entry.message,
-            n_overlap=entry.n_overlap,
-            allow_overlap=entry.allow_overlap,
-            known_refs=known_refs,
-            count=limits.total if limits else None,
-        )
-        kept = Kept(entry.receipt_path, attempt)
-        fields = {"blob_file_tokens": token, "submission_description": entry.message}
+    def _send(self, attempt: Attempt) -> Attempt:
+        kaggle, content = self.kaggle, self.entry.content
+        token = upload(kaggle, content, attempt.file, int(self.now().timestamp()))
+        fields = {"blob_file_tokens": token, "submission_description": attempt.message}
 
         def create() -> int | None:
             """Try once; None where it is open whether it arrived."""
-            nonlocal kept
-            drop(kept)
-            kept = keep(Kept(kept.path, attempt.model_copy(update={"time": self.now()})))
+            nonlocal attempt
+            drop(attempt)
+            attempt = keep(attempt.model_copy(update={"time": self.now()}))
             try:
                 ref = kaggle.call_once("CreateSubmission", **fields).get("ref")
             except CallFailure as failure:
@@ -225,20 +191,19 @@ class _Command:
             ref = kaggle.retry(_DOING, create)
         except KitError:
             # Nothing has arrived: what was known before stands
-            drop(kept)
+            drop(attempt)
             raise
-        news = {"ref": ref, "status": "PENDING", "known_refs": (), "count": None}
-        if ref is not None:
-            return keep(Kept(kept.path, kept.attempt.model_copy(update=news)))
-        return self._look(kept, may_send=False) or kept
+        if ref is None:
+            return self._look(attempt, may_send=False) or attempt
+        arrived = {"ref": ref, "status": "PENDING", "known_refs": (), "count": None}
+        return keep(attempt.model_copy(update=arrived))
 
-    def _look(self, kept: Kept, *, may_send: bool) -> Kept | None:
+    def _look(self, attempt: Attempt, *, may_send: bool) -> Attempt | None:
         """Look for an open attempt; None where another one may be made, if `may_send`.
 
         Raises:
             NetworkError: it is still open.
         """
-        path, attempt = kept
         name = f"the submission of {attempt.time:%H:%M:%S} UTC"
         end, pause = self.now() + LOOK, FIRST_PAUSE
         is_counted: bool | None = None
@@ -247,9 +212,8 @@ class _Command:
             try:
                 # First the list, then the count: what comes in between makes the count higher
                 listed = self.kaggle.list_submissions()
-                found = next((each for each in listed if attempt.is_shown_by(each)), None)
-                if found is not None:
-                    return keep(Kept(path, attempt.brought_up(found)))
+                for found in filter(attempt.is_shown_by, listed):
+                    return keep(attempt.brought_up(found))
                 is_counted = self._is_counted(attempt, listed, asked)
             except KitError as error:
                 self.tell(error.what)
@@ -257,7 +221,7 @@ class _Command:
                 if may_send and not _is_young(attempt, asked):
                     if is_counted is False:
                         self.tell(f"Kaggle never got {name}: it is sent again.")
-                        drop(kept)
+                        drop(attempt)
                     if is_counted is False or self.again:
                         return None
             left = (end - self.now()).total_seconds()
@@ -272,10 +236,9 @@ class _Command:
             False: ("neither its list nor its count shows it", "it is sent again if still so"),
             None: ("its list lacks it, and there is no count", "--again sends it once more"),
         }[is_counted]
-        raise NetworkError(
-            f"It is open whether Kaggle took {name}: {case}.",
-            f"The same command looks again; from {attempt.time + SETTLED:%H:%M:%S} UTC on, {then}.",
-        )
+        what = f"It is open whether Kaggle took {name}: {case}."
+        due = f"{attempt.time + SETTLED:%H:%M:%S} UTC"
+        raise NetworkError(what, f"The same command looks again; from {due} on, {then}.")
 
     def _is_counted(
         self, attempt: Attempt, listed: list[Submission], asked: datetime
@@ -303,17 +266,15 @@ def _is_young(attempt: Attempt, moment: datetime) -> bool:
 def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
     """Refuse a run that predicts another test.csv than Kaggle's, such as a rehearsal's."""
     test = (entry.run.config.get("data") or {}).get("test") if entry.run else None
-    predicted = Path(test["origin"]) if test else None
-    if predicted is None or not predicted.is_file():
-        return
-    size = predicted.stat().st_size
-    listed = kaggle.list_files().get(predicted.name, size)
-    if listed != size:
-        raise DataError(
-            f"Run {entry.name} predicts {predicted} of {size:,} bytes;"
-            f" Kaggle's {predicted.name} has {listed:,}.",
-            "Train on Kaggle's own with: kit download, then kit train --source kaggle",
-        )
+    predicted = Path(test["origin"]) if test else Path()
+    if predicted.is_file():
+        size = predicted.stat().st_size
+        listed = kaggle.list_files().get(predicted.name, size)
+        if listed != size:
+            sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
+            what = f"Run {entry.name} predicts {predicted} {sizes}."
+            remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
+            raise DataError(what, remedy)
 
 
 def _check_limits(kaggle: Kaggle) -> Limits | None:

@@ -15,7 +15,7 @@ from kit.cli.main import run
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import prepare_entry
 from kit.kaggle.history import HistoryRow, read_history
-from kit.kaggle.receipt import Attempt, Kept, keep, load_receipt
+from kit.kaggle.receipt import keep, load_receipt
 from kit.kaggle.submit import submit
 
 
@@ -36,7 +36,8 @@ def facts(row: HistoryRow) -> tuple[object, ...]:
     attempt = row.attempt
     assert attempt is not None
     run = row.run.name if row.run else None
-    return attempt.ref, run, attempt.file, attempt.public_score, attempt.status, row.is_own
+    has_receipt = attempt.path.is_file()
+    return attempt.ref, run, attempt.file, attempt.public_score, attempt.status, has_receipt
 
 
 def test_without_submissions_there_are_only_runs(
@@ -97,10 +98,10 @@ def test_a_known_submission_is_not_taken_for_an_open_one(
     folder = make_run(tmp_path, LABELS)
     send(tmp_path, folder.name)
     (attempt,) = load_receipt(folder / "receipt.json")
-    earlier = Attempt(time=datetime(2026, 1, 1, tzinfo=UTC), file="submission.csv",
-                      sha256=attempt.sha256, message=attempt.message)  # fmt: skip
-    make_run(tmp_path, LABELS, name="20260101-000000-y")
-    keep(Kept(tmp_path / "20260101-000000-y" / "receipt.json", earlier))
+    make_run(tmp_path, LABELS, name="20260101-000000-copy")
+    earlier = {"time": datetime(2026, 1, 1, tzinfo=UTC), "ref": None, "status": "SENDING"}
+    path = tmp_path / "20260101-000000-copy" / "receipt.json"
+    keep(attempt.model_copy(update={**earlier, "path": path}))
     known, open_one = read_history(tmp_path, Kaggle())
     assert facts(known)[0] == 40000000
     assert facts(open_one)[0] is None

@@ -31,7 +31,7 @@ from kit.kaggle.credentials import Credential
 from kit.kaggle.entry import prepare_entry
 from kit.kaggle.exchange import CallFailure, Trouble
 from kit.kaggle.history import read_history
-from kit.kaggle.receipt import load_receipts
+from kit.kaggle.receipt import list_attempts
 from kit.kaggle.submit import submit, wait_for_score
 from kit.local_kaggle.calls import Calls, Refusal
 from kit.local_kaggle.judge import Judge
@@ -346,14 +346,14 @@ def run_command(world: World, command: Command) -> str:
             "wide " * 120 if command.of == "copy" else None,
             rows=TEST_ROWS,
         )
-        kept = submit(
+        attempt = submit(
             process, entry, lambda _: True, lambda _: None, again=command.again, now=world.now
         )
-        assert kept is not None
-        assert kept.attempt.ref is not None
-        tell(world, content, kept.attempt.ref)
+        assert attempt is not None
+        assert attempt.ref is not None
+        tell(world, content, attempt.ref)
         outcome = "submitted"
-        wait_for_score(process, kept, command.timeout, now=world.now)
+        wait_for_score(process, attempt, command.timeout, now=world.now)
     except KitError as error:
         already = re.search(r"submitted before as (\d+)", error.what)
         if already:
@@ -367,8 +367,7 @@ def run_command(world: World, command: Command) -> str:
     assert len(world.own(content)) <= 1 + world.licences[content], "two submissions"
     # Two minutes of looking, a wait for the score, and three tries of each call
     assert world.clock - begun < 6000, "the command does not end"
-    kept = [attempt for all_of in load_receipts(world.submissions).values() for attempt in all_of]
-    remembered = [attempt.ref for attempt in kept if attempt.ref is not None]
+    remembered = [kept.ref for kept in list_attempts(world.submissions) if kept.ref is not None]
     assert len(remembered) == len({*remembered}), "one submission was taken for two"
     for content, refs in world.told.items():
         assert refs <= {*world.own(content)}, "told of a submission that is not there"

@@ -22,7 +22,7 @@ from kit.errors import (
 from kit.kaggle.answers import Limits
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry, prepare_entry
-from kit.kaggle.receipt import Attempt, Kept, load_receipt
+from kit.kaggle.receipt import Attempt, load_receipt
 from kit.kaggle.submit import submit, utc_now, wait_for_score
 
 GUESSES = [7, 2, 1, 9]
@@ -44,7 +44,7 @@ def send(
 ) -> Attempt:
     """Submit, by a clock that is some minutes ahead."""
     entry = entry or prepare(submissions)
-    kept = submit(
+    attempt = submit(
         Kaggle(),
         entry,
         lambda _limits: True,
@@ -52,15 +52,14 @@ def send(
         again=again,
         now=lambda: utc_now() + timedelta(minutes=minutes),
     )
-    assert kept is not None
-    assert kept.attempt in load_receipt(kept.path)
-    return kept.attempt
+    assert attempt is not None
+    assert attempt in load_receipt(attempt.path)
+    return attempt
 
 
 def wait(entry: Entry, timeout: float = 5) -> Attempt:
     """Wait for the score of what was sent last."""
-    path = entry.receipt_path
-    return wait_for_score(Kaggle(), Kept(path, load_receipt(path)[-1]), timeout).attempt
+    return wait_for_score(Kaggle(), load_receipt(entry.attempt.path)[-1], timeout)
 
 
 def test_a_run_is_submitted_judged_and_remembered(
@@ -80,18 +79,18 @@ def test_a_run_is_submitted_judged_and_remembered(
     assert asked == [limits if SDK_HAS_LIMITS else None]
     (submission,) = at_local.submissions
     assert submission.description == (
-        f"[kit {entry.sha256[:12]}] "
+        f"[kit {entry.attempt.sha256[:12]}] "
         "20260131-120000-tuned, tuned, validation 75.00%, commit 3eda181-dirty"
     )
-    assert sent.attempt.status == "PENDING"
-    judged = wait_for_score(Kaggle(), sent, timeout=5).attempt
+    assert sent.status == "PENDING"
+    judged = wait_for_score(Kaggle(), sent, timeout=5)
     assert json.loads((submissions / "20260131-120000-tuned/receipt.json").read_text()) == {
         "ref": submission.ref,
         "time": judged.model_dump(mode="json")["time"],
         "file": "submission.csv",
-        "sha256": entry.sha256,
-        "mark": f"[kit {entry.sha256[:12]}]",
-        "message": entry.message,
+        "sha256": entry.attempt.sha256,
+        "mark": f"[kit {entry.attempt.sha256[:12]}]",
+        "message": entry.attempt.message,
         "status": "COMPLETE",
         "public_score": "0.75000",
         "private_score": None,
@@ -109,7 +108,7 @@ def test_a_no_sends_nothing(at_local: FaultyKaggle, submissions: Path) -> None:
     kaggle = Kaggle()
     assert submit(kaggle, entry, lambda _: False, lambda _: None) is None
     assert "StartSubmissionUpload" not in at_local.calls
-    assert not entry.receipt_path.exists()
+    assert not entry.attempt.path.exists()
 
 
 def test_a_run_that_predicts_another_test_file_is_not_submitted(
@@ -129,7 +128,7 @@ def test_a_run_that_saw_its_images_is_not_submitted(tmp_path: Path) -> None:
     make_run(tmp_path, GUESSES, n_overlap=3)
     with pytest.raises(OverlapError, match="3 of the 4 images"):
         prepare(tmp_path)
-    assert prepare(tmp_path, allow_overlap=True).n_overlap == 3
+    assert prepare(tmp_path, allow_overlap=True).attempt.n_overlap == 3
 
 
 def test_a_copy_of_a_run_is_that_run(tmp_path: Path) -> None:
@@ -156,8 +155,8 @@ def test_a_file_of_ones_own_has_its_receipt_among_the_runs(
     sent = send(submissions, entry)
     assert send(submissions, prepare(submissions, file=other)).ref != sent.ref
     tmp_path.chmod(0o700)
-    assert load_receipt(submissions / "receipts" / f"{entry.sha256[:12]}.json") == [sent]
-    assert at_local.submissions[0].description == f"[kit {entry.sha256[:12]}] by hand"
+    assert load_receipt(submissions / "receipts" / f"{entry.attempt.sha256[:12]}.json") == [sent]
+    assert at_local.submissions[0].description == f"[kit {entry.attempt.sha256[:12]}] by hand"
     assert [sent.file_name for sent in at_local.submissions] == ["mine.csv", "mine.txt"]
 
 
@@ -201,7 +200,7 @@ def test_the_same_content_is_known_from_kaggles_list_alone(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
     send(submissions)
-    prepare(submissions).receipt_path.unlink()
+    prepare(submissions).attempt.path.unlink()
     with pytest.raises(UsageError, match="the same content was submitted before"):
         send(submissions)
 
@@ -213,8 +212,9 @@ def test_a_message_that_kaggle_cuts_short_is_recognised(
 ) -> None:
     entry = prepare(submissions, message="long  and wide " * 100)
     if is_old:
-        mark, _, text = entry.message.partition("] ")
-        entry = replace(entry, message=f"{text} {mark}]")
+        mark, _, text = entry.attempt.message.partition("] ")
+        old = entry.attempt.model_copy(update={"message": f"{text} {mark}]"})
+        entry = replace(entry, attempt=old)
     at_local.fail("CreateSubmission", 500, done=True)
     create = at_local.state.submit
 
@@ -232,7 +232,7 @@ def test_again_sends_it_once_more_and_keeps_the_earlier_receipt(
     first = send(submissions)
     second = send(submissions, again=True)
     assert [first.ref, second.ref] == [submission.ref for submission in at_local.submissions]
-    assert load_receipt(prepare(submissions).receipt_path) == [first, second]
+    assert load_receipt(prepare(submissions).attempt.path) == [first, second]
 
 
 def test_a_pending_submission_is_waited_for_not_sent_again(
@@ -263,7 +263,7 @@ def test_a_submission_whose_answer_was_lost_is_taken_up(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
     lose(at_local, submissions, arrives=True)
-    path = prepare(submissions).receipt_path
+    path = prepare(submissions).attempt.path
     kept = path.read_bytes()
     (attempt,) = load_receipt(path)
     assert (attempt.status, attempt.ref) == ("SENDING", None)
@@ -286,7 +286,7 @@ def test_an_attempt_that_never_arrived_is_sent_after_ten_minutes(
     sent = send(submissions, minutes=10.1, again=not SDK_HAS_LIMITS)
     assert [submission.ref for submission in at_local.submissions] == [sent.ref]
     if SDK_HAS_LIMITS:
-        assert load_receipt(prepare(submissions).receipt_path) == [sent]
+        assert load_receipt(prepare(submissions).attempt.path) == [sent]
 
 
 @needs_limits
@@ -339,7 +339,7 @@ def test_an_open_attempt_of_any_run_counts_for_its_content(
     make_run(submissions, GUESSES, name="20260202-120000-copy")
     copy = prepare(submissions, run="20260202-120000-copy")
     assert send(submissions, copy).ref == 40_000_000
-    assert not copy.receipt_path.exists()
+    assert not copy.attempt.path.exists()
     assert len(at_local.submissions) == 1
 
 
@@ -353,8 +353,8 @@ def test_old_receipts_count(
         "ref": None if status == "SENDING" else 39_000_000,
         "time": "2026-01-31T12:00:00+00:00",
         "file": "mine.csv",
-        "sha256": entry.sha256,
-        "message": f"mine.csv [kit {entry.sha256[:12]}]",
+        "sha256": entry.attempt.sha256,
+        "message": f"mine.csv [kit {entry.attempt.sha256[:12]}]",
         "status": status,
         "public_score": None if status == "SENDING" else "1.00000",
         "private_score": None,
@@ -371,7 +371,7 @@ def test_old_receipts_count(
     with pytest.raises(error, match=words):
         send(submissions, entry)
     assert not at_local.submissions
-    (attempt,) = load_receipt(entry.receipt_path)
+    (attempt,) = load_receipt(entry.attempt.path)
     assert (attempt.ref, attempt.message) == (old["ref"], old["message"])
 
 
@@ -404,9 +404,9 @@ def test_one_creation_that_may_have_arrived(
 def test_a_submission_that_kaggle_does_not_know_yet_is_pending(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
-    sent = Kept(prepare(submissions).receipt_path, send(submissions))
+    sent = send(submissions)
     at_local.fail("GetSubmission", 404, times=3)
-    assert wait_for_score(Kaggle(), sent, timeout=5).attempt.status == "COMPLETE"
+    assert wait_for_score(Kaggle(), sent, timeout=5).status == "COMPLETE"
     assert at_local.calls.count("GetSubmission") == 4
     at_local.fail("GetSubmission", 404, times=1000)
     with pytest.raises(NetworkError, match="not judged"):
@@ -422,7 +422,6 @@ def test_a_score_that_is_no_accuracy_is_kept_as_it_is(
     judged = wait(prepare(submissions))
     assert judged.status == "COMPLETE"
     assert judged.public_score == score
-    assert judged.accuracy is None
 
 
 def test_a_status_that_is_new_is_pending(at_local: FaultyKaggle, submissions: Path) -> None:
@@ -430,7 +429,7 @@ def test_a_status_that_is_new_is_pending(at_local: FaultyKaggle, submissions: Pa
     at_local.fail("GetSubmission", change=lambda answer: {**answer, "status": "RESCORING"})
     with pytest.raises(NetworkError, match="not judged"):
         wait(prepare(submissions), timeout=0)
-    assert load_receipt(prepare(submissions).receipt_path)[-1].status == "RESCORING"
+    assert load_receipt(prepare(submissions).attempt.path)[-1].status == "RESCORING"
     assert send(submissions).status == "RESCORING"
     assert wait(prepare(submissions)).status == "COMPLETE"
 
@@ -458,13 +457,13 @@ def test_a_refusal_leaves_what_was_known_before(
     at_local.fail("CreateSubmission", status, times=2)
     with pytest.raises(error):
         send(submissions)
-    assert not prepare(submissions).receipt_path.exists()
+    assert not prepare(submissions).attempt.path.exists()
     at_local.failures.clear()
     first = send(submissions)
     at_local.fail("CreateSubmission", status, times=2)
     with pytest.raises(error):
         send(submissions, again=True)
-    assert load_receipt(prepare(submissions).receipt_path) == [first]
+    assert load_receipt(prepare(submissions).attempt.path) == [first]
 
 
 @needs_limits
@@ -508,7 +507,7 @@ def test_a_rejected_file_was_submitted(at_local: FaultyKaggle, tmp_path: Path) -
 
 
 def test_a_damaged_receipt_is_told(at_local: FaultyKaggle, submissions: Path) -> None:
-    prepare(submissions).receipt_path.write_text("{}")
+    prepare(submissions).attempt.path.write_text("{}")
     with pytest.raises(DataError, match="not a receipt"):
         send(submissions)
     assert not at_local.submissions
