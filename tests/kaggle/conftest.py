@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,17 @@ def at_full_local(
 
 
 def turn_to(local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = {"ATTEMPTS": "3", "WAIT": "0.01", "LONGEST_WAIT": "0.05", "SETTLE": "0.1"}
-    variables = {f"KIT_KAGGLE_{name}": value for name, value in quick.items()}
-    for name, value in {**variables, **local.environment()}.items():
+    for name, value in {"KIT_KAGGLE_ATTEMPTS": "3", **local.environment()}.items():
         monkeypatch.setenv(name, value)
+    waits = {
+        "client.FIRST_WAIT": 0.01,
+        "client.LONGEST_WAIT": 0.05,
+        "submit.LOOK": timedelta(seconds=0.1),
+        "submit.FIRST_PAUSE": 0.01,
+        "submit.LONGEST_PAUSE": 0.05,
+    }
+    for name, seconds in waits.items():
+        monkeypatch.setattr(f"kit.kaggle.{name}", seconds)
 
 
 @pytest.fixture
