@@ -15,13 +15,9 @@ class Competition:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many submissions were made, and how many are left.
+    """How many submissions were made, since midnight UTC and ever, and how many are left now.
 
-    Attributes:
-        today: since midnight UTC.
-        total: ever.
-        left: how many can be made now.
-        limited_by_total: whether it is not the day that limits them.
+    Where not the day limits them, they are `limited_by_total`.
     """
 
     today: int
@@ -37,18 +33,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Submission:
-    """A submission, as Kaggle lists it.
+    """A submission, as Kaggle lists it: its time in UTC, its reason where it was rejected.
 
-    Attributes:
-        ref: its number.
-        time: when it was made, in UTC, or None.
-        description: the message it came with.
-        file_name: what its file is called.
-        total_bytes: the file's size.
-        status: PENDING, COMPLETE, ERROR, or another word of Kaggle's.
-        public_score: as Kaggle gives it, such as `0.97186`; it may be no number. Or None.
-        private_score: likewise.
-        reason: why it was rejected, or None.
+    The status may be another word than PENDING, COMPLETE or ERROR, and a score no number.
     """
 
     ref: int
@@ -62,25 +49,20 @@ class Submission:
     reason: str | None
 
 
-def read_file_size(entry: dict[str, Any]) -> tuple[str, int]:
-    """A file's name, and its size in bytes."""
-    return str(entry.get("name") or entry["ref"]), int(entry.get("totalBytes") or 0)
-
-
 def read_competition(answer: dict[str, Any]) -> Competition:
-    """The answer to GetCompetition."""
+    """Read the answer to GetCompetition."""
     return Competition(bool(answer.get("userHasEntered")), _moment(answer.get("deadline")))
 
 
 def read_limits(answer: dict[str, Any]) -> Limits:
-    """The answer to GetSubmissionLimits."""
+    """Read the answer to GetSubmissionLimits."""
     names = ("numToday", "numTotal", "numAllowedNow")
     today, total, left = (int(answer.get(name) or 0) for name in names)
     return Limits(today, total, left, bool(answer.get("limitedByTotal")))
 
 
 def read_submission(answer: dict[str, Any]) -> Submission:
-    """The answer to GetSubmission, or an entry of ListSubmissions."""
+    """Read the answer to GetSubmission, or an entry of ListSubmissions."""
     return Submission(
         ref=int(answer["ref"]),
         time=_moment(answer.get("date")),
@@ -90,8 +72,13 @@ def read_submission(answer: dict[str, Any]) -> Submission:
         status=str(answer.get("status") or "PENDING"),
         public_score=_text(answer.get("publicScore")),
         private_score=_text(answer.get("privateScore")),
-        reason=str(answer.get("errorDescription") or "") or None,
+        reason=_text(answer.get("errorDescription") or None),
     )
+
+
+def read_size(entry: dict[str, Any]) -> int:
+    """Read a file's size in bytes from an entry of ListDataFiles."""
+    return int(entry.get("totalBytes") or 0)
 
 
 def _text(given: object) -> str | None:

@@ -9,18 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from kit import __version__
 from kit.errors import CompetitionError, CredentialsError, UsageError
-from kit.kaggle.answers import (
-    Competition,
-    Limits,
-    Submission,
-    read_competition,
-    read_file_size,
-    read_limits,
-    read_submission,
-)
+from kit.kaggle import answers
+from kit.kaggle.answers import Competition, Limits, Submission
 from kit.kaggle.credentials import Credential, choose_credential, find_credentials
 from kit.kaggle.exchange import (
     COMPETITION,
@@ -31,14 +25,12 @@ from kit.kaggle.exchange import (
     failure_of,
     refused_credential,
 )
-from kit.kaggle.sessions import AnonymousSession, CallAdapter, TransferAdapter
 
-K = TypeVar("K")
 T = TypeVar("T")
 
-# Seconds before the second try, doubled from try to try; at most between two tries; and what Kaggle
-# may ask for with `Retry-After` and still be waited for
-FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.0, 30.0, 120.0
+# Seconds until a connection must stand; before the second try, doubled from try to try; at most
+# between two tries; and what Kaggle may ask for with `Retry-After` and still be waited for
+CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0, 120.0
 # Entries that are asked for in a page; pages and entries of a list that are read at most
 PAGE, MOST_PAGES, MOST_ENTRIES = 100, 500, 10_000
 
@@ -47,6 +39,36 @@ _ENVIRONMENTS = {"PROD": "PROD", "LOCALHOST": "LOCAL", "TEST": "TEST"}
 _NO_TOKEN = "-"  # noqa: S105 - it stands for none
 # What requests, the SDK and the reading of an answer raise where it is not what it should be
 _EXCHANGE_ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError)
+
+
+class _Adapter(HTTPAdapter):
+    """Sends requests with a time-out, since the SDK gives none.
+
+    Calls follow no redirect, which would carry a token to another host, and leave no refusal to
+    the SDK, which fails at words that it does not know. Transfers carry no credentials, which
+    `~/.netrc` may give.
+    """
+
+    def __init__(self, timeout: float, *, is_for_calls: bool) -> None:
+        self._timeout = min(CONNECT_SECONDS, timeout), timeout
+        self._is_for_calls = is_for_calls
+        super().__init__()
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **options: Any
+    ) -> requests.Response:
+        if not self._is_for_calls:
+            request.headers.pop("Authorization", None)
+        response = super().send(request, *args, **{**options, "timeout": self._timeout})
+        if self._is_for_calls and response.status_code >= 300:
+            raise requests.HTTPError(response=response)
+        return response
+
+
+def _mount(session: requests.Session, timeout: float, *, is_for_calls: bool) -> requests.Session:
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(timeout, is_for_calls=is_for_calls))
+    return session
 
 
 class _Json:
@@ -82,10 +104,10 @@ class Kaggle:
 
         Args:
             found: credentials; those of this machine if None.
-            timeout: seconds of silence after which an answer or a transfer has failed;
-                `KIT_KAGGLE_TIMEOUT`, or 60, if None.
-            tries: of a call before it has failed; `KIT_KAGGLE_ATTEMPTS`, or 5, if None.
-            on_retry: told what failed before each wait for another try, and the seconds it waits.
+            timeout: seconds of silence after which a request has failed; if None,
+                `KIT_KAGGLE_TIMEOUT`, or 60.
+            tries: of a call before it has failed; if None, `KIT_KAGGLE_ATTEMPTS`, or 5.
+            on_retry: told what failed before each wait for another try, and the seconds.
             sleep: waits for so many seconds.
 
         Raises:
@@ -111,22 +133,14 @@ class Kaggle:
             self.competition()
             return self.credential.username or ""
 
-        def introspect() -> dict[str, Any]:
-            from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
-
-            self._open()
-            request = IntrospectTokenRequest()
-            request.token = self._secret
-            return self._post("security.OAuthService", "IntrospectToken", request)
-
-        answer = self.retry("asking whose credential it is", introspect)
+        answer = self._ask("asking whose credential it is", "IntrospectToken", dict)
         if not answer.get("active") or not answer.get("username"):
             raise refused_credential(self.credential, self.shadowed)
         return str(answer["username"])
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user."""
-        return self._ask("asking for the competition", "GetCompetition", read_competition)
+        return self._ask("asking for the competition", "GetCompetition", answers.read_competition)
 
     def check_open(self) -> Competition:
         """The competition, whose deadline has not passed; a CompetitionError if it has."""
@@ -139,19 +153,20 @@ class Kaggle:
 
     def limits(self) -> Limits | None:
         """How many submissions are left, or None if the installed version of the SDK cannot ask."""
-        if not hasattr(_types(), "ApiGetSubmissionLimitsRequest"):
+        if _request_type("GetSubmissionLimits") is None:
             return None
-        return self._ask("asking for the submissions left", "GetSubmissionLimits", read_limits)
+        return self._ask(
+            "asking for the submissions left", "GetSubmissionLimits", answers.read_limits
+        )
 
     def list_files(self) -> dict[str, int]:
         """The competition's files by name, with their sizes in bytes."""
         doing = "listing the competition's files"
-        return self._list(doing, "ListDataFiles", "files", read_file_size)
+        return self._list(doing, "ListDataFiles", "files", "name", answers.read_size)
 
     def check_rules(self) -> None:
         """Ask for a file, without fetching it: that needs the rules to be accepted."""
-        name = "sample_submission.csv"
-        doing = "giving out the files"
+        doing, name = "giving out the files", "sample_submission.csv"
         self.retry(doing, lambda: self.locate("DownloadDataFile", file_name=name))
 
     def locate(self, name: str, **fields: Any) -> str:
@@ -170,12 +185,10 @@ class Kaggle:
 
     def list_submissions(self) -> list[Submission]:
         """All submissions, newest first; where there are more than 10,000, at least so many."""
-
-        def read(entry: dict[str, Any]) -> tuple[int, Submission]:
-            return entry["ref"], read_submission(entry)
-
-        doing = "listing the submissions"
-        return list(self._list(doing, "ListSubmissions", "submissions", read).values())
+        doing, key = "listing the submissions", "submissions"
+        return list(
+            self._list(doing, "ListSubmissions", key, "ref", answers.read_submission).values()
+        )
 
     def get_submission(self, ref: int) -> Submission | None:
         """One submission, as it stands now; None while Kaggle does not know it yet."""
@@ -187,7 +200,7 @@ class Kaggle:
                 if failure.status == 404:
                     return None
                 raise
-            return self._attempt(lambda: read_submission(answer))
+            return self._attempt(lambda: answers.read_submission(answer))
 
         return self.retry("asking for the submission", once)
 
@@ -233,24 +246,25 @@ class Kaggle:
             CredentialsError: the OAuth login cannot be used.
         """
         self._open()
-        request = getattr(_types(), f"Api{name}Request")()
-        if name != "GetSubmission":
+        request = _request_type(name)()
+        if name == "IntrospectToken":
+            fields = {"token": self._secret}
+        if hasattr(request, "competition_name"):
             request.competition_name = COMPETITION
         for field, value in fields.items():
             setattr(request, field, value)
-        service = "competitions.CompetitionApiService"
         try:
-            return self._post(service, name, request)
+            return self._post(name, request)
         except CallFailure as failure:
             # The SDK takes an OAuth token for good until half an hour after it has expired
             if failure.status != 401 or self._login is None:
                 raise
         self._take_token(self._login.refresh_access_token)
-        return self._post(service, name, request)
+        return self._post(name, request)
 
     def transfer_session(self) -> requests.Session:
         """A session for transfers: with time-outs, without credentials."""
-        return self._limited(AnonymousSession(), TransferAdapter)
+        return _mount(requests.Session(), self._timeout, is_for_calls=False)
 
     def _ask(self, doing: str, name: str, read: Callable[[dict[str, Any]], T], **fields: Any) -> T:
         """Make a call that may be made again, and read its answer."""
@@ -259,31 +273,31 @@ class Kaggle:
         )
 
     def _list(
-        self, doing: str, name: str, key: str, read: Callable[[dict[str, Any]], tuple[K, T]]
-    ) -> dict[K, T]:
-        """The entries of a list that comes in pages, however short Kaggle makes them."""
+        self, doing: str, name: str, key: str, field: str, read: Callable[[dict[str, Any]], T]
+    ) -> dict[Any, T]:
+        """The entries of a list by one of their fields, however short Kaggle makes its pages."""
 
-        def page(answer: dict[str, Any]) -> tuple[dict[K, T], str]:
-            entries = dict(map(read, answer.get(key) or ()))
+        def read_page(answer: dict[str, Any]) -> tuple[dict[Any, T], str]:
+            entries = {entry[field]: read(entry) for entry in answer.get(key) or ()}
             return entries, str(answer.get("nextPageToken") or "")
 
-        listed: dict[K, T] = {}
-        fields: dict[str, Any] = {}
+        listed: dict[Any, T] = {}
+        token = ""
         for _ in range(MOST_PAGES):
-            entries, token = self._ask(doing, name, page, page_size=PAGE, **fields)
+            page, token = self._ask(doing, name, read_page, page_size=PAGE, page_token=token)
             # A server that repeats itself would never end
-            is_over = entries.keys() <= listed.keys() or not token
-            listed |= entries
+            is_over = page.keys() <= listed.keys() or not token
+            listed |= page
             if is_over or len(listed) >= MOST_ENTRIES:
                 break
-            fields = {"page_token": token}
         return listed
 
-    def _post(self, service: str, name: str, request: object) -> dict[str, Any]:
-        http = self._client.http_client()
-        answer = self._attempt(lambda: http.call(service, name, request, _Json))
-        masked: dict[str, Any] = self._mask(answer)
-        return masked
+    def _post(self, name: str, request: object) -> dict[str, Any]:
+        is_oauth = name == "IntrospectToken"
+        service = "security.OAuthService" if is_oauth else "competitions.CompetitionApiService"
+        call = self._client.http_client().call
+        answer = self._attempt(lambda: call(service, name, request, _Json))
+        return {key: self._mask(value) for key, value in answer.items()}
 
     def _attempt(self, exchange: Callable[[], T]) -> T:
         try:
@@ -309,11 +323,9 @@ class Kaggle:
             return
         environment = os.environ.get("KAGGLE_API_ENVIRONMENT") or "PROD"
         if environment not in _ENVIRONMENTS:
-            raise UsageError(
-                f"KAGGLE_API_ENVIRONMENT: expected one of {', '.join(_ENVIRONMENTS)},"
-                f" found {environment!r}.",
-                "Unset KAGGLE_API_ENVIRONMENT to talk to Kaggle itself.",
-            )
+            expected = f"expected one of {', '.join(_ENVIRONMENTS)}, found {environment!r}"
+            remedy = "Unset KAGGLE_API_ENVIRONMENT to talk to Kaggle itself."
+            raise UsageError(f"KAGGLE_API_ENVIRONMENT: {expected}.", remedy)
         from kagglesdk import KaggleClient
         from kagglesdk.kaggle_env import KaggleEnv
 
@@ -321,7 +333,8 @@ class Kaggle:
         client = KaggleClient(env=place, api_token=_NO_TOKEN, user_agent=agent)
         client.__enter__()
         # The SDK has no other door to its session
-        self._session = self._limited(client.http_client()._session, CallAdapter)  # noqa: SLF001
+        self._session = client.http_client()._session  # noqa: SLF001
+        _mount(self._session, self._timeout, is_for_calls=True)
         self._client = client
         if self.credential.kind == "key":
             self._session.auth = (self.credential.username or "", self.credential.secret)
@@ -329,11 +342,6 @@ class Kaggle:
             self._session.auth = client.http_client().BearerAuth(self.credential.secret)
         else:
             self._log_in()
-
-    def _limited(self, session: requests.Session, kind: type[TransferAdapter]) -> requests.Session:
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, kind(self._timeout))
-        return session
 
     def _log_in(self) -> None:
         """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""
@@ -345,9 +353,8 @@ class Kaggle:
             self._login = None
         if self._login is None:
             self._client = None
-            raise CredentialsError(
-                f"The {self.credential} is damaged.", "Log in again with: kaggle auth login"
-            )
+            remedy = "Log in again with: kaggle auth login"
+            raise CredentialsError(f"The {self.credential} is damaged.", remedy)
         self._take_token(self._login.get_access_token)
 
     def _take_token(self, get: Callable[[], Any]) -> None:
@@ -372,10 +379,8 @@ def _setting(variable: str, usual: float) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise UsageError(
-            f"{variable}: expected a number above 0, found {text!r}.",
-            f"Unset {variable}, or give it a number such as {usual:g}.",
-        )
+        remedy = f"Unset {variable}, or give it a number such as {usual:g}."
+        raise UsageError(f"{variable}: expected a number above 0, found {text!r}.", remedy)
     return number
 
 
@@ -385,7 +390,11 @@ def _secrets(credential: Credential) -> list[str]:
     return [base64.b64encode(pair).decode(), credential.secret] if credential.secret else []
 
 
-def _types() -> Any:
+def _request_type(name: str) -> Any:
+    """The SDK's class for a call's request, or None where the SDK has no such call."""
     from kagglesdk.competitions.types import competition_api_service
+    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-    return competition_api_service
+    if name == "IntrospectToken":
+        return IntrospectTokenRequest
+    return getattr(competition_api_service, f"Api{name}Request", None)

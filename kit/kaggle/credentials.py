@@ -21,8 +21,6 @@ MEND = f"Correct or remove it. Or: {HOW_TO_GET_ONE}"
 
 Kind = Literal["token", "key", "oauth"]
 
-_TOKEN = "KAGGLE_API_TOKEN"  # noqa: S105 - a variable's name, not its value
-_NOTEBOOK_TOKEN = "KAGGLE_API_V1_TOKEN"  # noqa: S105 - as above
 # What HTTP takes in a header, without the spaces that no credential has
 _SENDABLE = re.compile(r"[!-~]+")
 _LIKE_A_PATH = re.compile(r"(?:[~.]{0,2}[/\\]|[A-Za-z]:\\).*")
@@ -57,7 +55,12 @@ class Credential:
 
 def find_credentials() -> list[Credential]:
     """Find all credentials, in the order in which Kaggle's own client tries them."""
-    return [*_tokens(), *_legacy_key(), *_oauth_login()]
+    try:
+        home = Path.home() / ".kaggle"
+    except RuntimeError:
+        # No HOME, and a user whom the system does not know, as in containers
+        home = None
+    return [*_tokens(home), *_legacy_key(home), *_oauth_login(home)]
 
 
 def choose_credential(found: list[Credential]) -> Credential:
@@ -69,55 +72,27 @@ def choose_credential(found: list[Credential]) -> Credential:
     for credential in found:
         if credential.problem is None:
             return credential
-    if found:
-        problems = "; ".join(f"{credential}: {credential.problem}" for credential in found)
-        raise CredentialsError(f"No Kaggle credentials that can be used: {problems}.", MEND)
-    raise CredentialsError("No Kaggle credentials were found.", HOW_TO_GET_ONE)
+    if not found:
+        raise CredentialsError("No Kaggle credentials were found.", HOW_TO_GET_ONE)
+    problems = "; ".join(f"{credential}: {credential.problem}" for credential in found)
+    raise CredentialsError(f"No Kaggle credentials that can be used: {problems}.", MEND)
 
 
-def config_folder() -> Path | None:
-    """Where Kaggle's client keeps `kaggle.json`, or None without a home; it is not made."""
-    home, xdg = _home(), os.environ.get("XDG_CONFIG_HOME")
-    usual = home / ".kaggle" if home else None
-    if os.environ.get("KAGGLE_CONFIG_DIR"):
-        return Path(os.environ["KAGGLE_CONFIG_DIR"])
-    if (usual and os.access(usual, os.F_OK)) or not sys.platform.startswith("linux"):
-        return usual
-    if xdg:
-        return Path(xdg) / "kaggle"
-    return home / ".config/kaggle" if home else None
-
-
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:
-        # No HOME, and a user whom the system does not know, as in containers
-        return None
-
-
-def _tokens() -> Iterator[Credential]:
+def _tokens(home: Path | None) -> Iterator[Credential]:
+    variables = ["KAGGLE_API_TOKEN"]
     # As Kaggle's client tells that it runs in a notebook
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ and "KAGGLE_DATA_PROXY_URL" in os.environ:
-        notebook = os.environ.get(_NOTEBOOK_TOKEN)
-        if notebook:
-            place = f"{_NOTEBOOK_TOKEN} ({notebook})"
-            missing = Credential("token", place, Path(notebook), problem="the file is not there")
-            yield _token_file(Path(notebook), place) or missing
-    value = os.environ.get(_TOKEN)
-    if value:
-        named = _token_file(Path(value), f"{_TOKEN} ({value})")
-        if named:
-            yield named
-            # Kaggle's client looks for no other token then, even where the file is empty
-            return
-        if _LIKE_A_PATH.fullmatch(value):
-            yield Credential("token", _TOKEN, problem=f"it names a file that is not there, {value}")
-        else:
-            yield _token(value, _TOKEN, None)
-    home = _home()
-    if home:
-        paths = (home / ".kaggle" / name for name in ("access_token", "access_token.txt"))
+        variables.insert(0, "KAGGLE_API_V1_TOKEN")
+    for variable in variables:
+        value = os.environ.get(variable)
+        if value:
+            found = _token_file(Path(value), f"{variable} ({value})")
+            if found is None and _LIKE_A_PATH.fullmatch(value):
+                problem = f"it names a file that is not there, {value}"
+                found = Credential("token", variable, problem=problem)
+            yield found or _token(value, variable, None)
+    if home is not None:
+        paths = (home / "access_token", home / "access_token.txt")
         yield from filter(None, (_token_file(path, str(path)) for path in paths))
 
 
@@ -129,27 +104,25 @@ def _token_file(path: Path, place: str) -> Credential | None:
 
 
 def _token(value: str, place: str, path: Path | None) -> Credential:
-    if not value:
-        return Credential("token", place, path, problem="it is empty")
     if not _SENDABLE.fullmatch(value):
-        return Credential("token", place, path, problem="it holds characters that no token has")
+        problem = "it holds characters that no token has" if value else "it is empty"
+        return Credential("token", place, path, problem=problem)
     return Credential("token", place, path, secret=value)
 
 
-def _legacy_key() -> Iterator[Credential]:
-    folder = config_folder()
+def _legacy_key(home: Path | None) -> Iterator[Credential]:
+    folder = _config_folder(home)
     path = folder / "kaggle.json" if folder else None
     kept, problem = _read_json(path)
     # `Path.is_file` raises where the folder above may not be read
-    if os.environ.get("KAGGLE_CONFIG_DIR") and os.path.isfile(folder or ""):  # noqa: PTH113
+    if "KAGGLE_CONFIG_DIR" in os.environ and os.path.isfile(folder or ""):  # noqa: PTH113
         path, problem = folder, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
     values, places = [], []
     for name in ("username", "key"):
         variable = f"KAGGLE_{name.upper()}"
-        value = os.environ.get(variable) or (kept or {}).get(name)
-        values.append(value)
-        if value is not None:
+        values.append(os.environ.get(variable) or (kept or {}).get(name))
+        if values[-1] is not None:
             places.append(variable if os.environ.get(variable) else str(path))
     if kept is not None and not places:
         problem = "it names no username and no key"
@@ -159,29 +132,36 @@ def _legacy_key() -> Iterator[Credential]:
         return
     username, key = values
     place, file = " and ".join(dict.fromkeys(places)), path if str(path) in places else None
-    if username is None or key is None:
-        lacking = "username" if username is None else "key"
-        problem = f"there is no {lacking} to go with it"
-    elif not (isinstance(username, str) and isinstance(key, str)):
-        problem = "username and key must be text"
-    elif not (_SENDABLE.fullmatch(username) and _SENDABLE.fullmatch(key)):
+    if isinstance(username, str) and isinstance(key, str):
+        if _SENDABLE.fullmatch(username) and _SENDABLE.fullmatch(key):
+            yield Credential("key", place, file, username, key)
+            return
         problem = "username or key is empty, or holds characters that none has"
+    elif username is None or key is None:
+        problem = f"there is no {'username' if username is None else 'key'} to go with it"
     else:
-        yield Credential("key", place, file, username, key)
-        return
+        problem = "username and key must be text"
     yield Credential("key", place, file, problem=problem)
 
 
-def _oauth_login() -> Iterator[Credential]:
-    home = _home()
-    path = home / ".kaggle/credentials.json" if home else None
+def _config_folder(home: Path | None) -> Path | None:
+    """Where Kaggle's client keeps `kaggle.json`; it is not made."""
+    config = os.environ.get("XDG_CONFIG_HOME") or (home and home.parent / ".config")
+    if os.environ.get("KAGGLE_CONFIG_DIR"):
+        return Path(os.environ["KAGGLE_CONFIG_DIR"])
+    if config and sys.platform.startswith("linux") and not os.access(home or "", os.F_OK):
+        return Path(config) / "kaggle"
+    return home
+
+
+def _oauth_login(home: Path | None) -> Iterator[Credential]:
+    path = home / "credentials.json" if home else None
     kept, problem = _read_json(path)
-    username, token = ((kept or {}).get(name) for name in ("username", "refresh_token"))
+    token = str((kept or {}).get("refresh_token") or "")
     if kept is not None and not token:
         problem = "it holds no refresh token"
-    if kept is not None or problem:
-        name = username if isinstance(username, str) else None
-        yield Credential("oauth", str(path), path, name, str(token or ""), problem)
+    if token or problem:
+        yield Credential("oauth", str(path), path, secret=token, problem=problem)
 
 
 def _read(path: Path) -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.errors import KitError
+from kit.errors import CompetitionError, DataError, KitError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
 from kit.kaggle.download import find_files
@@ -23,14 +23,10 @@ print(f"Keras {keras.__version__} on {keras.backend.backend()}: {devices}")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One thing that was looked at: whether it is `ok`, None where that could not be found out.
 
-    Attributes:
-        name: what.
-        ok: whether it is well; None where that could not be found out.
-        found: how it is, in one line without secrets.
-        remedy: what to do about it, with the exact address; None where nothing is to be done.
-        exit_code: what a command would end with because of it; 0 where it is well.
+    `found` says how it is, in one line without secrets, `remedy` what to do about it. A command
+    would end with `exit_code` because of it.
     """
 
     name: str
@@ -47,7 +43,7 @@ def diagnose(data: Path) -> list[Check]:
         data: where the competition's files should be.
     """
     found = find_credentials()
-    return [*_credentials(found), *_kaggle(found), _keras(), _data(data)]
+    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", lambda: _data(data))]
 
 
 def _credentials(found: list[Credential]) -> list[Check]:
@@ -94,41 +90,39 @@ def _kaggle(found: list[Credential]) -> list[Check]:
     ]
 
 
-def _checked(name: str, check: Callable[[], tuple[bool, str, str | None]]) -> Check:
+def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
-        ok, found, remedy = check()
+        return Check(name, True, check())
     except KitError as error:
         return _failed(name, error)
-    return Check(name, ok, found, remedy, 0 if ok else 5)
 
 
 def _failed(name: str, error: KitError) -> Check:
     return Check(name, False, error.what, error.remedy, error.exit_code)
 
 
-def _entered(kaggle: Kaggle) -> tuple[bool, str, str | None]:
+def _entered(kaggle: Kaggle) -> str:
     competition = kaggle.check_open()
     if not competition.entered:
-        return False, "you have not entered it", ENTER
+        raise CompetitionError("you have not entered it", ENTER)
     closes = competition.deadline
-    until = f"; it closes at {closes:%Y-%m-%d %H:%M} UTC" if closes else ""
-    return True, f"you have entered it{until}", None
+    return "you have entered it" + (f"; it closes at {closes:%Y-%m-%d %H:%M} UTC" if closes else "")
 
 
-def _rules(kaggle: Kaggle) -> tuple[bool, str, str | None]:
+def _rules(kaggle: Kaggle) -> str:
     kaggle.check_rules()
-    return True, "accepted", None
+    return "accepted"
 
 
-def _left(kaggle: Kaggle) -> tuple[bool, str, str | None]:
+def _left(kaggle: Kaggle) -> str:
     limits = kaggle.limits()
     if limits is None:
-        return True, "not known: a newer version of the package kagglesdk can ask for them", None
+        return "not known: a newer version of the package kagglesdk can ask for them"
     if limits.left:
-        return True, f"{limits.left} left today, {limits.total} made so far", None
+        return f"{limits.left} left today, {limits.total} made so far"
     if limits.known:
-        return False, f"none left, {limits.today} made today", limit_remedy()
-    return True, "none made so far", None
+        raise CompetitionError(f"none left, {limits.today} made today", limit_remedy())
+    return "none made so far"
 
 
 def _keras() -> Check:
@@ -147,15 +141,12 @@ def _keras() -> Check:
     return Check("keras", True, done.stdout.strip().splitlines()[-1])
 
 
-def _data(folder: Path) -> Check:
+def _data(folder: Path) -> str:
     try:
         files = find_files(folder)
-    except KitError as error:
-        return _failed("data", error)
     except OSError as error:
         what = f"{folder} cannot be read ({error.strerror})"
-        return Check("data", False, what, "See that the folder can be read", 3)
+        raise DataError(what, "See that the folder can be read") from None
     if files is None:
-        return Check("data", False, f"not all in {folder}", "Fetch them with: kit download", 3)
-    told = ", ".join(f"{file.path.name} {file.rows:,} rows" for file in files)
-    return Check("data", True, f"{folder}: {told}")
+        raise DataError(f"not all in {folder}", "Fetch them with: kit download")
+    return f"{folder}: " + ", ".join(f"{file.path.name} {file.rows:,} rows" for file in files)

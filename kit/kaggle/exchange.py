@@ -3,7 +3,6 @@
 import os
 import re
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,7 +10,6 @@ from enum import Enum
 from urllib.parse import urljoin
 
 import requests
-from requests.exceptions import InvalidProxyURL
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import exceptions as urllib3
 
@@ -34,7 +32,17 @@ _REMEDIES = (
     (r"participate", ENTER),
     (r"closed|has ended|deadline", f"It takes no more submissions: see {COMPETITION_PAGE}"),
 )
-_NO_PASSWORD = "it wants a password (407)", "Write it as http://USER:PASSWORD@HOST:PORT"
+_MALFORMED = "its address is malformed"
+# Signs, in what requests says, that a proxy cannot be used, and why
+_PROXY_FAULTS = {
+    "SOCKS support": "for SOCKS it needs: pip install PySocks",
+    "Please check proxy URL": _MALFORMED,
+    "Failed to parse": _MALFORMED,
+    "Proxy URL had unsupported scheme": _MALFORMED,
+    "to only use HTTP and not HTTPS": "it speaks no HTTPS, so its address begins with http://",
+    "Tunnel connection failed: 407": "it wants a user and a password (407)",
+    "Tunnel connection failed": "it lets nobody through to Kaggle",
+}
 
 
 class Trouble(Enum):
@@ -103,26 +111,14 @@ def failure_of(error: Exception) -> CallFailure:
     """What an error of requests, or of reading an answer, says of the exchange."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return failure_of_response(error.response)
-    errors = list(_chain(error))
-    cause, words, trouble = errors[-1], str(errors[-1]), _trouble(errors[-1])
-    if "CA certificate bundle" in words or trouble is Trouble.NO_TRUST:
-        known, remedy = _about_certificates()
-        return CallFailure(Trouble.NO_TRUST, words=known, remedy=remedy)
-    if "SOCKS support" in words:
-        needs = "it is a SOCKS proxy, which needs the package PySocks"
-        return _proxy_failure(error, needs, "Install it with: pip install PySocks")
-    if isinstance(cause, InvalidProxyURL | urllib3.LocationValueError):
-        correct = "Write it as http://HOST:PORT, with %XX for special characters of a password"
-        return _proxy_failure(error, "its address is malformed", correct)
-    if "Tunnel connection failed: 407" in words:
-        return _proxy_failure(error, *_NO_PASSWORD)
-    if "Tunnel connection failed" in words:
-        refused = f"it does not connect to Kaggle ({one_line(words.partition(': ')[2])})"
-        return _proxy_failure(error, refused, "Ask whoever runs it to let api.kaggle.com pass")
-    if any("to only use HTTP and not HTTPS" in str(outer) for outer in errors):
-        return _proxy_failure(error, "it speaks no HTTPS", "Begin its address with http://")
-    if trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION) and _proxy(error):
-        return _proxy_failure(error, "nobody answers there", "Start it, or correct its address")
+    said, trouble, proxy = str(error), _trouble(_innermost(error)), _proxy(error)
+    if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
+        return _no_trust()
+    for sign, why in _PROXY_FAULTS.items():
+        if proxy and sign in said:
+            return _proxy_failure(proxy, why)
+    if proxy and trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION):
+        return _proxy_failure(proxy, "nobody answers there")
     return CallFailure(trouble)
 
 
@@ -130,7 +126,8 @@ def failure_of_response(response: requests.Response) -> CallFailure:
     """What an answer that is a refusal says; of a page in HTML, only the status."""
     status, location = response.status_code, response.headers.get("Location")
     if status == 407:
-        return _proxy_failure(requests.HTTPError(response=response), *_NO_PASSWORD)
+        proxy = _proxy(requests.HTTPError(response=response))
+        return _proxy_failure(proxy, _PROXY_FAULTS["Tunnel connection failed: 407"])
     if location and status < 400:
         return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
     try:
@@ -181,17 +178,18 @@ def explain(
         return refused_credential(credential, shadowed)
     if status in (408, 409) or status >= 500:
         return NetworkError(f"Kaggle's server failed {doing} ({status}){said}.", _LATER)
-    remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
     if status == 429:
         seconds = failure.retry_after
         wait = "a few minutes" if seconds is None else f"{seconds:.0f} seconds"
         remedy = f"Too many requests: wait {wait}, then run it again."
-    elif status == 404:
-        remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
     elif "allowance" in words:
         remedy = limit_remedy()
-    about = (known for pattern, known in _REMEDIES if status != 429 and re.search(pattern, words))
-    return CompetitionError(f"Kaggle refused {doing} ({status}){said}.", next(about, remedy))
+    else:
+        remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
+        if status == 404:
+            remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
+        remedy = next((known for about, known in _REMEDIES if re.search(about, words)), remedy)
+    return CompetitionError(f"Kaggle refused {doing} ({status}){said}.", remedy)
 
 
 def refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
@@ -215,14 +213,12 @@ def limit_remedy() -> str:
     return f"Wait until midnight UTC ({left}), then run it again; see {SUBMISSIONS_PAGE}"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that requests and urllib3 wrapped in it, the innermost last."""
-    inner: BaseException | None = error
-    while inner is not None:
-        yield inner
-        wrapped = (getattr(inner, "reason", None), getattr(inner, "original_error", None))
-        inside = (e for e in (*wrapped, *inner.args) if isinstance(e, BaseException))
-        inner = next(inside, None)
+def _innermost(error: BaseException) -> BaseException:
+    """What requests and urllib3 wrapped in an error."""
+    wrapped = (getattr(error, "reason", None), getattr(error, "original_error", None))
+    inside = (e for e in (*wrapped, *error.args) if isinstance(e, BaseException))
+    inner = next(inside, None)
+    return error if inner is None else _innermost(inner)
 
 
 def _trouble(cause: BaseException) -> Trouble:
@@ -233,7 +229,7 @@ def _trouble(cause: BaseException) -> Trouble:
     if isinstance(cause, urllib3.ReadTimeoutError | TimeoutError):
         return Trouble.TIMEOUT
     if isinstance(cause, ssl.SSLError):
-        is_early = any(word in (cause.reason or "") for word in _BEFORE_SENDING)
+        is_early = any(word in str(cause) for word in _BEFORE_SENDING)
         return Trouble.NO_TRUST if is_early else Trouble.BROKEN
     # Of requests' own errors, the others are about addresses and answers that are none
     own = isinstance(cause, requests.RequestException)
@@ -253,21 +249,24 @@ def _proxy(error: Exception) -> str:
     return " and ".join(names) or (proxy and "the system's settings") or ""
 
 
-def _proxy_failure(error: Exception, why: str, remedy: str) -> CallFailure:
+def _proxy_failure(names: str, why: str) -> CallFailure:
     # Without the proxy's address, which may hold a password
-    names = _proxy(error) or "the system's settings"
-    words = f"the one named by {names}: {why}"
-    return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}; or unset {names}.")
+    names = names or "the system's settings"
+    remedy = f"Write {names} as http://USER:PASSWORD@HOST:PORT (special characters as %XX)"
+    words = f"the one that {names} names: {why}"
+    return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}, or unset it.")
 
 
-def _about_certificates() -> tuple[str, str]:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+def _no_trust() -> CallFailure:
+    words = ""
+    remedy = "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE."
+    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         path = os.environ.get(name)
         if path:
             is_there = os.access(path, os.R_OK)
             state = "may lack the right one" if is_there else "is not there or cannot be read"
-            return f"{name} names {path}, which {state}", f"Correct or unset {name}."
-    return "", "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE."
+            words, remedy = f"{name} names {path}, which {state}", f"Correct or unset {name}."
+    return CallFailure(Trouble.NO_TRUST, words=words, remedy=remedy)
 
 
 def _seconds(header: str) -> float | None:

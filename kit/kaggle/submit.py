@@ -145,6 +145,7 @@ class _Command:
             return known[-1]
         if not self.again:
             self._refuse_same(known, listed)
+        self.kaggle.check_open()
         _check_test_file(self.kaggle, self.entry)
         limits = _check_limits(self.kaggle)
         if not confirm(limits):

@@ -149,8 +149,9 @@ class Calls:
         return {"numToday": today, "numTotal": len(state.submissions), "numAllowedNow": left}
 
     def _call_list_submissions(self, request: CallRequest) -> dict[str, Any]:
-        now, newest_first = self._state.clock(), self._state.submissions[::-1]
-        return _page("submissions", [kept.as_kaggle(now) for kept in newest_first], request)
+        page = _page("submissions", self._state.submissions[::-1], request)
+        listed = [kept.as_kaggle(self._state.clock()) for kept in page["submissions"]]
+        return {**page, "submissions": listed}
 
     def _call_get_submission(self, request: CallRequest) -> dict[str, Any]:
         for submission in self._state.submissions[:]:

@@ -29,7 +29,8 @@ def full_competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without credentials, and an environment without any of Kaggle's variables."""
     for name in list(os.environ):
-        if name.startswith(("KAGGLE_", "KIT_")) or name.lower() in ("http_proxy", "no_proxy"):
+        is_networks = name.lower().endswith(("_proxy", "_ca_bundle"))
+        if is_networks or name.startswith(("KAGGLE_", "KIT_")):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()

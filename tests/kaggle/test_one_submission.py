@@ -105,6 +105,7 @@ class History:
     lags: list[Lag]
     start: float
     judging: float
+    daily_limit: int
     has_count: bool
     cut: Callable[[str], str]
 
@@ -145,6 +146,7 @@ histories = st.builds(
     lags=st.lists(lags, max_size=12),
     start=st.sampled_from([-3000.0, -500.0, -60.0, 30_000.0]),
     judging=st.sampled_from([0.0, 20.0, 3000.0]),
+    daily_limit=st.sampled_from([3, 50]),
     has_count=st.sampled_from([True, True, True, False]),
     cut=st.sampled_from([
         str, cut_at(100), cut_at(500), lambda text: " ".join(text.split()), lambda text: f" {text}\n"
@@ -161,7 +163,7 @@ class World:
         write_labels(folder / "solution.csv", LABELS)
         self.state = CompetitionState(Judge(folder / "solution.csv"), None, lambda: self.clock)
         self.state.judging_seconds = history.judging
-        self.state.daily_limit = 20
+        self.state.daily_limit = history.daily_limit
         self.calls = Calls(self.state, None)  # type: ignore[arg-type] - there are no downloads
         self.submissions = folder / "submissions"
         self.file = write_labels(folder / "mine.csv", [1, *GUESSES[1:]])
@@ -293,28 +295,35 @@ class Process(Kaggle):
         if fate.mate:
             world.mate_submits()
         world.pass_time(1.0)
-        if name == "CreateSubmission":
-            self.note_creation(fate)
+        if name != "CreateSubmission":
+            return self.happen(name, fate, effect)
+        since = world.open_since[self.content]
+        assert since is None or world.clock - since >= 600, "a young attempt was overrun"
+        self.n_creates += 1
+        world.licences[self.content] += self.command.again and self.n_creates == 1
+        is_open = True
+        try:
+            return self.happen(name, fate, effect)
+        except CallFailure as failure:
+            is_open = not (failure.was_not_sent or failure.is_refusal)
+            raise
+        finally:
+            if is_open:
+                self.n_arriving += 1
+                world.open_since[self.content] = world.clock
+
+    def happen(self, name: str, fate: Fate, effect: Callable[[], Any]) -> Any:
+        world = self.world
         failure = {**FAILURES, **WITHOUT_EFFECT}.get(fate.failure or "")
         if failure is None:
             return effect()
         if name == "Sleep" and fate.failure != "kill -9":
             return None
         if fate.effect == "before":
-            effect()
+            quietly(effect)
         if fate.effect == "late":
             world.late.append((world.clock + 45, lambda: quietly(effect)))
         raise failure()
-
-    def note_creation(self, fate: Fate) -> None:
-        world = self.world
-        self.n_creates += 1
-        world.licences[self.content] += self.command.again and self.n_creates == 1
-        since = world.open_since[self.content]
-        assert since is None or world.clock - since >= 600, "a young attempt was overrun"
-        if fate.failure not in WITHOUT_EFFECT:
-            self.n_arriving += 1
-            world.open_since[self.content] = world.clock
 
 
 def quietly(effect: Callable[[], object]) -> None:
@@ -390,6 +399,7 @@ def test_never_two_submissions_of_one_command(history: History) -> None:
             event(run_command(world, command))
         # Once the faults have ended, nobody is stuck
         world.pass_time(700)
+        world.state.daily_limit = 1000
         last = history.commands[-1].of
         content = "file" if last == "file" else "run"
         is_shown = any(world.lag(ref).listed < math.inf for ref in world.own(content))
