@@ -194,7 +194,7 @@ def _print_receipt(entry: "Entry", kept: "Kept", same_command: str, *, json: boo
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
         lines.append(f"Its score comes with: {same_command}")
-    if attempt.public_score is not None:
+    if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:
         validation, _, difference = comparison

@@ -318,18 +318,15 @@ def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
 
 
 def _check_limits(kaggle: Kaggle) -> Limits | None:
-    limits = kaggle.limits()
-    if limits is not None and limits.left:
-        return limits
-    if limits is not None and limits.known:
-        why = "ever" if limits.limited_by_total else "today"
-        made = limits.total if limits.limited_by_total else limits.today
-        raise CompetitionError(
-            f"No submission is left: {made} were made {why}.",
-            f"No more are allowed; see {SUBMISSIONS_PAGE}"
-            if limits.limited_by_total
-            else limit_remedy(),
-        )
-    if not kaggle.competition().entered:
-        raise CompetitionError("You have not entered the competition.", ENTER)
-    return None
+    competition, limits = kaggle.check_open(), kaggle.limits()
+    if limits is None or not limits.known:
+        if not competition.entered:
+            raise CompetitionError("You have not entered the competition.", ENTER)
+        return None
+    if not limits.left and limits.limited_by_total:
+        what = f"No submission is left: {limits.total} were made ever."
+        raise CompetitionError(what, f"No more are allowed; see {SUBMISSIONS_PAGE}")
+    if not limits.left:
+        what = f"No submission is left: {limits.today} were made today."
+        raise CompetitionError(what, limit_remedy())
+    return limits
