@@ -48,8 +48,7 @@ class _Handler(WSGIRequestHandler):
     def log_request(self, *_: object) -> None:
         """Write no log: a user sees the client's side."""
 
-    def log_error(self, *_: object) -> None:
-        """Likewise."""
+    log_error = log_request  # type: ignore[assignment]
 
 
 class LocalKaggle:
@@ -66,12 +65,9 @@ class LocalKaggle:
     ) -> None:
         """Listen on 127.0.0.1; answer once it is entered.
 
-        Args:
-            folder: of the competition's three files.
-            solution: the hidden labels, `ImageId,Label`.
-            port: 0 takes a free one.
-            state: a file that keeps the submissions from one start to the next.
-            clock: tells the time, in seconds since 1970.
+        `folder` has the competition's files, `solution` the hidden labels (`ImageId,Label`). `port`
+        0 takes a free one. The file `state` keeps the submissions from one start to the next.
+        `clock` tells the time, in seconds since 1970.
 
         Raises:
             OSError: the port is taken, or a file cannot be read.

@@ -149,14 +149,14 @@ class Calls:
         return {"numToday": today, "numTotal": len(state.submissions), "numAllowedNow": left}
 
     def _call_list_submissions(self, request: CallRequest) -> dict[str, Any]:
-        now, username = self._state.clock(), self._state.account.username
         page = _page("submissions", self._state.submissions[::-1], request)
-        return {**page, "submissions": [s.as_kaggle(username, now) for s in page["submissions"]]}
+        listed = [kept.as_kaggle(self._state.clock()) for kept in page["submissions"]]
+        return {**page, "submissions": listed}
 
     def _call_get_submission(self, request: CallRequest) -> dict[str, Any]:
         for submission in self._state.submissions[:]:
             if submission.ref == request.ref:
-                return submission.as_kaggle(self._state.account.username, self._state.clock())
+                return submission.as_kaggle(self._state.clock())
         raise Refusal(404, "Not found")
 
 

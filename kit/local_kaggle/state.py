@@ -48,7 +48,7 @@ class Submission:
     score: str | None
     error: str | None
 
-    def as_kaggle(self, username: str, now: float) -> dict[str, object]:
+    def as_kaggle(self, now: float) -> dict[str, object]:
         """As Kaggle words it, with the verdict only once it is due; what is empty is left out."""
         fields: dict[str, object] = {
             "ref": self.ref,
@@ -57,8 +57,6 @@ class Submission:
             "fileName": self.file_name,
             "totalBytes": self.total_bytes,
             "status": "PENDING",
-            "submittedBy": username,
-            "teamName": username,
         }
         if now >= self.time + self.judging_seconds:
             fields["status"] = "COMPLETE" if self.error is None else "ERROR"
@@ -121,5 +119,4 @@ class CompetitionState:
 
 def kaggle_date(time: float) -> str:
     """A time in seconds since 1970 as Kaggle writes it, in UTC."""
-    moment = datetime.fromtimestamp(time, UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
