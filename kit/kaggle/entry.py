@@ -49,13 +49,8 @@ def prepare_entry(
 ) -> Entry:
     """Check what is to be submitted, without the network.
 
-    Args:
-        submissions: the folder of the runs.
-        run: a run's name or folder; the newest if neither it nor `file` is given.
-        file: a file instead, or `-`; if a run made the same content, it is that run's.
-        message: the description; the run's name, preset, accuracy and commit if None.
-        allow_overlap: submit even a run that has trained on the images it predicts.
-        rows: how many rows the file must have.
+    Without `run` (a name or folder) and `file`, it is the newest run. If a run made the content of
+    `file`, it is that run's. It must have so many `rows`.
 
     Raises:
         UsageError: run and file are both given, or there is no such run.

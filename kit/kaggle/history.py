@@ -29,15 +29,10 @@ class HistoryRow(NamedTuple):
 def read_history(submissions: Path, kaggle: "Kaggle | None") -> list[HistoryRow]:
     """List every run and every submission, newest first.
 
-    Args:
-        submissions: the folder of the runs.
-        kaggle: asked for all submissions, by which receipts are brought up to date; None for what
-            is known without the network.
+    Receipts are brought up to date by Kaggle's list; without `kaggle`, the network is not used.
 
     Raises:
-        CredentialsError: Kaggle does not accept the credential.
-        CompetitionError: Kaggle refused.
-        NetworkError: the network failed.
+        KitError: Kaggle could not be asked.
         DataError: a receipt is damaged.
         OSError: a run cannot be read, or its receipt not be written.
     """

@@ -1,6 +1,5 @@
 """Receipts: what is remembered of submissions, from before Kaggle is asked to make them."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -123,33 +122,25 @@ def load_receipt(path: Path) -> list[Attempt]:
 
 
 def keep(attempt: Attempt) -> Attempt:
-    """Write an attempt into its receipt, in the place that it had or as the newest."""
-
-    def change(attempts: list[Attempt]) -> list[Attempt]:
-        changed = [attempt if _are_same(old, attempt) else old for old in attempts]
-        return changed if attempt in changed else [*changed, attempt]
-
-    _edit(attempt.path, change)
+    """Write an attempt into its receipt, in its place by time."""
+    _replace(attempt, [attempt])
     return attempt
 
 
 def drop(attempt: Attempt) -> None:
     """Remove an attempt that never arrived from its receipt."""
-    _edit(attempt.path, lambda attempts: [a for a in attempts if not _are_same(a, attempt)])
+    _replace(attempt, [])
 
 
-def _edit(path: Path, change: Callable[[list[Attempt]], list[Attempt]]) -> None:
+def _replace(old: Attempt, new: list[Attempt]) -> None:
+    path = old.path
     path.parent.mkdir(parents=True, exist_ok=True)
     # A command that waits for a score writes here too, while another one submits
     with FileLock(path.parents[1] / ".receipts.lock"):
-        before = load_receipt(path)
-        after = change(before)
-        if not after:
-            path.unlink(missing_ok=True)
-        elif after != before:
-            receipt = _Receipt(**after[-1].model_dump(), earlier=tuple(after[:-1]))
+        others = [a for a in load_receipt(path) if (a.time, a.sha256) != (old.time, old.sha256)]
+        attempts = sorted([*others, *new], key=lambda attempt: attempt.time)
+        if attempts:
+            receipt = _Receipt(**attempts[-1].model_dump(), earlier=tuple(attempts[:-1]))
             write_whole(path, receipt.model_dump_json(indent=2) + "\n")
-
-
-def _are_same(one: Attempt, other: Attempt) -> bool:
-    return (one.time, one.sha256) == (other.time, other.sha256)
+        else:
+            path.unlink(missing_ok=True)

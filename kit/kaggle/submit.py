@@ -8,6 +8,7 @@ arrived, or with `--again`.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,11 +26,7 @@ from kit.kaggle.upload import upload
 LOOK, SETTLED = timedelta(minutes=2), timedelta(minutes=10)
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
 _DOING = "creating the submission"
-
-
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
+utc_now = partial(datetime.now, UTC)
 
 
 def submit(
@@ -44,8 +41,8 @@ def submit(
     """Submit an entry, unless it has been submitted already or may have been.
 
     Args:
-        kaggle: where to.
-        entry: what.
+        kaggle: the competition.
+        entry: what is submitted.
         confirm: asked before anything is sent, with the submissions left, if Kaggle tells them.
         tell: told what is looked for, and why.
         again: submit content that was submitted before.
@@ -57,10 +54,8 @@ def submit(
     Raises:
         UsageError: it was submitted before, or another submission is being made.
         DataError: the run predicts another test file than Kaggle's, or a receipt is damaged.
-        CredentialsError: Kaggle does not accept the credential.
-        CompetitionError: Kaggle refused, or no submission is left.
+        CredentialsError, CompetitionError: Kaggle refused, or no submission is left.
         NetworkError: the network failed, or it is open whether Kaggle took it.
-        OSError: the receipt cannot be written.
     """
     entry.submissions.mkdir(parents=True, exist_ok=True)
     try:
@@ -78,14 +73,8 @@ def wait_for_score(
 ) -> Attempt:
     """Wait until a submission is judged, asking less and less often; its receipt is kept up.
 
-    Args:
-        kaggle: where it is.
-        attempt: the submission, with its ref.
-        timeout: seconds to wait at most; the first look is always taken.
-        now: tells the time in UTC.
-
     Raises:
-        NetworkError: `timeout` is over; waiting can be gone on with.
+        NetworkError: that took more than `timeout` seconds; waiting can be gone on with.
     """
     end, pause = now() + timedelta(seconds=timeout), FIRST_PAUSE
     while True:
