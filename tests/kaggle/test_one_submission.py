@@ -386,6 +386,20 @@ def tell(world: World, content: str, ref: int) -> None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(histories)
+# The first one is listed and counted late; or Kaggle never lists it, and gives no count
+@example(
+    History(
+        [Command(fates={"CreateSubmission": [Fate("reset")]}), Command(pause=300.0)],
+        [Lag(listed=540.0, counted=540.0)],
+    )
+)
+@example(
+    History(
+        [Command(fates={"CreateSubmission": [Fate("reset")]}), Command(pause=3000.0)],
+        [Lag(listed=math.inf)],
+        has_count=False,
+    )
+)
 # Kaggle never lists the first one. A team mate's comes later, and is listed before it is counted
 @example(
     History(
