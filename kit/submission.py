@@ -93,7 +93,7 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     Raises:
         DataError: the file is missing, is no CSV, or has a fault; the first ones are named.
     """
-    check, rows = _inspect(path, None)
+    check, rows = _inspect(read_bytes(path), None)
     if not check.ok:
         first = "; ".join(str(fault) for fault in check.faults[:3])
         what = f"{path}: {count_faults(check.faults)}: {first}"
@@ -116,11 +116,15 @@ def check_submission(path: Path | str, rows: int | None = None) -> SubmissionChe
     Raises:
         DataError: the file cannot be read, is too big, or is too little like text to be a CSV.
     """
-    return _inspect(Path(path), rows)[0]
+    return check_bytes(read_bytes(Path(path)), rows)
 
 
-def _inspect(path: Path, expected: int | None) -> tuple[SubmissionCheck, list[_Row]]:
-    content = _read_bytes(path)
+def check_bytes(content: bytes, rows: int | None = None) -> SubmissionCheck:
+    """Check the bytes of a file, as `check_submission` does."""
+    return _inspect(content, rows)[0]
+
+
+def _inspect(content: bytes, expected: int | None) -> tuple[SubmissionCheck, list[_Row]]:
     reader = _Reader(content)
     faults = reader.faults + _faults_of_all(reader.rows, reader.end, expected)
     if (kind := foreign_kind(content)) is not None:
@@ -131,9 +135,14 @@ def _inspect(path: Path, expected: int | None) -> tuple[SubmissionCheck, list[_R
     return check, reader.rows
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Read a file that may be a CSV, once; `-` is standard input.
+
+    Raises:
+        DataError: it cannot be read, is too big, or is too little like text to be a CSV.
+    """
     try:
-        with path.open("rb") as stream:
+        with open(0, "rb", closefd=False) if str(path) == "-" else path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", _REMEDY) from error

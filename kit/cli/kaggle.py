@@ -10,16 +10,18 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
-from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.output import note, print_json, print_lines, print_table, visible, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import DataError, KitError
+from kit.errors import CompetitionError, DataError, KitError, UsageError
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
     from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import Entry
     from kit.kaggle.history import HistoryRow
-    from kit.kaggle.receipt import Receipt
+    from kit.kaggle.receipt import Attempt
+    from kit.metrics import Accuracy, Difference
+    from kit.runs import Run
 
 _CHART_WIDTH = 48
 _SIGNS = {True: "ok", False: "!!", None: "--"}
@@ -101,43 +103,50 @@ def submit(
 
     The file is checked first. If the command is interrupted and repeated, it still submits once.
     """
-    from kit.kaggle.client import Kaggle
+    if file is not None and str(file) == "-" and not (yes or dry_run):
+        raise UsageError("--file -: nobody can be asked.", "Repeat the command with --yes.")
     from kit.kaggle.entry import prepare_entry
-    from kit.kaggle.submit import submit as submit_entry
 
     entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
+    from kit.kaggle.client import Kaggle
+    from kit.kaggle.submit import submit as submit_entry
+
     kaggle = Kaggle(on_retry=note_retry)
     seen: list[Limits | None] = []
 
     def confirm(limits: "Limits | None") -> bool:
         seen.append(limits)
-        note(f"{entry.name}: {entry.message}")
+        note(f"{entry.name}: {entry.attempt.message}")
         note(f"Submissions left today: {limits.left if limits else 'Kaggle does not say'}")
         return not dry_run and (yes or _agreed())
 
-    # a quarter of a megabyte needs no bar
-    receipt = submit_entry(kaggle, entry, submissions, confirm, lambda _d, _s: None, again=again)
-    if receipt is None:
-        left = seen[0].left if seen[0] else None
-        facts = {"sent": False, "file": entry.file, "message": entry.message, "left": left}
+    attempt = submit_entry(kaggle, entry, confirm, note, again=again)
+    if attempt is None:
         if json:
-            print_json({**facts, "sha256": entry.sha256})
+            facts = {"sent": False, "file": entry.file, "message": entry.attempt.message}
+            left = seen[0].left if seen[0] else None
+            print_json({**facts, "left": left, "sha256": entry.attempt.sha256})
         else:
             print_lines(["Nothing was sent."])
         return
-    if not no_wait and not dry_run and not receipt.is_judged:
+    same_command = _same_command(entry, submissions)
+    if not no_wait and not dry_run and not attempt.is_judged:
         try:
-            receipt = _wait(kaggle, entry, receipt, timeout)
+            attempt = _wait(kaggle, attempt, timeout, same_command)
         except (KitError, KeyboardInterrupt):
-            # a program, too, is to know what was sent
+            # A program, too, is to know what was sent
             if json:
-                _print_receipt(entry, receipt, json=True)
+                _print_receipt(entry, attempt, same_command, json=True)
             raise
-    _print_receipt(entry, receipt, json=json)
-    if receipt.status == "ERROR":
-        from kit.kaggle.submit import rejection
+    _print_receipt(entry, attempt, same_command, json=json)
+    if attempt.status == "ERROR":
+        from kit.kaggle.exchange import SUBMISSIONS_PAGE
 
-        raise rejection(entry, receipt)
+        reason = (attempt.reason or "it gives no reason").rstrip(".")
+        raise CompetitionError(
+            f"Kaggle rejected submission {attempt.ref}: {reason}.",
+            f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}",
+        )
 
 
 def _agreed() -> bool:
@@ -149,55 +158,80 @@ def _agreed() -> bool:
         raise typer.Exit(130) from None
 
 
-def _wait(kaggle: "Kaggle", entry: "Entry", receipt: "Receipt", timeout: float) -> "Receipt":
+def _wait(kaggle: "Kaggle", attempt: "Attempt", timeout: float, same_command: str) -> "Attempt":
     from kit.kaggle.submit import wait_for_score
 
     try:
-        with judging_clock(receipt.ref):
-            return wait_for_score(kaggle, entry.receipt_path, timeout)
+        with judging_clock(attempt.ref):
+            return wait_for_score(kaggle, attempt, timeout)
     except KeyboardInterrupt:
-        note(f"Submission {receipt.ref} is at Kaggle. Go on waiting with: {_same_command(entry)}")
+        note(f"Submission {attempt.ref} is at Kaggle. Go on waiting with: {same_command}")
         raise
 
 
-def _same_command(entry: "Entry") -> str:
-    what = ["--file", str(entry.file)]
+def _same_command(entry: "Entry", submissions: Path) -> str:
+    """The command that goes on waiting for a submission."""
+    where = [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]
+    what = ["--file", str(entry.file), *["--yes"] * (str(entry.file) == "-"), *where]
     if entry.run is not None:
-        folder = entry.run.folder
-        what = [entry.run.name if folder.parent == SUBMISSIONS else str(folder)]
-    return shlex.join(["kit", "submit", *what, *["--allow-overlap"] * bool(entry.n_overlap)])
+        what = [entry.run.name if entry.submissions == SUBMISSIONS else str(entry.run.folder)]
+    return shlex.join(
+        ["kit", "submit", *what, *["--allow-overlap"] * bool(entry.attempt.n_overlap)]
+    )
 
 
-def _print_receipt(entry: "Entry", receipt: "Receipt", *, json: bool) -> None:
-    from kit.kaggle.submit import compare
-
-    foretold = compare(entry, receipt)
+def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, json: bool) -> None:
+    comparison = _compare(entry, attempt)
     if json:
-        facts: dict[str, Any] = receipt.model_dump(exclude={"earlier", "known_refs"})
-        beyond = {"significant": foretold.difference.significant} if foretold else {}
-        print_json(
-            {
-                "sent": True,
-                "run": entry.run.name if entry.run else None,
-                "receipt": entry.receipt_path,
-                **facts,
-                "foretold": {**asdict(foretold), **beyond} if foretold else None,
-            }
-        )
+        facts: dict[str, Any] = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
+        foretold: dict[str, Any] | None = None
+        if comparison is not None:
+            validation, score, difference = comparison
+            foretold = {"validation": asdict(validation), "score": asdict(score)}
+            foretold |= {"difference": asdict(difference), "significant": difference.significant}
+        run = entry.run.name if entry.run else None
+        head = {"sent": True, "run": run, "receipt": attempt.path}
+        print_json({**head, **facts, "foretold": foretold})
         return
-    lines = [f"Submission {receipt.ref}: {receipt.status}"]
-    if receipt.status == "PENDING":
-        lines.append(f"Its score comes with: {_same_command(entry)}")
-    if receipt.public_score is not None:
-        lines.append(f"Public score {receipt.public_score}")
-    if foretold is not None:
-        lines.append(f"Validation {with_interval(**asdict(foretold.validation))}")
-        significant = "significant" if foretold.difference.significant else "not significant"
-        difference = f"{foretold.difference.difference:+.2%}"
-        lines.append(f"The score differs by {difference}; the difference is {significant}.")
-    if receipt.n_overlap:
-        lines.append(f"It has trained on {receipt.n_overlap:,} of these images: the score is void.")
-    print_lines(lines)
+    lines = [f"Submission {attempt.ref}: {attempt.status}"]
+    if not attempt.is_judged:
+        lines.append(f"Its score comes with: {same_command}")
+    if attempt.public_score:
+        lines.append(f"Public score {attempt.public_score}")
+    if comparison is not None:
+        validation, _, difference = comparison
+        lines.append(f"Validation {with_interval(**asdict(validation))}")
+        significant = "significant" if difference.significant else "not significant"
+        lines.append(
+            f"The score differs by {difference.difference:+.2%}; the difference is {significant}."
+        )
+    if attempt.n_overlap:
+        lines.append(f"It has trained on {attempt.n_overlap:,} of these images: the score is void.")
+    print_lines(visible(line) for line in lines)
+
+
+def _share(attempt: "Attempt") -> float | None:
+    """The public score, where it is an accuracy: a number from 0 to 1."""
+    try:
+        score = float(attempt.public_score or "")
+    except ValueError:
+        return None
+    return score if 0 <= score <= 1 else None
+
+
+def _compare(entry: "Entry", attempt: "Attempt") -> "tuple[Accuracy, Accuracy, Difference] | None":
+    """The accuracy in validation, the score as an accuracy, and how they differ, if both are."""
+    from kit.metrics import Accuracy, accuracy_difference
+
+    validation = (entry.run.metrics.get("validation") if entry.run else None) or {}
+    score = _share(attempt)
+    if score is None or not validation.get("n"):
+        return None
+    rows = entry.content.count(b"\n") - 1
+    right = round(validation["accuracy"] * validation["n"])
+    expected = Accuracy.from_counts(right, validation["n"])
+    scored = Accuracy.from_counts(round(score * rows), rows)
+    return expected, scored, accuracy_difference(scored, expected)
 
 
 @app.command(
@@ -236,8 +270,8 @@ def history(
     if offline or failure is not None:
         rows = read_history(submissions, None)
     if json:
-        shown = [{**asdict(row), "time": row.time.isoformat()} for row in rows]
         asked = not offline and failure is None
+        shown = [_facts(row) for row in rows]
         print_json({"online": asked, "failure": failure and failure.what, "history": shown})
         return
     if not rows:
@@ -249,33 +283,60 @@ def history(
         [_cells(row) for row in rows],
     )
     _print_chart(rows)
-    for row in rows:
-        if row.reason:
-            print_lines([f"{row.ref} was rejected: {row.reason}"])
+    for _, _, attempt in rows:
+        if attempt is not None and attempt.reason:
+            print_lines([f"{attempt.ref} was rejected: {visible(attempt.reason)}"])
+
+
+def _facts(row: "HistoryRow") -> dict[str, Any]:
+    """A row as JSON has it."""
+    run, attempt = row.run, row.attempt
+    of_run, of_attempt = ("source", "preset"), ("ref", "status", "public_score", "reason")
+    return {
+        "time": row.time.isoformat(),
+        "run": run and run.name,
+        **{key: run and run.metrics.get(key) for key in of_run},
+        **{key: _accuracy(run, key) for key in ("validation", "keras_test")},
+        **{key: attempt and getattr(attempt, key) for key in of_attempt},
+        "description": attempt and attempt.message,
+        "file": attempt and attempt.file,
+    }
+
+
+def _accuracy(run: "Run | None", kind: str) -> dict[str, Any] | None:
+    """A run's accuracy, with its interval and its number of images, if it has one."""
+    figures = run.metrics.get(kind) if run else None
+    if not figures or not figures.get("n"):
+        return None
+    return {key: figures[key] for key in ("accuracy", "n", "interval")}
 
 
 def _cells(row: "HistoryRow") -> list[str]:
+    facts = _facts(row)
+    is_own = row.attempt is not None and row.attempt.path.name
+    other = f"file: {facts['file']}" if is_own else f"elsewhere: {facts['description']}"
     return [
-        row.run or f"elsewhere: {row.description}",
+        facts["run"] or other,
         f"{row.time:%Y-%m-%d %H:%M}",
-        row.source or "–",
-        row.preset or "–",
+        facts["source"] or "–",
+        facts["preset"] or "–",
         *(
-            "–" if figures is None or figures.accuracy is None else f"{figures.accuracy:.2%}"
-            for figures in (row.validation, row.keras_test)
+            f"{facts[kind]['accuracy']:.2%}" if facts[kind] else "–"
+            for kind in ("validation", "keras_test")
         ),
-        row.public_score or "–",
-        "–" if row.ref is None else str(row.ref),
-        {"SENDING": "not known to have arrived"}.get(row.status or "", row.status or "–"),
+        facts["public_score"] or "–",
+        "–" if facts["ref"] is None else str(facts["ref"]),
+        {"SENDING": "not known to have arrived"}.get(facts["status"], facts["status"] or "–"),
     ]
 
 
 def _print_chart(rows: "list[HistoryRow]") -> None:
     """Draw validation (v, with its interval) and public score (s) of each run on one scale."""
     drawn = [
-        (row.run, row.validation.accuracy, row.validation.interval, float(row.public_score))
-        for row in rows
-        if row.run and row.public_score and row.validation and row.validation.accuracy is not None
+        (run.name, figures["accuracy"], figures["interval"], score)
+        for _, run, attempt in rows
+        if run and attempt and (score := _share(attempt)) is not None
+        if (figures := _accuracy(run, "validation"))
     ]
     if not drawn or not sys.stdout.isatty():
         return

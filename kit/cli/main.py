@@ -4,14 +4,13 @@ import os
 import sys
 import traceback
 
-import typer
-
 from kit.cli.app import app
+from kit.cli.output import note, visible
 from kit.errors import KitError
 
 # Commands stand in the help in the order in which they are imported
 # isort: off
-from kit.cli import training, evaluation, kaggle, search  # noqa: F401
+from kit.cli import training, evaluation, serving, kaggle, search  # noqa: F401
 # isort: on
 
 
@@ -55,5 +54,5 @@ def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: b
         traceback.print_exception(error)
     in_colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     bold, plain = ("\033[1;31m", "\033[0m") if in_colour else ("", "")
-    typer.echo(f"{bold}{' '.join(what.split())}{plain}\n{remedy}", err=True)
+    note(f"{bold}{visible(' '.join(what.split()))}{plain}\n{remedy}")
     return exit_code

@@ -1,5 +1,6 @@
 """What a person or a program reads: tables, lines and JSON on stdout, notes on stderr."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -29,12 +30,19 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def note(line: str) -> None:
-    """Print a line on stderr."""
-    sys.stderr.write(f"{line}\n")
+    """Print a line on stderr, if it can be written to: no work is broken off for a note."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+
+
+def visible(text: str) -> str:
+    """Put somebody's text into one line: line ends and what a terminal obeys become escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
     """Print a table on stdout: ruled for a person, tab-separated for a pipe."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
         return
@@ -44,7 +52,6 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
     from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    rows = list(rows)
     for number, column in enumerate(columns):
         # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
         words = [word for row in [columns, *rows] for word in row[number].split()]

@@ -192,7 +192,7 @@ def transfer_bar(name: str) -> Iterator[Callable[[int, int], None]]:
         if bar.disable:
             note(f"{name} …")
         task = bar.add_task(name, total=None)
-        yield lambda done, size: bar.update(task, completed=done, total=size)
+        yield lambda done, size: bar.update(task, completed=done, total=size or None)
 
 
 @contextmanager

@@ -1,41 +1,80 @@
-"""The local Kaggle of kit rehearse --serve."""
+"""kit serve."""
 
+import os
 import shlex
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from kit.cli.app import app
+from kit.cli.options import Json
 from kit.cli.output import note, print_json, print_lines
-from kit.errors import UsageError
-
-if TYPE_CHECKING:
-    from kit.data.rehearsal import Rehearsal
+from kit.errors import DataError, UsageError
 
 
-def serve_rehearsal(rehearsal: "Rehearsal", port: int, *, json: bool) -> None:
+@app.command(
+    epilog="""\b
+Examples:
+  kit serve
+  kit serve --seed 7 --port 8000
+  kit serve --json"""
+)
+def serve(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the rehearsal's deal.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
+    ] = 0,
+    data: Annotated[
+        Path,
+        typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False),
+    ] = Path("data"),
+    json: Json = False,
+) -> None:
     """Serve a rehearsal as Kaggle serves the competition, until Ctrl-C.
 
-    Raises:
-        UsageError: the port is taken.
+    It prints the environment variables with which kit download, kit submit and Kaggle's own client
+    talk to this local Kaggle. It scores submissions and keeps them from one start to the next. Only
+    programs on this machine can reach it.
     """
+    from requests.utils import should_bypass_proxies
+
+    from kit.data.mnist import load_keras
+    from kit.data.rehearsal import make_rehearsal
     from kit.local_kaggle import LocalKaggle
 
+    rehearsal = make_rehearsal(load_keras(), seed, data)
     state = rehearsal.folder / "local-kaggle.json"
     try:
         local = LocalKaggle(rehearsal.folder, rehearsal.solution, port=port, state=state)
     except OSError as error:
+        if error.filename is not None:
+            raise
+        reason = os.strerror(error.errno or 0)
         raise UsageError(
-            f"Port {port} cannot be used ({error.strerror}).", "Leave out --port to get a free one."
+            f"Port {port} cannot be used ({reason}).", "Leave out --port to get a free one."
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{state} or {rehearsal.solution} is damaged.",
+            "Remove the first to start without submissions. Remove the folder to make it anew.",
         ) from error
     with local:
         environment = local.environment()
+        if should_bypass_proxies("http://localhost", None):
+            note(
+                "NO_PROXY covers localhost here. A terminal that sets it again does not reach this "
+                "server. Run there: export NO_PROXY= no_proxy="
+            )
         if json:
             print_json({"rehearsal": rehearsal.folder, "environment": environment})
         else:
             exported = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
-            data = f"--data {rehearsal.folder / 'download'}"
-            print_lines(["# In another terminal:", f"export {exported}", f"kit download {data}"])
-            print_lines([f"kit train --source kaggle {data}", "kit submit", "kit history"])
+            files = f"--data {rehearsal.folder / 'download'}"
+            print_lines(["# In another terminal:", f"export {exported}", f"kit download {files}"])
+            print_lines([f"kit train --source kaggle {files}", "kit submit", "kit history"])
             note(f"Serving {rehearsal.folder} as Kaggle; its submissions stay in {state}.")
             note("Ctrl-C ends it.")
         # The reader of a pipe waits for the environment

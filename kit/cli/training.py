@@ -152,8 +152,7 @@ def train(
 Examples:
   kit rehearse
   kit rehearse --seed 7 --preset baseline --epochs 10
-  kit rehearse --members 5
-  kit rehearse --serve"""
+  kit rehearse --members 5"""
 )
 def rehearse(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the deal and of the training.")] = 0,
@@ -164,20 +163,13 @@ def rehearse(
     data: Annotated[
         Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)
     ] = Path("data"),
-    serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the files as Kaggle would, instead of training.")
-    ] = False,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
-    ] = 0,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
     """Rehearse the competition on MNIST, and score the result.
 
     It deals MNIST's images into Kaggle's files, trains on train.csv and predicts test.csv. The
-    labels of test.csv are hidden in solution.csv, which only the scoring reads. With --serve, a
-    local Kaggle serves the files and scores submissions until Ctrl-C.
+    labels of test.csv are hidden in solution.csv, which only the scoring reads.
     """
     given = _given(locals())
     from kit.config import make_config
@@ -186,11 +178,6 @@ def rehearse(
     from kit.evaluation.judging import score_submission
     from kit.runs import members_of
 
-    if serve:
-        from kit.cli.serving import serve_rehearsal
-
-        serve_rehearsal(make_rehearsal(load_keras(), seed, data), port, json=json)
-        return
     name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
     settings = {**given, "source": "kaggle", "data": folder, "name": name}
     with training_bar(_resuming(submissions)) as bar:

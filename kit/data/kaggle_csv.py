@@ -101,7 +101,7 @@ def _read(path: Path, name: str) -> Digits:
         # A pipe or a device could block, or never end
         raise DataError(f"{file}: expected a file, found a folder or a device", REMEDY)
     with file.open("rb") as stream:
-        blocks = _blocks(stream) if file != path else _member_blocks(stream, name, str(path))
+        blocks = _blocks(stream) if file != path else member_blocks(stream, name, str(path))
         pixels, labels = parse_digits(blocks, origin, labelled=name == TRAIN)
     return Digits(pixels, labels, origin)
 
@@ -110,7 +110,13 @@ def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
     return iter(lambda: stream.read(_BLOCK), b"")
 
 
-def _member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
+def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
+    """Unpack a file of a zip archive, whatever folder of the archive it is in, in blocks of bytes.
+
+    Raises:
+        DataError: `stream` is no whole zip archive, or not exactly one file has that name, or it
+            is too large.
+    """
     start = stream.read(1 << 10)
     if not start.startswith(b"PK"):
         found, remedy = foreign_content(start) or (

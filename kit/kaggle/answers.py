@@ -1,36 +1,23 @@
-"""What Kaggle answers, as plain data."""
+"""What Kaggle's answers hold, read from their JSON as plain data."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-Status = Literal["PENDING", "COMPLETE", "ERROR"]
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Competition:
-    """The competition, as it stands to the user.
-
-    Attributes:
-        entered: whether the user has entered it.
-        deadline: when it closes, in UTC, or None.
-        max_daily_submissions: how many are allowed a day, or None where Kaggle does not say.
-    """
+    """Whether the user has entered the competition, and when it closes, in UTC, or None."""
 
     entered: bool
     deadline: datetime | None
-    max_daily_submissions: int | None
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many submissions were made, and how many are left.
+    """How many submissions were made, since midnight UTC and ever, and how many are left now.
 
-    Attributes:
-        today: since midnight UTC.
-        total: ever.
-        left: how many can be made now.
-        limited_by_total: whether it is not the day that limits them.
+    Where not the day limits them, they are `limited_by_total`.
     """
 
     today: int
@@ -45,32 +32,10 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class DataFile:
-    """One of the competition's files.
-
-    Attributes:
-        name: its name.
-        total_bytes: its size.
-    """
-
-    name: str
-    total_bytes: int
-
-
-@dataclass(frozen=True)
 class Submission:
-    """A submission, as Kaggle lists it.
+    """A submission, as Kaggle lists it: its time in UTC, its reason where it was rejected.
 
-    Attributes:
-        ref: its number.
-        time: when it was made, in UTC.
-        description: the message it came with.
-        file_name: what its file is called.
-        total_bytes: the file's size.
-        status: PENDING, then COMPLETE or ERROR.
-        public_score: as Kaggle words it, such as `0.97186`, or None.
-        private_score: likewise.
-        reason: why it was rejected, or None.
+    The status may be another word than PENDING, COMPLETE or ERROR, and a score no number.
     """
 
     ref: int
@@ -78,28 +43,51 @@ class Submission:
     description: str
     file_name: str
     total_bytes: int
-    status: Status
+    status: str
     public_score: str | None
     private_score: str | None
     reason: str | None
 
 
-def as_submission(answer: Any) -> Submission:
-    """Take a submission over from the SDK's object."""
-    status: Status = answer.status.name
+def read_competition(answer: dict[str, Any]) -> Competition:
+    """Read the answer to GetCompetition."""
+    return Competition(bool(answer.get("userHasEntered")), _moment(answer.get("deadline")))
+
+
+def read_limits(answer: dict[str, Any]) -> Limits:
+    """Read the answer to GetSubmissionLimits."""
+    names = ("numToday", "numTotal", "numAllowedNow")
+    today, total, left = (int(answer.get(name) or 0) for name in names)
+    return Limits(today, total, left, bool(answer.get("limitedByTotal")))
+
+
+def read_submission(answer: dict[str, Any]) -> Submission:
+    """Read the answer to GetSubmission, or an entry of ListSubmissions."""
     return Submission(
-        ref=answer.ref,
-        time=in_utc(answer.date),
-        description=answer.description,
-        file_name=answer.file_name,
-        total_bytes=answer.total_bytes,
-        status=status,
-        public_score=answer.public_score or None,
-        private_score=answer.private_score or None,
-        reason=answer.error_description or None,
+        ref=int(answer["ref"]),
+        time=_moment(answer.get("date")),
+        description=str(answer.get("description") or ""),
+        file_name=str(answer.get("fileName") or ""),
+        total_bytes=int(answer.get("totalBytes") or 0),
+        status=str(answer.get("status") or "PENDING"),
+        public_score=_text(answer.get("publicScore")),
+        private_score=_text(answer.get("privateScore")),
+        reason=_text(answer.get("errorDescription") or None),
     )
 
 
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Say of a time from the SDK, which drops the zone, that it is in UTC."""
-    return None if moment is None else moment.replace(tzinfo=UTC)
+def read_size(entry: dict[str, Any]) -> int:
+    """Read a file's size in bytes from an entry of ListDataFiles."""
+    return int(entry.get("totalBytes") or 0)
+
+
+def _text(given: object) -> str | None:
+    return None if given is None else str(given)
+
+
+def _moment(given: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(given))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

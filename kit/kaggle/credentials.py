@@ -1,5 +1,6 @@
 """Kaggle's credentials on this machine: which there are, where, and which one its client uses."""
 
+import errno
 import json
 import os
 import re
@@ -16,15 +17,15 @@ HOW_TO_GET_ONE = (
     f"Make a token at {SETTINGS_PAGE} (API, Generate New Token) and save it as"
     " ~/.kaggle/access_token, or set KAGGLE_API_TOKEN to it"
 )
+MEND = f"Correct or remove it. Or: {HOW_TO_GET_ONE}"
 
 Kind = Literal["token", "key", "oauth"]
 
-_TOKEN = "KAGGLE_API_TOKEN"  # noqa: S105 - a variable's name, not its value
-_NOTEBOOK_TOKEN = "KAGGLE_API_V1_TOKEN"  # noqa: S105 - as above
-_USERNAME, _KEY = "KAGGLE_USERNAME", "KAGGLE_KEY"
-# what HTTP takes in a header, without the spaces that no credential has
+# What HTTP takes in a header, without the spaces that no credential has
 _SENDABLE = re.compile(r"[!-~]+")
 _LIKE_A_PATH = re.compile(r"(?:[~.]{0,2}[/\\]|[A-Za-z]:\\).*")
+# What opening a file raises where there is none by that name
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
 _WORDS: dict[Kind, str] = {"token": "access token", "key": "legacy API key", "oauth": "OAuth login"}
 
 
@@ -37,7 +38,7 @@ class Credential:
         place: the variable or file that holds it, for a person.
         path: the file that holds it, or None for a variable.
         username: whose it is, where that is told without asking Kaggle.
-        secret: the token or the key; empty for an OAuth login, which Kaggle's client reads itself.
+        secret: the token, the key, or an OAuth login's refresh token.
         problem: why it cannot be used, or None.
     """
 
@@ -54,7 +55,12 @@ class Credential:
 
 def find_credentials() -> list[Credential]:
     """Find all credentials, in the order in which Kaggle's own client tries them."""
-    return [*_tokens(), *_legacy_key(), *_oauth_login()]
+    try:
+        home = Path.home() / ".kaggle"
+    except RuntimeError:
+        # No HOME, and a user whom the system does not know, as in containers
+        home = None
+    return [*_tokens(home), *_legacy_key(home), *_oauth_login(home)]
 
 
 def choose_credential(found: list[Credential]) -> Credential:
@@ -66,137 +72,116 @@ def choose_credential(found: list[Credential]) -> Credential:
     for credential in found:
         if credential.problem is None:
             return credential
-    if found:
-        problems = "; ".join(f"{credential}: {credential.problem}" for credential in found)
-        raise CredentialsError(
-            f"No Kaggle credentials that can be used: {problems}.", HOW_TO_GET_ONE
-        )
-    raise CredentialsError("No Kaggle credentials were found.", HOW_TO_GET_ONE)
+    if not found:
+        raise CredentialsError("No Kaggle credentials were found.", HOW_TO_GET_ONE)
+    problems = "; ".join(f"{credential}: {credential.problem}" for credential in found)
+    raise CredentialsError(f"No Kaggle credentials that can be used: {problems}.", MEND)
 
 
-def _tokens() -> Iterator[Credential]:
-    # as Kaggle's client tells that it runs in a notebook
+def _tokens(home: Path | None) -> Iterator[Credential]:
+    variables = ["KAGGLE_API_TOKEN"]
+    # As Kaggle's client tells that it runs in a notebook
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ and "KAGGLE_DATA_PROXY_URL" in os.environ:
-        notebook = os.environ.get(_NOTEBOOK_TOKEN)
-        if notebook:
-            yield from _token_file(Path(notebook), f"{_NOTEBOOK_TOKEN} ({notebook})")
-    value = os.environ.get(_TOKEN)
-    if value:
-        if _exists(Path(value)):
-            yield from _token_file(Path(value), f"{_TOKEN} ({value})")
-            # Kaggle's client looks for no other token then, even where the file is empty
-            return
-        elif _LIKE_A_PATH.fullmatch(value):
-            yield Credential("token", _TOKEN, problem=f"it names a file that is not there, {value}")
-        else:
-            yield _token(value, _TOKEN, None)
-    for name in ("access_token", "access_token.txt"):
-        path = Path.home() / ".kaggle" / name
-        if _exists(path):
-            yield from _token_file(path, str(path))
+        variables.insert(0, "KAGGLE_API_V1_TOKEN")
+    for variable in variables:
+        value = os.environ.get(variable)
+        if value:
+            found = _token_file(Path(value), f"{variable} ({value})")
+            if found is None and _LIKE_A_PATH.fullmatch(value):
+                problem = f"it names a file that is not there, {value}"
+                found = Credential("token", variable, problem=problem)
+            yield found or _token(value, variable, None)
+    if home is not None:
+        paths = (home / "access_token", home / "access_token.txt")
+        yield from filter(None, (_token_file(path, str(path)) for path in paths))
 
 
-def _token_file(path: Path, place: str) -> Iterator[Credential]:
-    if not _exists(path):
-        yield Credential("token", place, path, problem="the file is not there")
-        return
-    try:
-        value = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        yield Credential("token", place, path, problem=_unreadable(error))
-    else:
-        yield _token(value, place, path)
+def _token_file(path: Path, place: str) -> Credential | None:
+    text, problem = _read(path)
+    if problem:
+        return Credential("token", place, path, problem=problem)
+    return None if text is None else _token(text, place, path)
 
 
 def _token(value: str, place: str, path: Path | None) -> Credential:
-    if not value:
-        return Credential("token", place, path, problem="it is empty")
     if not _SENDABLE.fullmatch(value):
-        return Credential("token", place, path, problem="it holds characters that no token has")
+        problem = "it holds characters that no token has" if value else "it is empty"
+        return Credential("token", place, path, problem=problem)
     return Credential("token", place, path, secret=value)
 
 
-def config_folder() -> Path:
-    """Where Kaggle's client keeps `kaggle.json`; it is not made."""
-    chosen = os.environ.get("KAGGLE_CONFIG_DIR")
-    if chosen:
-        return Path(chosen)
-    usual = Path.home() / ".kaggle"
-    if sys.platform.startswith("linux") and not usual.exists():
-        return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
-    return usual
-
-
-def _legacy_key() -> Iterator[Credential]:
-    path = config_folder() / "kaggle.json"
-    kept: dict[str, object] = {}
-    if _exists(path):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8")) or {}
-        except (OSError, ValueError) as error:
-            yield Credential("key", str(path), path, problem=_unreadable(error))
-        else:
-            if isinstance(content, dict):
-                kept = content
-            else:
-                yield Credential("key", str(path), path, problem="it holds no JSON object")
-    # variables win over the file, one by one, so a pair can be made of both
-    username, name_place = _setting(_USERNAME, "username", kept, path)
-    key, key_place = _setting(_KEY, "key", kept, path)
-    if username is None and key is None:
+def _legacy_key(home: Path | None) -> Iterator[Credential]:
+    folder = _config_folder(home)
+    path = folder / "kaggle.json" if folder else None
+    kept, problem = _read_json(path)
+    # `Path.is_file` raises where the folder above may not be read
+    if "KAGGLE_CONFIG_DIR" in os.environ and os.path.isfile(folder or ""):  # noqa: PTH113
+        path, problem = folder, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
+    # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
+    values, places = [], []
+    for name in ("username", "key"):
+        variable = f"KAGGLE_{name.upper()}"
+        values.append(os.environ.get(variable) or (kept or {}).get(name))
+        if values[-1] is not None:
+            places.append(variable if os.environ.get(variable) else str(path))
+    if kept is not None and not places:
+        problem = "it names no username and no key"
+    if problem:
+        yield Credential("key", str(path), path, problem=problem)
+    if not places:
         return
-    places = dict.fromkeys(place for place in (name_place, key_place) if place)
-    place = " and ".join(places)
-    file = path if str(path) in places else None
-    if username is None or key is None:
-        lacking = "username" if username is None else "key"
-        problem = f"there is no {lacking} to go with it"
-    elif not (isinstance(username, str) and isinstance(key, str)):
-        problem = "username and key must be text"
-    elif not (_SENDABLE.fullmatch(username) and _SENDABLE.fullmatch(key)):
+    username, key = values
+    place, file = " and ".join(dict.fromkeys(places)), path if str(path) in places else None
+    if isinstance(username, str) and isinstance(key, str):
+        if _SENDABLE.fullmatch(username) and _SENDABLE.fullmatch(key):
+            yield Credential("key", place, file, username, key)
+            return
         problem = "username or key is empty, or holds characters that none has"
+    elif username is None or key is None:
+        problem = f"there is no {'username' if username is None else 'key'} to go with it"
     else:
-        yield Credential("key", place, file, username, key)
-        return
+        problem = "username and key must be text"
     yield Credential("key", place, file, problem=problem)
 
 
-def _setting(
-    variable: str, name: str, kept: dict[str, object], path: Path
-) -> tuple[object, str | None]:
-    if variable in os.environ:
-        return os.environ[variable], variable
-    if name in kept:
-        return kept[name], str(path)
-    return None, None
+def _config_folder(home: Path | None) -> Path | None:
+    """Where Kaggle's client keeps `kaggle.json`; it is not made."""
+    config = os.environ.get("XDG_CONFIG_HOME") or (home and home.parent / ".config")
+    if os.environ.get("KAGGLE_CONFIG_DIR"):
+        return Path(os.environ["KAGGLE_CONFIG_DIR"])
+    if config and sys.platform.startswith("linux") and not os.access(home or "", os.F_OK):
+        return Path(config) / "kaggle"
+    return home
 
 
-def _oauth_login() -> Iterator[Credential]:
-    path = Path.home() / ".kaggle" / "credentials.json"
-    if not _exists(path):
-        return
+def _oauth_login(home: Path | None) -> Iterator[Credential]:
+    path = home / "credentials.json" if home else None
+    kept, problem = _read_json(path)
+    token = str((kept or {}).get("refresh_token") or "")
+    if kept is not None and not token:
+        problem = "it holds no refresh token"
+    if token or problem:
+        yield Credential("oauth", str(path), path, secret=token, problem=problem)
+
+
+def _read(path: Path) -> tuple[str | None, str | None]:
+    """A file's text, None if there is no such file, and why it cannot be used."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        yield Credential("oauth", str(path), path, problem=_unreadable(error))
-        return
-    if not isinstance(content, dict) or not content.get("refresh_token"):
-        yield Credential("oauth", str(path), path, problem="it holds no refresh token")
-        return
-    username = content.get("username")
-    yield Credential("oauth", str(path), path, username if isinstance(username, str) else None)
+        return path.read_text(encoding="utf-8-sig").strip(), None
+    except UnicodeDecodeError:
+        # The error's own words quote what could not be decoded: a secret
+        return None, "it is not text"
+    except OSError as error:
+        is_missing = error.errno in _NO_FILE
+        return None, None if is_missing else f"it cannot be read ({error.strerror})"
 
 
-def _exists(path: Path) -> bool:
-    # a long token is no possible name of a file, and asking whether it is one fails
+def _read_json(path: Path | None) -> tuple[dict[str, object] | None, str | None]:
+    text, problem = _read(path) if path else (None, None)
+    if text is None:
+        return None, problem
     try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _unreadable(error: Exception) -> str:
-    # the words of a decoding error quote what they could not decode: a secret
-    if isinstance(error, OSError):
-        return f"it cannot be read ({error.strerror or type(error).__name__})"
-    return "it is not JSON" if isinstance(error, json.JSONDecodeError) else "it is not text"
+        content = json.loads(text or "{}") or {}
+    except ValueError:
+        return None, "it is not JSON"
+    return (content, None) if isinstance(content, dict) else (None, "it holds no JSON object")

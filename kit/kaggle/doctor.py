@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.errors import KitError
+from kit.errors import CompetitionError, DataError, KitError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.credentials import HOW_TO_GET_ONE, Credential, find_credentials
+from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
 from kit.kaggle.download import find_files
-from kit.kaggle.refusals import ENTER, limit_remedy
+from kit.kaggle.exchange import ENTER, limit_remedy, one_line
 
-_READABLE_BY_OTHERS = 0o044
 _KERAS_SECONDS = 120
 _ASK_KERAS = """
 import keras
@@ -24,14 +23,10 @@ print(f"Keras {keras.__version__} on {keras.backend.backend()}: {devices}")
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One thing that was looked at: whether it is `ok`, None where that could not be found out.
 
-    Attributes:
-        name: what.
-        ok: whether it is well; None where that could not be found out.
-        found: how it is, in one line without secrets.
-        remedy: what to do about it, with the exact address; None where nothing is to be done.
-        exit_code: what a command would end with because of it; 0 where it is well.
+    `found` says how it is, in one line without secrets, `remedy` what to do about it. A command
+    would end with `exit_code` because of it.
     """
 
     name: str
@@ -48,7 +43,7 @@ def diagnose(data: Path) -> list[Check]:
         data: where the competition's files should be.
     """
     found = find_credentials()
-    return [*_credentials(found), *_kaggle(found), _keras(), _data(data)]
+    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", lambda: _data(data))]
 
 
 def _credentials(found: list[Credential]) -> list[Check]:
@@ -57,90 +52,81 @@ def _credentials(found: list[Credential]) -> list[Check]:
     checks = []
     winner = next((credential for credential in found if credential.problem is None), None)
     for credential in found:
-        told = str(credential)
         if credential.problem is not None:
-            remedy = f"Mend or remove it, or: {HOW_TO_GET_ONE}"
-            code = 0 if winner else 4
-            checks.append(
-                Check("credentials", False, f"{told}: {credential.problem}", remedy, code)
-            )
+            told, code = f"{credential}: {credential.problem}", 0 if winner else 4
+            checks.append(Check("credentials", False, told, MEND, code))
         elif credential is winner:
-            checks.append(Check("credentials", True, f"{told} is used"))
+            checks.append(Check("credentials", True, f"{credential} is used"))
         else:
-            checks.append(Check("credentials", None, f"{told} is shadowed by the {winner}"))
-        checks += _privacy(credential)
+            told = f"{credential} is hidden by the {winner}"
+            checks.append(Check("credentials", None, told))
+        if _is_readable_by_others(credential.path):
+            told, remedy = f"others can read {credential.path}", f"chmod 600 {credential.path}"
+            checks.append(Check("credentials", False, told, remedy))
     return checks
 
 
-def _privacy(credential: Credential) -> list[Check]:
-    path = credential.path
-    if path is None or os.name == "nt":
-        return []
+def _is_readable_by_others(path: Path | None) -> bool:
     try:
-        readable = path.stat().st_mode & _READABLE_BY_OTHERS
+        return path is not None and os.name != "nt" and bool(path.stat().st_mode & 0o044)
     except OSError:
-        return []
-    if not readable:
-        return []
-    return [Check("credentials", False, f"others can read {path}", f"chmod 600 {path}")]
+        return False
 
 
 def _kaggle(found: list[Credential]) -> list[Check]:
     names = ("account", "competition", "rules", "submissions")
+    if all(credential.problem is not None for credential in found):
+        return [Check(name, None, "not asked without credentials") for name in names]
     try:
         kaggle = Kaggle(found)
+        user = one_line(kaggle.whoami())
     except KitError as error:
-        why = "not asked without credentials" if error.exit_code == 4 else "not asked"
-        return [Check(name, None, why) for name in names] + (
-            [] if error.exit_code == 4 else [_failed("patience", error)]
-        )
-    account = _checked("account", lambda: (True, f"Kaggle knows you as {kaggle.whoami()}", None))
-    if not account.ok:
-        return [account, *(Check(name, None, "not asked") for name in names[1:])]
+        return [_failed("account", error), *(Check(name, None, "not asked") for name in names[1:])]
     return [
-        account,
+        Check("account", True, f"Kaggle knows you as {user}"),
         _checked("competition", lambda: _entered(kaggle)),
         _checked("rules", lambda: _rules(kaggle)),
         _checked("submissions", lambda: _left(kaggle)),
     ]
 
 
-def _checked(name: str, check: Callable[[], tuple[bool, str, str | None]]) -> Check:
+def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
-        ok, found, remedy = check()
+        return Check(name, True, check())
     except KitError as error:
         return _failed(name, error)
-    return Check(name, ok, found, remedy, 0 if ok else 5)
 
 
 def _failed(name: str, error: KitError) -> Check:
     return Check(name, False, error.what, error.remedy, error.exit_code)
 
 
-def _entered(kaggle: Kaggle) -> tuple[bool, str, str | None]:
-    if kaggle.competition().entered:
-        return True, "you have entered it", None
-    return False, "you have not entered it", ENTER
+def _entered(kaggle: Kaggle) -> str:
+    competition = kaggle.check_open()
+    if not competition.entered:
+        raise CompetitionError("you have not entered it", ENTER)
+    closes = competition.deadline
+    return "you have entered it" + (f"; it closes at {closes:%Y-%m-%d %H:%M} UTC" if closes else "")
 
 
-def _rules(kaggle: Kaggle) -> tuple[bool, str, str | None]:
+def _rules(kaggle: Kaggle) -> str:
     kaggle.check_rules()
-    return True, "accepted", None
+    return "accepted"
 
 
-def _left(kaggle: Kaggle) -> tuple[bool, str, str | None]:
+def _left(kaggle: Kaggle) -> str:
     limits = kaggle.limits()
     if limits is None:
-        return True, "not known: a newer version of the package kaggle can ask for them", None
+        return "not known: a newer version of the package kagglesdk can ask for them"
     if limits.left:
-        return True, f"{limits.left} left today, {limits.total} made so far", None
+        return f"{limits.left} left today, {limits.total} made so far"
     if limits.known:
-        return False, f"none left, {limits.today} made today", limit_remedy()
-    return True, "none made so far", None
+        raise CompetitionError(f"none left, {limits.today} made today", limit_remedy())
+    return "none made so far"
 
 
 def _keras() -> Check:
-    # in a process of its own: backends write to the terminal as they load, and some end it
+    # In a process of its own: backends write to the terminal as they load, and some end it
     asked = [sys.executable, "-c", _ASK_KERAS]
     try:
         done = subprocess.run(
@@ -155,15 +141,12 @@ def _keras() -> Check:
     return Check("keras", True, done.stdout.strip().splitlines()[-1])
 
 
-def _data(folder: Path) -> Check:
+def _data(folder: Path) -> str:
     try:
         files = find_files(folder)
-    except KitError as error:
-        return _failed("data", error)
     except OSError as error:
         what = f"{folder} cannot be read ({error.strerror})"
-        return Check("data", False, what, "See that the folder can be read", 3)
+        raise DataError(what, "See that the folder can be read") from None
     if files is None:
-        return Check("data", False, f"not all in {folder}", "Fetch them with: kit download", 3)
-    told = ", ".join(f"{file.path.name} {file.rows:,} rows" for file in files)
-    return Check("data", True, f"{folder}: {told}")
+        raise DataError(f"not all in {folder}", "Fetch them with: kit download")
+    return f"{folder}: " + ", ".join(f"{file.path.name} {file.rows:,} rows" for file in files)

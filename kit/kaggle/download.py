@@ -1,30 +1,33 @@
-"""The competition's files, fetched and unpacked: each one whole, or not there."""
+"""The competition's files: fetched as one zip, unpacked and checked, whole or not at all."""
 
 import contextlib
 import os
 import shutil
-import stat
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
+import requests
+import urllib3
 from filelock import FileLock, Timeout
 
-from kit.errors import DataError, KitError, UsageError
+from kit.data.kaggle_csv import member_blocks
+from kit.errors import DataError, UsageError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.refusals import COMPETITION, COMPETITION_PAGE
-from kit.kaggle.transfer import Progress
+from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trouble, failure_of
+from kit.kaggle.upload import transfer_failure
+
+# Told the bytes that have come, and all there are; 0 where nobody knows
+Progress = Callable[[int, int], None]
 
 ROWS = {"train.csv": 42_000, "test.csv": 28_000, "sample_submission.csv": 28_000}
 
 _AGAIN = "Run kit download again; what is wrong at Kaggle's end shows at " + COMPETITION_PAGE
-_BLOCK = 1 << 20
-# the members of an archive of three files; a flood of them would be none of Kaggle's
-_MOST_MEMBERS = 100
+_BLOCK = 1 << 18
+# A zip is smaller than its files, but for its directory
+_DIRECTORY = 1 << 20
 _UNPACKING = ".download-"
 
 
@@ -47,48 +50,31 @@ def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Competition
     """The competition's files if all are in `folder` and whole, None if any is not there.
 
     Raises:
-        DataError: one is there, but has not as many rows as it should.
+        DataError: one is there, but has not the rows and columns that it should have.
         OSError: one cannot be read.
     """
-    paths = [folder / name for name in rows]
-    if not all(path.is_file() for path in paths):
+    if not all((folder / name).is_file() for name in rows):
         return None
-    found = []
-    for path in paths:
-        with path.open("rb") as stream:
-            counted = _count_rows(stream)
-            stream.seek(0)
-            whole = _is_even(stream, counted)
-        if not whole:
-            raise DataError(
-                f"{path}: its rows have not all the columns of its header.",
-                "Fetch it again with: kit download --force",
-            )
-        if counted != rows[path.name]:
-            raise DataError(
-                f"{path}: expected {rows[path.name]:,} rows, found {counted:,}.",
-                "Fetch it again with: kit download --force",
-            )
-        found.append(CompetitionFile(path, path.stat().st_size, counted))
-    return found
+    for name, expected in rows.items():
+        fault = _fault(folder / name, expected)
+        if fault is not None:
+            again = "Fetch it again with: kit download --force"
+            raise DataError(f"{folder / name}: {fault}.", again)
+    return _found(folder, rows)
 
 
 def download(
-    kaggle: Kaggle,
-    folder: Path,
-    progress: Progress,
-    rows: Mapping[str, int] = ROWS,
+    kaggle: Kaggle, folder: Path, progress: Progress, rows: Mapping[str, int] = ROWS
 ) -> list[CompetitionFile]:
     """Fetch the competition's files into `folder`, in place of those that are there.
 
-    They come as one zip, of which an earlier part is gone on with. Only when all of them are
-    unpacked, and have the sizes that Kaggle lists and the rows they should, do they take their
-    places.
+    They come as one zip; what an earlier download left of it is continued. Files that have the
+    sizes that Kaggle lists, and the rows they should have, replace those in the folder together.
 
     Args:
         kaggle: where they come from.
         folder: where they will be; it is made.
-        progress: told the bytes that are through, and all there are.
+        progress: told the bytes that have come, and all there are.
         rows: the files by name, with their rows.
 
     Raises:
@@ -98,112 +84,172 @@ def download(
         DataError: what came is not what Kaggle lists, or cannot be written.
         UsageError: another download into the same folder is under way.
     """
-    sizes = _listed_sizes(kaggle, rows)
+    sizes = kaggle.list_files()
+    missing = [name for name in rows if name not in sizes]
+    if missing:
+        raise DataError(f"Kaggle's list of files has no {' and no '.join(missing)}.", _AGAIN)
+    sizes = {name: sizes[name] for name in rows}
+    needed = sum(sizes.values())
+    part = folder / f".{COMPETITION}.zip.part"
+    transfer = _Transfer(kaggle, part, needed + _DIRECTORY, progress)
+
+    def fetch() -> list[CompetitionFile]:
+        try:
+            transfer.run()
+            return _unpack(part, folder, sizes, rows)
+        except DataError:
+            part.unlink(missing_ok=True)
+            raise
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder):
-            _check_space(folder, sum(sizes.values()))
-            archive = folder / f".{COMPETITION}.zip"
+        with FileLock(folder / ".download.lock", timeout=0):
+            for left in folder.glob(f"{_UNPACKING}*/"):
+                shutil.rmtree(left, ignore_errors=True)
             try:
-                kaggle.download(archive, progress)
-                return _unpack(archive, folder, sizes, rows)
-            finally:
-                archive.unlink(missing_ok=True)
-    except KitError:
-        raise
+                return fetch()
+            except DataError:
+                if not transfer.resumed:
+                    raise
+            # The part and the rest were of two versions of the zip
+            return fetch()
+    except Timeout:
+        what = f"{folder}: another download is under way there."
+        raise UsageError(what, "Wait until it ends.") from None
     except OSError as error:
-        # on a full disk, the part would stand in its own way
-        for part in folder.glob(f".{COMPETITION}.zip.*.part"):
+        # On a full disk, the part would be in its own way
+        with contextlib.suppress(OSError):
             part.unlink()
         raise DataError(
             f"{folder}: the competition's files cannot be written"
             f" ({error.strerror or type(error).__name__}).",
-            f"Free {_megabytes(sum(sizes.values()))} more there, see that the folder can be"
-            " written, then run kit download again.",
+            f"Free {needed // 10**6 + 1} MB or make it writable, then run kit download again.",
         ) from error
 
 
-def _listed_sizes(kaggle: Kaggle, rows: Mapping[str, int]) -> dict[str, int]:
-    listed = {entry.name: entry.total_bytes for entry in kaggle.list_files()}
-    missing = [name for name in rows if name not in listed]
-    if missing:
-        raise DataError(f"Kaggle's list of files has no {' and no '.join(missing)}.", _AGAIN)
-    return {name: listed[name] for name in rows}
+class _Transfer:
+    """Fetches the zip into a part file, and continues one that is there.
+
+    Nothing but the zip itself tells whether a part and its rest belong together: Kaggle's `ETag`
+    may be missing or change. So a zip that was `resumed` and is damaged is to be fetched anew.
+    """
+
+    def __init__(self, kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None:
+        self._kaggle, self._part, self._most, self._progress = kaggle, part, most, progress
+        self._futile_tries = self._furthest = 0
+        self.resumed = False
+
+    def run(self) -> None:
+        self._futile_tries = self._furthest = 0
+        doing = "downloading the competition's files"
+        self._kaggle.retry(doing, self._try, lambda: self._futile_tries)
+
+    def _try(self) -> None:
+        self._futile_tries += 1
+        held = self._part.stat().st_size if self._part.exists() else 0
+        self.resumed = held > 0
+        with self._kaggle.transfer_session() as session:
+            response = self._ask(session, held)
+            if held and response.headers.get("Content-Range") == f"bytes */{held}":
+                return
+            if _is_refused(response, held):
+                # The address has expired, or the rest is not given: from the start, once
+                held, response = 0, self._ask(session, 0)
+            if response.status_code >= 400:
+                raise transfer_failure(response)
+            self._receive(response, held if response.status_code == 206 else 0)
+
+    def _ask(self, session: requests.Session, held: int) -> requests.Response:
+        address = self._kaggle.locate("DownloadDataFiles")
+        headers = {"Accept-Encoding": "identity"}
+        if held:
+            headers["Range"] = f"bytes={held}-"
+        try:
+            return session.get(address, headers=headers, stream=True)
+        except (OSError, ValueError) as error:
+            raise failure_of(error) from None
+
+    def _receive(self, response: requests.Response, held: int) -> None:
+        is_page = "text/html" in response.headers.get("Content-Type", "")
+        if is_page or response.status_code not in (200, 206):
+            raise CallFailure(Trouble.NONSENSE)
+        self.resumed = held > 0
+        size, done = _size(response), held
+        self._furthest = max(self._furthest, held)
+        with self._part.open("ab" if held else "wb") as stream:
+            self._progress(done, size)
+            # Not iter_content, which drops what came of a block before the transfer broke
+            while block := _read(response):
+                stream.write(block)
+                done += len(block)
+                if max(done, size) > self._most:
+                    raise DataError("Kaggle's archive is larger than the files in it.", _AGAIN)
+                if done > self._furthest:
+                    # Progress resets the retry budget
+                    self._furthest, self._futile_tries = done, 0
+                self._progress(done, size)
+        if done != size if size else not zipfile.is_zipfile(self._part):
+            raise CallFailure(Trouble.BROKEN)
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _is_refused(response: requests.Response, held: int) -> bool:
+    """Whether another request, from the start, may succeed at once."""
+    status = response.status_code
+    if status == 206:
+        starts = response.headers.get("Content-Range", "").startswith(f"bytes {held}-")
+        return not starts or _is_encoded(response)
+    return (400 <= status < 500 and status not in (408, 429)) or (held > 0 and status >= 500)
+
+
+def _is_encoded(response: requests.Response) -> bool:
+    return response.headers.get("Content-Encoding", "identity") != "identity"
+
+
+def _size(response: requests.Response) -> int:
+    """How many bytes the whole file has, or 0 where the answer does not say."""
+    total = response.headers.get("Content-Length", "")
+    if response.status_code == 206:
+        total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(total) if total.isdecimal() and not _is_encoded(response) else 0
+
+
+def _read(response: requests.Response) -> bytes:
+    """What has come of the body, as soon as anything has; nothing at its end."""
     try:
-        with FileLock(folder / ".download.lock", timeout=0):
-            for left in folder.glob(f"{_UNPACKING}*/"):
-                shutil.rmtree(left, ignore_errors=True)
-            yield
-    except Timeout:
-        raise UsageError(
-            f"{folder}: another download is under way there.", "Wait until it ends."
-        ) from None
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DataError(
-            f"{folder}: {_megabytes(needed)} are needed, {_megabytes(free)} are free.",
-            f"Free {_megabytes(needed - free)} there, then run kit download again.",
-        )
-
-
-def _megabytes(size: int) -> str:
-    return f"{max(1, round(size / 1e6)):,} MB"
+        block: bytes = response.raw.read1(_BLOCK, decode_content=True)
+    except urllib3.exceptions.HTTPError as error:
+        timed_out = isinstance(error, urllib3.exceptions.TimeoutError)
+        raise CallFailure(Trouble.TIMEOUT if timed_out else Trouble.BROKEN) from None
+    return block
 
 
 def _unpack(
     archive: Path, folder: Path, sizes: Mapping[str, int], rows: Mapping[str, int]
 ) -> list[CompetitionFile]:
     with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=folder) as hidden:
-        try:
-            with zipfile.ZipFile(archive) as opened:
-                members = _safe_members(opened)
-                for name, size in sizes.items():
-                    if name not in members:
-                        raise DataError(f"Kaggle's archive has no {name}.", _AGAIN)
-                    _extract(opened, members[name], Path(hidden) / name, size)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-            raise DataError(f"Kaggle's archive is damaged ({error}).", _AGAIN) from error
-        unpacked = []
-        for name, expected in rows.items():
-            with (Path(hidden) / name).open("rb") as stream:
-                counted = _count_rows(stream)
-            if counted != expected:
-                what = f"{name} as Kaggle serves it: expected {expected:,} rows, found {counted:,}."
-                raise DataError(what, _AGAIN)
-            unpacked.append(CompetitionFile(folder / name, sizes[name], counted))
-        for file in unpacked:
-            (Path(hidden) / file.path.name).replace(file.path)
-    return unpacked
+        for name, size in sizes.items():
+            with archive.open("rb") as packed:
+                _write(Path(hidden) / name, member_blocks(packed, name, "Kaggle's archive"), size)
+            fault = _fault(Path(hidden) / name, rows[name])
+            if fault is not None:
+                raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
+        for name in sizes:
+            (Path(hidden) / name).replace(folder / name)
+    archive.unlink()
+    return _found(folder, rows)
 
 
-def _safe_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The members by name, none of which would reach beyond the folder it is unpacked in."""
-    members = archive.infolist()
-    if len(members) > _MOST_MEMBERS:
-        raise DataError(f"Kaggle's archive has {len(members):,} members, not three.", _AGAIN)
-    for member in members:
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        climbs = path.is_absolute() or ".." in path.parts or ":" in member.filename
-        if climbs or stat.S_ISLNK(member.external_attr >> 16) or member.flag_bits & 0x1:
-            what = f"Kaggle's archive has a member that is not safe to unpack: {member.filename!r}."
-            raise DataError(what, _AGAIN)
-    return {member.filename: member for member in members}
+def _found(folder: Path, rows: Mapping[str, int]) -> list[CompetitionFile]:
+    return [
+        CompetitionFile(folder / name, (folder / name).stat().st_size, rows[name]) for name in rows
+    ]
 
 
-def _extract(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, destination: Path, size: int
-) -> None:
-    """Unpack one member of exactly `size` bytes, whatever it says of itself."""
+def _write(path: Path, blocks: Iterable[bytes], size: int) -> None:
+    """Write a file of exactly `size` bytes, whatever the archive says of it."""
     left = size
-    with archive.open(member) as packed, destination.open("wb") as stream:
-        while block := packed.read(_BLOCK):
+    with path.open("wb") as stream:
+        for block in blocks:
             left -= len(block)
             if left < 0:
                 break
@@ -212,20 +258,23 @@ def _extract(
         os.fsync(stream.fileno())
     if left:
         than = "more" if left < 0 else "fewer"
-        what = f"{member.filename} in Kaggle's archive has {than} than the {size:,} bytes listed."
+        what = f"{path.name} in Kaggle's archive has {than} than the {size:,} bytes listed."
         raise DataError(what, _AGAIN)
 
 
-def _is_even(stream: IO[bytes], rows: int) -> bool:
-    """Whether a CSV has as many commas as its header and rows should: one cut off has fewer."""
-    expected = stream.readline().count(b",") * rows
-    return sum(block.count(b",") for block in iter(lambda: stream.read(_BLOCK), b"")) == expected
-
-
-def _count_rows(stream: IO[bytes]) -> int:
-    """The lines of a CSV but its header; the last one need not have an end."""
-    lines, last = 0, b"\n"
-    while block := stream.read(_BLOCK):
-        lines += block.count(b"\n")
-        last = block[-1:]
-    return max(0, lines + (last != b"\n") - 1)
+def _fault(path: Path, rows: int) -> str | None:
+    """Why a CSV is not whole: its rows are not as many as `rows`, or have too few columns."""
+    lines, commas, last = 0, 0, b"\n"
+    with path.open("rb") as stream:
+        header = stream.readline()
+        while block := stream.read(_BLOCK):
+            lines += block.count(b"\n")
+            commas += block.count(b",")
+            last = block[-1:]
+    # The last line need not have an end
+    lines += last != b"\n"
+    if lines != rows:
+        return f"expected {rows:,} rows, found {lines:,}"
+    if commas != header.count(b",") * rows:
+        return "its rows have not all the columns of its header"
+    return None

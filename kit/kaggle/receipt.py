@@ -1,115 +1,146 @@
-"""What is remembered of a submission, beside the file that was submitted."""
+"""Receipts: what is remembered of submissions, from before Kaggle is asked to make them."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from filelock import FileLock
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from kit.errors import DataError
 from kit.files import write_whole
-from kit.kaggle.answers import Submission
+from kit.runs import list_runs
 
-RECEIPT = "receipt.json"
+if TYPE_CHECKING:
+    from kit.kaggle.answers import Submission
+
+RECEIPT, RECEIPTS = "receipt.json", "receipts"
+# Old messages end with their mark, which Kaggle may have cut off; this much, without white space,
+# is then left of them
+_LEAST_CUT = 60
 
 
 class Attempt(BaseModel):
-    """One submission of a file.
+    """A submission, or an attempt at one of which it is open whether it has arrived.
 
     Attributes:
-        ref: Kaggle's number of it, or None as long as it is open whether it has arrived.
-        time: when it was sent, in UTC, as ISO 8601.
-        file: the file's name.
-        sha256: of the file's content.
-        message: what it was described with.
-        status: SENDING until the ref is known; then as Kaggle has it.
-        public_score: as Kaggle words it, or None.
-        private_score: likewise.
-        reason: why Kaggle rejected it, or None.
-        n_overlap: how many of its images the run had trained on, or None where that is unknown.
-        allow_overlap: whether it was sent with `--allow-overlap`.
-        known_refs: submissions of the same content that Kaggle listed before this one was sent.
+        path: the receipt that it is in.
+        ref: Kaggle's number of it, or None while it is open.
+        time: when it was sent, in UTC.
+        file, sha256: the file's name, and the hash of its content.
+        mark, message: what the description begins with, and all of it.
+        status: SENDING while it is open, then Kaggle's word.
+        public_score, private_score, reason: as Kaggle words them, or None.
+        n_overlap, allow_overlap: how many of its images the run had trained on, or None where that
+            is unknown, and whether that was let pass.
+        known_refs, count: while it is open, the submissions known before it, and how many Kaggle
+            had counted, or None where it did not say.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    path: Path = Field(Path(), exclude=True)
     ref: int | None = None
-    time: str
+    time: AwareDatetime
     file: str
     sha256: str
+    mark: str = ""
     message: str
-    status: Literal["SENDING", "PENDING", "COMPLETE", "ERROR"] = "SENDING"
+    status: str = "SENDING"
     public_score: str | None = None
     private_score: str | None = None
     reason: str | None = None
     n_overlap: int | None = None
     allow_overlap: bool = False
     known_refs: tuple[int, ...] = ()
+    count: int | None = None
 
     @property
     def is_judged(self) -> bool:
-        """Whether the score or the rejection has come."""
+        """Whether it has a score or was rejected. Words new to the kit count as pending."""
         return self.status in ("COMPLETE", "ERROR")
 
-    def brought_up(self, submission: Submission) -> Self:
+    def is_shown_by(self, found: "Submission") -> bool:
+        """Whether a submission in Kaggle's list is this attempt, which is open."""
+        left = _dense(found.description)
+        was_cut = len(left) >= _LEAST_CUT and _dense(self.message).startswith(left)
+        return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
+
+    def brought_up(self, found: "Submission") -> Self:
         """The same attempt, as Kaggle has it now."""
-        return self.model_copy(
-            update={
-                "ref": submission.ref,
-                "status": submission.status,
-                "public_score": submission.public_score,
-                "private_score": submission.private_score,
-                "reason": submission.reason,
-            }
-        )
+        names = ("ref", "status", "public_score", "private_score", "reason")
+        news = {name: getattr(found, name) for name in names}
+        return self.model_copy(update={**news, "known_refs": (), "count": None})
 
 
-class Receipt(Attempt):
-    """The newest submission of a file, and the earlier ones.
-
-    Attributes:
-        earlier: oldest first.
-    """
+class _Receipt(Attempt):
+    """The form of the file: the newest attempt, and the earlier ones, oldest first."""
 
     earlier: tuple[Attempt, ...] = ()
 
-    @property
-    def arrived(self) -> tuple[Attempt, ...]:
-        """All submissions that are known to have arrived, oldest first."""
-        newest = Attempt(**{name: getattr(self, name) for name in Attempt.model_fields})
-        return tuple(attempt for attempt in (*self.earlier, newest) if attempt.ref is not None)
+
+def mark_of(sha256: str) -> str:
+    """The mark of some content, of which twelve figures are as good as unique."""
+    return f"[kit {sha256[:12]}]"
 
 
-def receipt_path(file: Path, run_folder: Path | None) -> Path:
-    """Where the receipt of a file is: in its run's folder, or beside it."""
-    if run_folder is not None:
-        return run_folder / RECEIPT
-    return file.with_name(f"{file.stem}.{RECEIPT}")
+def has_mark(found: "Submission", sha256: str) -> bool:
+    """Whether a description has the mark of some content, whatever became of its spaces."""
+    return _dense(mark_of(sha256)) in _dense(found.description)
 
 
-def load_receipt(path: Path) -> Receipt | None:
-    """Read a receipt, or None where there is none.
+def _dense(text: str) -> str:
+    return "".join(text.split())
+
+
+def list_attempts(submissions: Path) -> list[Attempt]:
+    """Read the receipts of all runs, and of files that no run made.
+
+    Raises:
+        DataError: a receipt is damaged.
+    """
+    paths = [run.folder / RECEIPT for run in list_runs(submissions)]
+    paths += sorted((submissions / RECEIPTS).glob("*.json"))
+    return [attempt for path in paths for attempt in load_receipt(path)]
+
+
+def load_receipt(path: Path) -> list[Attempt]:
+    """Read a receipt: its attempts, oldest first; none where there is no such file.
 
     Raises:
         DataError: it is damaged.
-        OSError: it cannot be read.
     """
     try:
-        text = path.read_bytes()
+        receipt = _Receipt.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return None
-    try:
-        return Receipt.model_validate_json(text)
+        return []
     except ValidationError as error:
-        raise DataError(
-            f"{path}: not a receipt as the kit writes it.",
-            "Move it away; kit history still finds the submission at Kaggle.",
-        ) from error
+        what = f"{path}: not a receipt as the kit writes it."
+        remedy = "Move it away; kit history still finds the submission at Kaggle."
+        raise DataError(what, remedy) from error
+    newest = Attempt(**receipt.model_dump(exclude={"earlier"}))
+    return [old.model_copy(update={"path": path}) for old in (*receipt.earlier, newest)]
 
 
-def save_receipt(path: Path, receipt: Receipt) -> None:
-    """Write a receipt, whole or not at all.
+def keep(attempt: Attempt) -> Attempt:
+    """Write an attempt into its receipt, in its place by time."""
+    _replace(attempt, [attempt])
+    return attempt
 
-    Raises:
-        OSError: it cannot be written; what was there is untouched.
-    """
-    write_whole(path, receipt.model_dump_json(indent=2) + "\n")
+
+def drop(attempt: Attempt) -> None:
+    """Remove an attempt that never arrived from its receipt."""
+    _replace(attempt, [])
+
+
+def _replace(old: Attempt, new: list[Attempt]) -> None:
+    path = old.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A command that waits for a score writes here too, while another one submits
+    with FileLock(path.parents[1] / ".receipts.lock"):
+        others = [a for a in load_receipt(path) if (a.time, a.sha256) != (old.time, old.sha256)]
+        attempts = sorted([*others, *new], key=lambda attempt: attempt.time)
+        if attempts:
+            receipt = _Receipt(**attempts[-1].model_dump(), earlier=tuple(attempts[:-1]))
+            write_whole(path, receipt.model_dump_json(indent=2) + "\n")
+        else:
+            path.unlink(missing_ok=True)

@@ -1,280 +1,281 @@
-"""A submission made once: looked for, sent, remembered, and waited for."""
+"""One submission a command: looked for, sent, remembered, and waited for.
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+A command makes at most one CreateSubmission that may have arrived. Where it is open whether Kaggle
+took it, the attempt is looked for. Another one is only made once the attempt is known never to have
+arrived, or with `--again`.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kit.errors import (
-    CompetitionError,
-    CredentialsError,
-    DataError,
-    NetworkError,
-    UsageError,
-)
+from kit.errors import CompetitionError, DataError, KitError, NetworkError, UsageError
 from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
-from kit.kaggle.entry import Entry, find_same
-from kit.kaggle.receipt import Attempt, Receipt, load_receipt, save_receipt
-from kit.kaggle.refusals import ENTER, SUBMISSIONS_PAGE, limit_remedy
-from kit.kaggle.transfer import Progress
-from kit.metrics import Accuracy, Difference, accuracy_difference
+from kit.kaggle.entry import Entry
+from kit.kaggle.exchange import ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
+from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_attempts, load_receipt
+from kit.kaggle.upload import upload
 
-# told the submissions left, or None where Kaggle does not say; whether to go ahead
-Confirm = Callable[[Limits | None], bool]
-
-
-@dataclass(frozen=True)
-class Foretold:
-    """What validation foretold, beside the score that came.
-
-    Attributes:
-        validation: of the run.
-        score: the public score, as the accuracy that it is.
-        difference: score less validation.
-    """
-
-    validation: Accuracy
-    score: Accuracy
-    difference: Difference
+# How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
+# between two looks, or two questions for the score, at first and at most
+LOOK, SETTLED = timedelta(minutes=2), timedelta(minutes=10)
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
+_DOING = "creating the submission"
+utc_now = partial(datetime.now, UTC)
 
 
 def submit(
     kaggle: Kaggle,
     entry: Entry,
-    submissions: Path,
-    confirm: Confirm,
-    progress: Progress,
+    confirm: Callable[[Limits | None], bool],
+    tell: Callable[[str], None],
     *,
     again: bool = False,
-) -> Receipt | None:
-    """Submit an entry, unless it has been submitted already.
-
-    A submission that an interrupted run of this function may have made is looked for first, and
-    taken up if it is there. `receipt.json` says that one is being made before Kaggle is asked to
-    make it, and has its ref as soon as that is known.
+    now: Callable[[], datetime] = utc_now,
+) -> Attempt | None:
+    """Submit an entry, unless it has been submitted already or may have been.
 
     Args:
-        kaggle: where to.
-        entry: what.
-        submissions: the folder of the runs; one submission at a time is made from it.
-        confirm: asked before anything is sent.
-        progress: told the bytes that are through, and all there are.
+        kaggle: the competition.
+        entry: what is submitted.
+        confirm: asked before anything is sent, with the submissions left, if Kaggle tells them.
+        tell: told what is looked for, and why.
         again: submit content that was submitted before.
+        now: tells the time in UTC.
 
     Returns:
-        What is known of it, which may still be PENDING; None if `confirm` said no.
+        What is known of it, which may still be pending; None if `confirm` said no.
 
     Raises:
         UsageError: it was submitted before, or another submission is being made.
         DataError: the run predicts another test file than Kaggle's, or a receipt is damaged.
-        CredentialsError: Kaggle does not accept the credential.
-        CompetitionError: Kaggle refused, or no submission is left.
-        NetworkError: the network failed; running the same again is safe.
-        OSError: the receipt cannot be written.
+        CredentialsError, CompetitionError: Kaggle refused, or no submission is left.
+        NetworkError: the network failed, or it is open whether Kaggle took it.
     """
-    with _one_at_a_time(submissions, entry):
-        receipt = load_receipt(entry.receipt_path)
-        listed = kaggle.list_submissions()
-        marked = [submission for submission in listed if entry.is_content_of(submission)]
-        if receipt is not None and receipt.sha256 == entry.sha256:
-            taken_up = _take_up(entry.receipt_path, receipt, marked, again)
-            if taken_up is not None:
-                return taken_up
-        if not again:
-            _refuse_same(entry, submissions, marked)
-        _check_test_file(kaggle, entry)
-        if not confirm(_check_limits(kaggle)):
-            return None
-        return _send(kaggle, entry, receipt, marked, progress)
+    entry.submissions.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(entry.submissions / ".submit.lock").acquire(timeout=0)
+    except Timeout:
+        what = f"{entry.submissions}: another submission is being made from there."
+        remedy = "Wait until it has been sent, then run the command again."
+        raise UsageError(what, remedy) from None
+    with lock:
+        return _Command(kaggle, entry, tell, again, now).run(confirm)
 
 
-def wait_for_score(kaggle: Kaggle, path: Path, timeout: float) -> Receipt:
+def wait_for_score(
+    kaggle: Kaggle, attempt: Attempt, timeout: float, now: Callable[[], datetime] = utc_now
+) -> Attempt:
     """Wait until a submission is judged, asking less and less often; its receipt is kept up.
 
-    Args:
-        kaggle: where it is.
-        path: its receipt, with its ref.
-        timeout: seconds to wait at most; the first look is always taken.
-
     Raises:
-        NetworkError: `timeout` is over; waiting can be gone on with.
-        ValueError: there is no receipt, or it has no ref.
+        NetworkError: that took more than `timeout` seconds; waiting can be gone on with.
     """
-    receipt = load_receipt(path)
-    if receipt is None or receipt.ref is None:
-        raise ValueError(f"{path}: no receipt of a submission that has arrived")
-    started = time.monotonic()
-    pause = 2 * kaggle.patience.wait
+    end, pause = now() + timedelta(seconds=timeout), FIRST_PAUSE
     while True:
-        submission = kaggle.get_submission(receipt.ref)
-        current = receipt.brought_up(submission)
-        if current != receipt:
-            save_receipt(path, current)
-        if current.is_judged:
-            return current
-        left = timeout - (time.monotonic() - started)
+        # None for a while after it was made
+        found = kaggle.get_submission(attempt.ref or 0)
+        attempt = keep(attempt.brought_up(found)) if found else attempt
+        if attempt.is_judged:
+            return attempt
+        left = (end - now()).total_seconds()
         if left <= 0:
-            raise NetworkError(
-                f"Kaggle has not judged submission {receipt.ref} within {timeout:g} seconds.",
-                "Not lost: the same command, without --again, goes on waiting and sends nothing.",
-            )
-        time.sleep(min(left, pause))
-        pause = min(1.5 * pause, kaggle.patience.longest_wait)
+            what = f"Kaggle has not judged submission {attempt.ref} within {timeout:g} seconds."
+            remedy = "goes on waiting and sends nothing."
+            raise NetworkError(what, f"Not lost: the same command, without --again, {remedy}")
+        kaggle.sleep(min(left, pause))
+        pause = min(1.5 * pause, LONGEST_PAUSE)
 
 
-def rejection(entry: Entry, receipt: Receipt) -> CompetitionError:
-    """Tell a rejected submission, with Kaggle's reason."""
-    reason = receipt.reason or "it gives no reason"
-    return CompetitionError(
-        f"Kaggle rejected submission {receipt.ref}: {reason}.".replace("..", "."),
-        f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}",
-    )
+@dataclass(frozen=True)
+class _Command:
+    kaggle: Kaggle
+    entry: Entry
+    tell: Callable[[str], None]
+    again: bool
+    now: Callable[[], datetime]
 
-
-def compare(entry: Entry, receipt: Receipt) -> Foretold | None:
-    """Set the score beside what validation foretold; None where either is missing."""
-    if entry.run is None or receipt.public_score is None:
-        return None
-    validation = entry.run.metrics.get("validation") or {}
-    if not validation.get("n"):
-        return None
-    rows = entry.content.count(b"\n") - 1
-    foretold = Accuracy.from_counts(
-        round(validation["accuracy"] * validation["n"]), validation["n"]
-    )
-    score = Accuracy.from_counts(round(float(receipt.public_score) * rows), rows)
-    return Foretold(foretold, score, accuracy_difference(score, foretold))
-
-
-@contextlib.contextmanager
-def _one_at_a_time(submissions: Path, entry: Entry) -> Iterator[None]:
-    folder = submissions if submissions.is_dir() else entry.file.parent
-    try:
-        with FileLock(folder / ".submit.lock", timeout=0):
-            yield
-    except Timeout:
-        raise UsageError(
-            f"{folder}: another submission is being made from there.",
-            "Wait until it has been sent, then run the command again.",
-        ) from None
-
-
-def _take_up(path: Path, receipt: Receipt, marked: list[Submission], again: bool) -> Receipt | None:
-    """Go on with what a receipt says was begun; None where nothing is there to go on with."""
-    if receipt.ref is None:
-        # Kaggle was asked for it, and what came of that was never heard
-        arrived = [found for found in marked if found.ref not in receipt.known_refs]
-        if not arrived:
+    def run(self, confirm: Callable[[Limits | None], bool]) -> Attempt | None:
+        same = self._attempts()
+        listed = self.kaggle.list_submissions()
+        if same and same[-1].ref is None:
+            found = self._look(same[-1], may_send=True)
+            if found is not None:
+                return found
+            listed = self.kaggle.list_submissions()
+        known = [attempt for attempt in same if attempt.ref is not None]
+        if known and self._is_awaited(known[-1], listed):
+            return known[-1]
+        if not self.again:
+            self._refuse_same(known, listed)
+        _check_test_file(self.kaggle, self.entry)
+        limits = _check_limits(self.kaggle)
+        if not confirm(limits):
             return None
-        receipt = receipt.brought_up(arrived[0])
-        save_receipt(path, receipt)
-        return receipt
-    now = next((found.status for found in marked if found.ref == receipt.ref), receipt.status)
-    if receipt.status == "PENDING" and (now == "PENDING" or not again):
-        # even with --again: the same command, repeated, goes on waiting
-        return receipt
-    if again:
-        return None
-    raise _already(receipt.ref, receipt.status, receipt.public_score, receipt.reason, "it")
+        refs = {found.ref for found in listed} | {attempt.ref or 0 for attempt in known}
+        news = {"known_refs": tuple(sorted(refs)), "count": limits.total if limits else None}
+        return self._send(self.entry.attempt.model_copy(update=news))
 
+    def _attempts(self) -> list[Attempt]:
+        """What any receipt says of the content, oldest first."""
+        file, new = self.entry.file, self.entry.attempt
+        # Beside the file is where the kit kept it before
+        if self.entry.run is None and not new.path.exists():
+            for old in load_receipt(file.with_name(f"{file.stem}.{RECEIPT}")):
+                if old.sha256 == new.sha256:
+                    keep(old.model_copy(update={"path": new.path}))
+        attempts = list_attempts(self.entry.submissions)
+        same = [attempt for attempt in attempts if attempt.sha256 == new.sha256]
+        return sorted(same, key=lambda attempt: attempt.time)
 
-def _refuse_same(entry: Entry, submissions: Path, marked: list[Submission]) -> None:
-    same = find_same(submissions, entry)
-    if same is not None:
-        name, kept = same
-        raise _already(
-            kept.ref, kept.status, kept.public_score, kept.reason, f"the same content, from {name},"
+    def _is_awaited(self, attempt: Attempt, listed: list[Submission]) -> bool:
+        """Whether the command goes on waiting for a submission, rather than make another."""
+        if not self.again:
+            return not attempt.is_judged
+        found = next((found for found in listed if found.ref == attempt.ref), None)
+        current = attempt.brought_up(found) if found else attempt
+        return not current.is_judged and _is_young(attempt, self.now())
+
+    def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
+        new = self.entry.attempt
+        marked = (new.brought_up(found) for found in listed if has_mark(found, new.sha256))
+        found = known[-1] if known else next(marked, None)
+        if found is None:
+            return
+        what = "it" if known else "the same content"
+        if known and known[-1].path != new.path:
+            what = f"the same content, from {known[-1].path.parent.name},"
+        became = {
+            "COMPLETE": f"its score is {found.public_score}",
+            "ERROR": f"Kaggle rejected it: {found.reason}",
+        }.get(found.status, "it has not been judged yet")
+        what = f"Nothing was sent: {what} was submitted before as {found.ref}; {became}."
+        raise UsageError(what, "Submit it once more with --again.")
+
+    def _send(self, attempt: Attempt) -> Attempt:
+        kaggle, content = self.kaggle, self.entry.content
+        token = upload(kaggle, content, attempt.file, int(self.now().timestamp()))
+        fields = {"blob_file_tokens": token, "submission_description": attempt.message}
+
+        def create() -> int | None:
+            """Try once; None where it is open whether it arrived."""
+            nonlocal attempt
+            drop(attempt)
+            attempt = keep(attempt.model_copy(update={"time": self.now()}))
+            try:
+                ref = kaggle.call_once("CreateSubmission", **fields).get("ref")
+            except CallFailure as failure:
+                if failure.was_not_sent or failure.is_refusal:
+                    raise
+                self.tell(explain(failure, _DOING, kaggle.credential, kaggle.shadowed).what)
+                return None
+            return ref if isinstance(ref, int) and ref > 0 else None
+
+        try:
+            ref = kaggle.retry(_DOING, create)
+        except KitError:
+            # Nothing has arrived: what was known before stands
+            drop(attempt)
+            raise
+        if ref is None:
+            return self._look(attempt, may_send=False) or attempt
+        arrived = {"ref": ref, "status": "PENDING", "known_refs": (), "count": None}
+        return keep(attempt.model_copy(update=arrived))
+
+    def _look(self, attempt: Attempt, *, may_send: bool) -> Attempt | None:
+        """Look for an open attempt; None where another one may be made, if `may_send`.
+
+        Raises:
+            NetworkError: it is still open.
+        """
+        name = f"the submission of {attempt.time:%H:%M:%S} UTC"
+        end, pause = self.now() + LOOK, FIRST_PAUSE
+        is_counted: bool | None = None
+        while True:
+            asked = self.now()
+            try:
+                # First the list, then the count: what comes in between makes the count higher
+                listed = self.kaggle.list_submissions()
+                for found in filter(attempt.is_shown_by, listed):
+                    return keep(attempt.brought_up(found))
+                is_counted = self._is_counted(attempt, listed, asked)
+            except KitError as error:
+                self.tell(error.what)
+            else:
+                if may_send and not _is_young(attempt, asked):
+                    if is_counted is False:
+                        self.tell(f"Kaggle never got {name}: it is sent again.")
+                        drop(attempt)
+                    if is_counted is False or self.again:
+                        return None
+            left = (end - self.now()).total_seconds()
+            if left <= 0:
+                break
+            if pause == FIRST_PAUSE:
+                self.tell(f"Looking for {name} in Kaggle's list, for up to two minutes.")
+            self.kaggle.sleep(min(left, pause))
+            pause = min(1.5 * pause, LONGEST_PAUSE)
+        case, then = {
+            True: ("its count went up, but its list lacks it", "--again sends it once more"),
+            False: ("neither its list nor its count shows it", "it is sent again if still so"),
+            None: ("its list lacks it, and there is no count", "--again sends it once more"),
+        }[is_counted]
+        what = f"It is open whether Kaggle took {name}: {case}."
+        due = f"{attempt.time + SETTLED:%H:%M:%S} UTC"
+        raise NetworkError(what, f"The same command looks again; from {due} on, {then}.")
+
+    def _is_counted(
+        self, attempt: Attempt, listed: list[Submission], asked: datetime
+    ) -> bool | None:
+        """Whether Kaggle counts one that it does not list; None where it gives no count."""
+        limits = self.kaggle.limits()
+        if attempt.count is None or limits is None or not limits.known:
+            return None
+        # Not those from before the attempt, which the list may show late, and not those that the
+        # count may still lack
+        others = sum(
+            found.ref not in attempt.known_refs
+            and found.time is not None
+            and attempt.time < found.time <= asked - SETTLED
+            for found in listed
         )
-    if marked:
-        found = marked[0]
-        raise _already(
-            found.ref, found.status, found.public_score, found.reason, "the same content"
-        )
+        return limits.total - attempt.count > others
 
 
-def _already(
-    ref: int | None, status: str, score: str | None, reason: str | None, what: str
-) -> UsageError:
-    became = {"COMPLETE": f"its score is {score}", "ERROR": f"Kaggle rejected it: {reason}"}
-    told = became.get(status, "it has not been judged yet")
-    return UsageError(
-        f"Nothing was sent: {what} was submitted before as {ref}; {told}.",
-        "Submit it once more with --again.",
-    )
+def _is_young(attempt: Attempt, moment: datetime) -> bool:
+    # Where the clock was set back, an attempt may be in the future
+    return abs(moment - attempt.time) < SETTLED
 
 
 def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
     """Refuse a run that predicts another test.csv than Kaggle's, such as a rehearsal's."""
     test = (entry.run.config.get("data") or {}).get("test") if entry.run else None
-    predicted = Path(test["origin"]) if test else None
-    if predicted is None or not predicted.is_file():
-        return
-    size = predicted.stat().st_size
-    for listed in kaggle.list_files():
-        if listed.name == predicted.name and listed.total_bytes != size:
-            raise DataError(
-                f"Run {entry.name} predicts {predicted} of {size:,} bytes;"
-                f" Kaggle's {listed.name} has {listed.total_bytes:,}.",
-                "Train on Kaggle's own with: kit download, then kit train --source kaggle",
-            )
+    predicted = Path(test["origin"]) if test else Path()
+    if predicted.is_file():
+        size = predicted.stat().st_size
+        listed = kaggle.list_files().get(predicted.name, size)
+        if listed != size:
+            sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
+            what = f"Run {entry.name} predicts {predicted} {sizes}."
+            remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
+            raise DataError(what, remedy)
 
 
 def _check_limits(kaggle: Kaggle) -> Limits | None:
-    limits = kaggle.limits()
-    if limits is not None and limits.left:
-        return limits
-    if limits is not None and limits.known:
-        why = "ever" if limits.limited_by_total else "today"
-        made = limits.total if limits.limited_by_total else limits.today
-        raise CompetitionError(
-            f"No submission is left: {made} were made {why}.",
-            f"No more are allowed; see {SUBMISSIONS_PAGE}"
-            if limits.limited_by_total
-            else limit_remedy(),
-        )
-    if not kaggle.competition().entered:
-        raise CompetitionError("You have not entered the competition.", ENTER)
-    return None
-
-
-def _send(
-    kaggle: Kaggle,
-    entry: Entry,
-    earlier: Receipt | None,
-    marked: list[Submission],
-    progress: Progress,
-) -> Receipt:
-    modified = int(entry.file.stat().st_mtime)
-    token = kaggle.upload(entry.content, entry.file.name, modified, progress)
-    attempt = Attempt(
-        time=datetime.now(UTC).isoformat(timespec="seconds"),
-        file=entry.file.name,
-        sha256=entry.sha256,
-        message=entry.message,
-        n_overlap=entry.n_overlap,
-        allow_overlap=entry.allow_overlap,
-        known_refs=tuple(submission.ref for submission in marked),
-    )
-    receipt = Receipt(**attempt.model_dump(), earlier=earlier.arrived if earlier else ())
-    save_receipt(entry.receipt_path, receipt)
-
-    def is_own(submission: Submission) -> bool:
-        return entry.is_content_of(submission) and submission.ref not in attempt.known_refs
-
-    try:
-        ref = kaggle.create_submission(token, entry.message, is_own)
-    except (CompetitionError, CredentialsError):
-        # refused is not sent: what was known before stands
-        if earlier is None:
-            entry.receipt_path.unlink()
-        else:
-            save_receipt(entry.receipt_path, earlier)
-        raise
-    receipt = receipt.model_copy(update={"ref": ref, "status": "PENDING"})
-    save_receipt(entry.receipt_path, receipt)
-    return receipt
+    competition, limits = kaggle.check_open(), kaggle.limits()
+    if limits is None or not limits.known:
+        if not competition.entered:
+            raise CompetitionError("You have not entered the competition.", ENTER)
+        return None
+    if not limits.left and limits.limited_by_total:
+        what = f"No submission is left: {limits.total} were made ever."
+        raise CompetitionError(what, f"No more are allowed; see {SUBMISSIONS_PAGE}")
+    if not limits.left:
+        what = f"No submission is left: {limits.today} were made today."
+        raise CompetitionError(what, limit_remedy())
+    return limits

@@ -1,5 +1,5 @@
-"""Kaggle on this machine: the competition's side of the wire, to rehearse and to test against."""
+"""A Kaggle with one competition on this machine, to rehearse and to test against."""
 
-from kit.local_kaggle.server import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 __all__ = ["LocalKaggle"]

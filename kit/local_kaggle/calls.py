@@ -1,212 +1,167 @@
 """What a local Kaggle answers to each call, apart from how it travels."""
 
 import base64
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from kit.local_kaggle.served_files import ServedFiles
-from kit.local_kaggle.state import CompetitionState
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel, to_snake
+
+from kit.local_kaggle.state import CompetitionState, kaggle_date
 
 COMPETITION = "digit-recognizer"
-_Method = Callable[[dict[str, Any], str], dict[str, Any]]
-# calls that come without credentials, since they are about credentials themselves
-OPEN_CALLS = frozenset({"IntrospectToken", "GenerateAccessToken"})
-_NO_RULES_DOWNLOAD = (
-    "You must accept this competition's rules before you'll be able to download files."
+ARCHIVE = f"{COMPETITION}.zip"
+# What each call that needs the rules to be accepted says otherwise
+_NO_RULES = dict.fromkeys(
+    ("DownloadDataFiles", "DownloadDataFile"),
+    "You must accept this competition's rules before you'll be able to download files.",
+) | dict.fromkeys(
+    ("StartSubmissionUpload", "CreateSubmission"),
+    "You cannot submit until you accept the competition rules",
 )
-_NO_RULES_SUBMIT = "You cannot submit until you accept the competition rules"
-_NOT_ENTERED = "Permission 'competitions.participate' was denied"
 
 
+class CallRequest(BaseModel):
+    """The fields of all calls' requests. Others are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, strict=True)
+
+    competition_name: str = ""
+    file_name: str = ""
+    content_length: int = Field(0, ge=0)
+    blob_file_tokens: str = ""
+    submission_description: str = ""
+    page: int = Field(0, ge=0, lt=10**9)
+    page_size: int = Field(0, ge=0, lt=10**9)
+    page_token: str = Field("", pattern=r"^[0-9]{0,9}$")
+    ref: int = 0
+    token: str = ""
+
+
+@dataclass(eq=False)
 class Refusal(Exception):  # noqa: N818 - it is what the server answers, not what went wrong in it
     """An answer with an HTTP status of 400 or above, and Kaggle's words for it."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-class Redirect(Exception):  # noqa: N818 - as above
-    """An answer that sends the caller to a file."""
-
-    def __init__(self, file: str) -> None:
-        super().__init__(file)
-        self.file = file
+    status: int
+    message: str
 
 
 class Calls:
-    """The calls by name: each takes the request's JSON and the server's address, and gives JSON."""
+    """The calls: `_call_NAME` takes a request, and gives the JSON of the answer."""
 
-    def __init__(self, state: CompetitionState, files: ServedFiles) -> None:
-        self._state = state
-        self._files = files
-        self._methods: dict[str, _Method] = {
-            "IntrospectToken": self._introspect_token,
-            "GenerateAccessToken": self._generate_access_token,
-            "GetCompetition": self._get_competition,
-            "ListDataFiles": self._list_data_files,
-            "DownloadDataFiles": self._download_data_files,
-            "DownloadDataFile": self._download_data_file,
-            "StartSubmissionUpload": self._start_submission_upload,
-            "CreateSubmission": self._create_submission,
-            "GetSubmissionLimits": self._get_submission_limits,
-            "ListSubmissions": self._list_submissions,
-            "GetSubmission": self._get_submission,
-        }
+    def __init__(self, state: CompetitionState, files: Mapping[str, Path]) -> None:
+        self._state, self._files = state, files
 
     def answer(
-        self, name: str, request: dict[str, Any], authorization: str | None, origin: str
+        self, name: str, request: object, authorization: str | None, origin: str
     ) -> dict[str, Any]:
-        """Answer a call.
+        """Answer a call; where the answer has `location`, it is a redirect to that address.
 
         Raises:
             Refusal: Kaggle would refuse it.
-            Redirect: the answer is a file elsewhere.
         """
-        method = self._methods.get(name)
+        method = getattr(self, f"_call_{to_snake(name)}", None)
         if method is None:
             raise Refusal(404, f"Not found: {name}")
-        if name not in OPEN_CALLS:
-            self._authenticate(authorization)
-        return method(request, origin)
+        try:
+            fields = CallRequest.model_validate(request)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise Refusal(400, " ".join(map(str, [*wrong["loc"], wrong["msg"]]))) from None
+        # This one comes without credentials, because it is about them
+        if name != "IntrospectToken":
+            self._check_user(authorization)
+            self._check_competition(name, fields.competition_name)
+        answer: dict[str, Any] = method(fields)
+        for address in {"createUrl", "location"} & set(answer):
+            answer[address] = origin + answer[address]
+        return answer
 
-    def _authenticate(self, authorization: str | None) -> None:
+    def _check_user(self, authorization: str | None) -> None:
         account = self._state.account
-        scheme, _, value = (authorization or "").partition(" ")
-        if scheme == "Bearer" and value in account.tokens:
-            return
-        pair = f"{account.username}:{account.key}".encode()
-        if scheme == "Basic" and value == base64.b64encode(pair).decode("ascii"):
-            return
-        raise Refusal(401, "Unauthenticated")
+        pair = base64.b64encode(f"{account.username}:{account.key}".encode()).decode()
+        if authorization not in (f"Basic {pair}", *(f"Bearer {token}" for token in account.tokens)):
+            raise Refusal(401, "Unauthenticated")
 
-    def _participate(self, request: dict[str, Any], no_rules: str) -> None:
-        account = self._state.account
-        if request.get("competitionName") != COMPETITION or not account.entered:
-            raise Refusal(403, _NOT_ENTERED)
-        if not account.rules_accepted:
-            raise Refusal(403, no_rules)
-
-    def _know(self, request: dict[str, Any]) -> None:
-        if request.get("competitionName") != COMPETITION:
+    def _check_competition(self, name: str, competition: str) -> None:
+        account, is_known = self._state.account, competition == COMPETITION
+        if name in _NO_RULES and not (is_known and account.entered):
+            raise Refusal(403, "Permission 'competitions.participate' was denied")
+        if name in _NO_RULES and not account.rules_accepted:
+            raise Refusal(403, _NO_RULES[name])
+        if not is_known and name != "GetSubmission":
             raise Refusal(404, "Not found")
 
-    def _introspect_token(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
+    def _call_introspect_token(self, request: CallRequest) -> dict[str, Any]:
         account = self._state.account
-        if request.get("token") not in account.tokens:
-            return {"active": False}
-        return {"active": True, "username": account.username, "userId": 1}
+        active = request.token in account.tokens
+        return {"active": active} | ({"username": account.username, "userId": 1} if active else {})
 
-    def _generate_access_token(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        account = self._state.account
-        if request.get("refreshToken") != account.refresh_token:
-            raise Refusal(401, "Unauthenticated")
-        token = f"local-oauth-token-{len(account.tokens)}"
-        account.tokens.add(token)
-        return {"token": token, "expiresIn": 43_200, "userName": account.username, "userId": 1}
-
-    def _get_competition(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        self._know(request)
+    def _call_get_competition(self, _request: CallRequest) -> dict[str, Any]:
         return {
-            "id": 3004,
-            "ref": f"https://www.kaggle.com/competitions/{COMPETITION}",
             "title": "Digit Recognizer",
             "deadline": "2030-01-01T00:00:00Z",
             "maxDailySubmissions": self._state.daily_limit,
-            **({"userHasEntered": True} if self._state.account.entered else {}),
+            "userHasEntered": self._state.account.entered,
         }
 
-    def _list_data_files(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        self._know(request)
-        served = []
-        for name in self._files.names():
-            file = self._files.get(name)
-            if file is not None:
-                date = file.modified.replace(tzinfo=None).isoformat(timespec="milliseconds")
-                entry = {"ref": name, "name": name, "totalBytes": file.size}
-                served.append({**entry, "creationDate": f"{date}Z"})
-        page, token = self._page(served, request)
-        return {"files": page, "nextPageToken": token}
+    def _call_list_data_files(self, request: CallRequest) -> dict[str, Any]:
+        listed = []
+        for name in sorted(set(self._files) - {ARCHIVE}):
+            status = self._files[name].stat()
+            named = {"ref": name, "name": name, "totalBytes": status.st_size}
+            listed.append({**named, "creationDate": kaggle_date(status.st_mtime)})
+        return _page("files", listed, request)
 
-    def _download_data_files(self, request: dict[str, Any], _origin: str) -> NoReturn:
-        self._participate(request, _NO_RULES_DOWNLOAD)
-        raise Redirect(f"{COMPETITION}.zip")
-
-    def _download_data_file(self, request: dict[str, Any], _origin: str) -> NoReturn:
-        self._participate(request, _NO_RULES_DOWNLOAD)
-        if request.get("fileName") not in self._files.names():
+    def _call_download_data_file(self, request: CallRequest) -> dict[str, Any]:
+        if request.file_name not in self._files:
             raise Refusal(404, "Not found")
-        raise Redirect(str(request["fileName"]))
+        return {"location": f"/files/{request.file_name}?signed=1"}
 
-    def _start_submission_upload(self, request: dict[str, Any], origin: str) -> dict[str, Any]:
-        self._participate(request, _NO_RULES_SUBMIT)
-        if not request.get("fileName"):
+    def _call_download_data_files(self, _request: CallRequest) -> dict[str, Any]:
+        return {"location": f"/files/{ARCHIVE}?signed=1"}
+
+    def _call_start_submission_upload(self, request: CallRequest) -> dict[str, Any]:
+        if not request.file_name:
             raise Refusal(400, "A file name is required")
-        size = request.get("contentLength", 0)
-        token = self._state.begin_upload(request["fileName"], size)
-        return {"token": token, "createUrl": f"{origin}/upload/{token}"}
+        token = self._state.begin_upload(request.file_name, request.content_length)
+        return {"token": token, "createUrl": f"/upload/{token}"}
 
-    def _create_submission(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        self._participate(request, _NO_RULES_SUBMIT)
+    def _call_create_submission(self, request: CallRequest) -> dict[str, Any]:
         state = self._state
         with state.lock:
             if state.count_today() >= state.daily_limit:
-                allowance = (
-                    f"your team has used its daily Submission allowance ({state.daily_limit})"
-                )
-                again = "today, please try again tomorrow UTC"
-                raise Refusal(400, f"Submission not allowed: {allowance} {again}.")
+                used = f"your team has used its daily Submission allowance ({state.daily_limit})"
+                raise Refusal(400, f"{used} today, please try again tomorrow UTC.")
             try:
-                submission = state.submit(
-                    request.get("blobFileTokens", ""), request.get("submissionDescription", "")
-                )
+                submission = state.submit(request.blob_file_tokens, request.submission_description)
             except KeyError:
                 raise Refusal(400, "The uploaded file was not found") from None
         return {"message": "Successfully submitted to Digit Recognizer", "ref": submission.ref}
 
-    def _get_submission_limits(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        self._know(request)
-        state = self._state
+    def _call_get_submission_limits(self, _request: CallRequest) -> dict[str, Any]:
+        state, today = self._state, self._state.count_today()
         if not state.account.entered:
             return {}
-        today = state.count_today()
-        return {
-            "numToday": today,
-            "numTotal": len(state.submissions),
-            "numAllowedNow": max(0, state.daily_limit - today),
-        }
+        left = max(0, state.daily_limit - today)
+        return {"numToday": today, "numTotal": len(state.submissions), "numAllowedNow": left}
 
-    def _list_submissions(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        self._know(request)
-        state = self._state
-        now = state.clock()
-        with state.lock:
-            newest_first = state.submissions[::-1]
-        page, token = self._page(newest_first, request)
-        submissions = [kept.as_kaggle(state.account.username, now) for kept in page]
-        return {"submissions": submissions, "nextPageToken": token}
+    def _call_list_submissions(self, request: CallRequest) -> dict[str, Any]:
+        page = _page("submissions", self._state.submissions[::-1], request)
+        listed = [kept.as_kaggle(self._state.clock()) for kept in page["submissions"]]
+        return {**page, "submissions": listed}
 
-    def _get_submission(self, request: dict[str, Any], _origin: str) -> dict[str, Any]:
-        state = self._state
-        with state.lock:
-            for submission in state.submissions:
-                if submission.ref == request.get("ref"):
-                    return submission.as_kaggle(state.account.username, state.clock())
+    def _call_get_submission(self, request: CallRequest) -> dict[str, Any]:
+        for submission in self._state.submissions[:]:
+            if submission.ref == request.ref:
+                return submission.as_kaggle(self._state.clock())
         raise Refusal(404, "Not found")
 
-    @staticmethod
-    def _page(entries: list[Any], request: dict[str, Any]) -> tuple[list[Any], str]:
-        size = request.get("pageSize") or 20
-        if request.get("pageToken"):
-            start = int(request["pageToken"])
-        else:
-            start = (max(1, request.get("page") or 1) - 1) * size
-        end = start + size
-        return entries[start:end], str(end) if end < len(entries) else ""
 
-
-def http_date(moment: datetime) -> str:
-    """A moment as HTTP's headers word it."""
-    return moment.astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+def _page(key: str, entries: list[Any], request: CallRequest) -> dict[str, Any]:
+    size = request.page_size or 20
+    start = int(request.page_token or max(0, request.page - 1) * size)
+    end = start + size
+    return {key: entries[start:end], "nextPageToken": str(end) if end < len(entries) else ""}

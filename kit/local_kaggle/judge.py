@@ -2,23 +2,9 @@
 
 import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 KEY, VALUE = "ImageId", "Label"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a submission.
-
-    Attributes:
-        score: the share of right labels with five decimals, such as `0.97186`, or None.
-        error: why there is no score, in Kaggle's words, or None.
-    """
-
-    score: str | None = None
-    error: str | None = None
 
 
 class Judge:
@@ -36,38 +22,44 @@ class Judge:
         key, value = header.index(KEY), header.index(VALUE)
         self._labels = {row[key]: int(row[value]) for row in rows}
 
-    def judge(self, content: bytes) -> Verdict:
-        """Judge the bytes of a submission; rows count by their id, in any order."""
+    def judge(self, content: bytes) -> tuple[str | None, str | None]:
+        """Judge the bytes of a submission; rows count by their id, in any order.
+
+        Returns:
+            The share of right labels, such as `0.97186`, or None; and why there is none, or None.
+        """
         text = content.decode("utf-8-sig", "replace")
-        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
-        header = rows[0] if rows else []
+        try:
+            rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+            return self._score(rows[0] if rows else [], rows[1:]), None
+        except (csv.Error, ValueError) as error:
+            return None, str(error)
+
+    def _score(self, header: list[str], rows: list[list[str]]) -> str:
         for place, name in enumerate(header, start=1):
             if name not in (KEY, VALUE):
-                return Verdict(error=f"ERROR: Unexpected Column: '{name}' (Line 1, Column {place})")
+                raise ValueError(f"ERROR: Unexpected Column: '{name}' (Line 1, Column {place})")
         for name in (KEY, VALUE):
             if name not in header:
-                return Verdict(error=f"ERROR: Missing Column: '{name}' (Line 1)")
-        if len(rows) - 1 != len(self._labels):
-            expected = len(self._labels)
-            return Verdict(error=f"Evaluation Exception: Submission must have {expected} rows")
-        return self._score(rows[1:], header.index(KEY), header.index(VALUE))
-
-    def _score(self, rows: list[list[str]], key: int, value: int) -> Verdict:
+                raise ValueError(f"ERROR: Missing Column: '{name}' (Line 1)")
+        if len(rows) != len(self._labels):
+            expected = f"Submission must have {len(self._labels)} rows"
+            raise ValueError(f"Evaluation Exception: {expected}")
+        columns = header.index(KEY), header.index(VALUE)
         labels: dict[str, int] = {}
         for line, row in enumerate(rows, start=2):
-            if len(row) <= max(key, value):
-                return Verdict(error=f"ERROR: Missing value (Line {line})")
-            try:
-                labels[str(int(row[key]))] = int(row[value])
-            except ValueError:
-                bad = value + 1 if row[key].strip().isdigit() else key + 1
-                place = f"(Line {line}, Column {bad})"
-                found = row[bad - 1]
-                reason = f"ERROR: Could not parse '{found}' into expected type of Integer {place}"
-                return Verdict(error=reason)
-        for key_value in self._labels:
-            if key_value not in labels:
-                reason = "ERROR: Unable to find the required key value"
-                return Verdict(error=f"{reason} '{key_value}' in the '{KEY}' column")
-        right = sum(labels[key_value] == label for key_value, label in self._labels.items())
-        return Verdict(score=f"{right / len(self._labels):.5f}")
+            key, value = (_integer(row, column, line) for column in columns)
+            labels[str(key)] = value
+        if missing := [key for key in self._labels if key not in labels]:
+            what = f"the required key value '{missing[0]}' in the '{KEY}' column"
+            raise ValueError(f"ERROR: Unable to find {what}")
+        right = sum(labels[key] == label for key, label in self._labels.items())
+        return f"{right / len(self._labels):.5f}"
+
+
+def _integer(row: list[str], column: int, line: int) -> int:
+    text = row[column] if column < len(row) else ""
+    if not text.strip().removeprefix("-").isdecimal():
+        place = f"(Line {line}, Column {column + 1})"
+        raise ValueError(f"ERROR: Could not parse '{text}' into expected type of Integer {place}")
+    return int(text)

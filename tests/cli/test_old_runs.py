@@ -69,8 +69,8 @@ def test_history_validate_and_check_read_an_old_run(kit: Kit, submissions: Path)
 
 def test_submit_prepares_an_old_run(submissions: Path) -> None:
     entry = prepare_entry(submissions, COMPLETE, rows=60)
-    assert entry.message.startswith(f"{COMPLETE}, tuned, validation 36.67%")
-    assert entry.n_overlap == 0
+    assert f"] {COMPLETE}, tuned, validation 36.67%" in entry.attempt.message
+    assert entry.attempt.n_overlap == 0
 
 
 def test_the_old_settings_train_the_same_again(kit: Kit, submissions: Path) -> None:

@@ -1,15 +1,21 @@
 """The client: what it fetches, sends and lists, and how it gets over what goes wrong."""
 
+import itertools
+import time
 import traceback
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from faulty_kaggle import FaultyKaggle
 from runs import SDK_HAS_LIMITS, needs_limits
 
 from kit.errors import CompetitionError, KitError, NetworkError
-from kit.kaggle.answers import DataFile, Limits, Submission
+from kit.kaggle.answers import Limits
 from kit.kaggle.client import Kaggle
-from kit.local_kaggle import LocalKaggle
+from kit.kaggle.exchange import CallFailure
+from kit.kaggle.upload import upload
 
 CONTENT = b"ImageId,Label\n1,7\n2,2\n3,1\n4,9\n"
 READS = {
@@ -22,34 +28,28 @@ if SDK_HAS_LIMITS:
     READS["GetSubmissionLimits"] = lambda kaggle: kaggle.limits()
 
 
-def is_mine(submission: Submission) -> bool:
-    return submission.description == "mine"
-
-
 def submit(kaggle: Kaggle) -> int:
-    token = kaggle.upload(CONTENT, "mine.csv", 1_700_000_000)
-    return kaggle.create_submission(token, "mine", is_mine)
+    token = upload(kaggle, CONTENT, "mine.csv", 1_700_000_000)
+    fields = {"blob_file_tokens": token, "submission_description": "mine"}
+    return int(kaggle.call_once("CreateSubmission", **fields)["ref"])
 
 
-def test_reads(at_local: LocalKaggle) -> None:
+def test_reads(at_local: FaultyKaggle) -> None:
     kaggle = Kaggle()
     assert kaggle.whoami() == "rehearser"
     assert kaggle.competition().entered
-    assert kaggle.competition().max_daily_submissions == 5
+    assert kaggle.competition().deadline == datetime(2030, 1, 1, tzinfo=UTC)
     assert not kaggle.list_submissions()
-    sizes = {name: path.stat().st_size for name, path in served(at_local).items()}
-    assert kaggle.list_files() == [DataFile(name, size) for name, size in sizes.items()]
+    names = ("sample_submission.csv", "test.csv", "train.csv")
+    sizes = {name: at_local.files[name].stat().st_size for name in names}
+    assert kaggle.list_files() == sizes
 
 
-def served(local: LocalKaggle) -> dict[str, Path]:
-    files = {name: local.files.get(name) for name in local.files.names()}
-    return {name: file.path for name, file in files.items() if file is not None}
-
-
-def test_a_submission_is_sent_and_judged(at_local: LocalKaggle) -> None:
+def test_a_submission_is_sent_and_judged(at_local: FaultyKaggle) -> None:
     kaggle = Kaggle()
     ref = submit(kaggle)
     submission = kaggle.get_submission(ref)
+    assert submission is not None
     assert submission.status == "COMPLETE"
     assert submission.public_score == "0.75000"
     assert submission.file_name == "mine.csv"
@@ -57,26 +57,57 @@ def test_a_submission_is_sent_and_judged(at_local: LocalKaggle) -> None:
     assert submission.time is not None
     assert submission.time.tzinfo is not None
     assert kaggle.list_submissions() == [submission]
+    assert kaggle.get_submission(ref + 1) is None
 
 
 @needs_limits
-def test_limits(at_local: LocalKaggle) -> None:
+def test_limits(at_local: FaultyKaggle) -> None:
     kaggle = Kaggle()
     assert kaggle.limits() == Limits(today=0, total=0, left=5, limited_by_total=False)
     submit(kaggle)
     assert kaggle.limits() == Limits(today=1, total=1, left=4, limited_by_total=False)
 
 
-def test_all_pages_are_listed(at_local: LocalKaggle) -> None:
-    at_local.state.daily_limit = 1000
+def add_submissions(local: FaultyKaggle, number: int) -> None:
+    first = int(local.submissions[-1].ref)
+    for ref in range(first + 1, first + number):
+        local.submissions.append(replace(local.submissions[0], ref=ref))
+
+
+@pytest.mark.parametrize(("number", "size"), [(230, 100), (10_000, 20)])
+def test_all_pages_are_listed_within_ten_seconds(
+    at_local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch, number: int, size: int
+) -> None:
     kaggle = Kaggle()
-    token = kaggle.upload(CONTENT, "mine.csv", 1_700_000_000)
-    for number in range(230):
-        at_local.state.submit(token, f"number {number}")
+    submit(kaggle)
+    add_submissions(at_local, number)
+    monkeypatch.setattr("kit.kaggle.client.PAGE", size)
+    started = time.perf_counter()
     listed = kaggle.list_submissions()
-    assert [submission.description for submission in listed] == [
-        f"number {number}" for number in reversed(range(230))
+    assert time.perf_counter() - started < 10
+    assert [found.ref for found in listed] == [
+        submission.ref for submission in reversed(at_local.submissions)
     ]
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["the same page", "new entries each time"])
+def test_pages_without_end_end(at_local: FaultyKaggle, fresh: bool) -> None:
+    """A server may give the token of a next page for ever."""
+    kaggle = Kaggle()
+    submit(kaggle)
+    entry = {"ref": at_local.submissions[0].ref, "status": "COMPLETE"}
+    tokens = itertools.count()
+
+    def go_on(_answer: dict[str, Any]) -> dict[str, Any]:
+        number = next(tokens)
+        refs = range(number * 1000, number * 1000 + 1000) if fresh else [entry["ref"]]
+        entries = [{**entry, "ref": ref} for ref in refs]
+        return {"submissions": entries, "nextPageToken": str(number + 1)}
+
+    at_local.fail("ListSubmissions", times=1000, change=go_on)
+    listed = kaggle.list_submissions()
+    assert len(listed) == (10_000 if fresh else 1)
+    assert at_local.calls.count("ListSubmissions") == (10 if fresh else 2)
 
 
 @pytest.mark.parametrize("call", READS)
@@ -96,7 +127,7 @@ def test_all_pages_are_listed(at_local: LocalKaggle) -> None:
     ids=str,
 )
 def test_reads_get_over_what_passes(
-    at_local: LocalKaggle, call: str, how: dict[str, float]
+    at_local: FaultyKaggle, call: str, how: dict[str, float]
 ) -> None:
     at_local.fail(call, times=2, **how)
     READS[call](Kaggle())
@@ -104,12 +135,12 @@ def test_reads_get_over_what_passes(
 
 
 @pytest.mark.usefixtures("little_patience")
-def test_a_read_that_stalls_is_tried_again(at_local: LocalKaggle) -> None:
+def test_a_read_that_stalls_is_tried_again(at_local: FaultyKaggle) -> None:
     at_local.fail("ListDataFiles", times=2, stall=5)
     assert Kaggle().list_files()
 
 
-def test_retry_after_is_honoured_and_told(at_local: LocalKaggle) -> None:
+def test_retry_after_is_honoured_and_told(at_local: FaultyKaggle) -> None:
     at_local.fail("ListDataFiles", 429, retry_after=0.3)
     told: list[tuple[str, float]] = []
     Kaggle(on_retry=lambda what, seconds: told.append((what, seconds))).list_files()
@@ -117,7 +148,7 @@ def test_retry_after_is_honoured_and_told(at_local: LocalKaggle) -> None:
     assert "429" in told[0][0]
 
 
-def test_a_long_retry_after_is_not_waited_for(at_local: LocalKaggle) -> None:
+def test_a_long_retry_after_is_not_waited_for(at_local: FaultyKaggle) -> None:
     at_local.fail("ListDataFiles", 429, retry_after=3600)
     with pytest.raises(CompetitionError, match="429") as refused:
         Kaggle().list_files()
@@ -125,124 +156,50 @@ def test_a_long_retry_after_is_not_waited_for(at_local: LocalKaggle) -> None:
     assert at_local.calls == ["ListDataFiles"]
 
 
-@pytest.mark.parametrize("how", [{"cut_after": 40}, {"reset_after": 40}], ids=str)
-def test_a_broken_download_goes_on_where_it_stopped(
-    at_local: LocalKaggle, tmp_path: Path, how: dict[str, int]
+ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a score that is None": ({"publicScore": "None"}, {"public_score": "None"}),
+    "an empty score": ({"publicScore": ""}, {"public_score": ""}),
+    "a percentage": ({"publicScore": 97.186}, {"public_score": "97.186"}),
+    "no date": ({"date": "soon"}, {"time": None}),
+    "a date in Kaggle's long form": (
+        {"date": "2026-01-31T12:00:00.1234567Z"},
+        {"time": datetime(2026, 1, 31, 12, 0, 0, 123456, UTC)},
+    ),
+    "a status in lower case": ({"status": "rejudging"}, {"status": "rejudging"}),
+    "a status that is a number": ({"status": 7}, {"status": "7"}),
+    "fields that nobody knows": ({"teamRank": [1], "errorDescription": None}, {"reason": None}),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_words_and_scores_are_taken_as_they_are(at_local: FaultyKaggle, case: str) -> None:
+    kaggle = Kaggle()
+    ref = submit(kaggle)
+    given, expected = ANSWERS[case]
+    at_local.fail("GetSubmission", change=lambda answer: {**answer, **given})
+    at_local.fail(
+        "ListSubmissions",
+        change=lambda answer: {"submissions": [{**answer["submissions"][0], **given}]},
+    )
+    for found in (kaggle.get_submission(ref), *kaggle.list_submissions()):
+        assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("call", [*READS, "CreateSubmission"])
+def test_a_redirected_call_is_not_followed(
+    at_local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch, call: str, status: int
 ) -> None:
-    at_local.fail("Download", times=4, **how)
-    steps: list[int] = []
-    Kaggle().download(tmp_path / "all.zip", lambda done, _size: steps.append(done))
-    archive = at_local.files.get("digit-recognizer.zip")
-    assert archive is not None
-    assert (tmp_path / "all.zip").read_bytes() == archive.path.read_bytes()
-    assert {40, 80}.issubset(steps)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["all.zip"]
+    monkeypatch.setenv("KIT_KAGGLE_ATTEMPTS", "1")
+    kaggle = Kaggle()
+    elsewhere = {"Location": "http://elsewhere.invalid/api/v1/stolen/Token"}
+    at_local.fail(call, status, headers=elsewhere)
+    with pytest.raises((NetworkError, CallFailure)):
+        {**READS, "CreateSubmission": submit}[call](kaggle)
+    assert "Token" not in at_local.calls
 
 
-def test_a_download_goes_on_in_the_next_run_but_not_with_other_content(
-    at_local: LocalKaggle, tmp_path: Path
-) -> None:
-    at_local.fail("Download", cut_after=40)
-    at_local.fail("Download", times=6, cut_after=0)
-    with pytest.raises(NetworkError, match="broke off"):
-        Kaggle().download(tmp_path / "all.zip")
-    steps: list[int] = []
-    Kaggle().download(tmp_path / "all.zip", lambda done, _size: steps.append(done))
-    assert steps[0] == 40
-    stale = tmp_path / ".all.zip.0123456789abcdef.part"
-    stale.write_bytes(b"of another day")
-    Kaggle().download(tmp_path / "all.zip", lambda done, _size: steps.append(done))
-    assert not stale.exists()
-
-
-@pytest.mark.parametrize(
-    "how",
-    [
-        {"reset_after": 10},
-        {"status": 503},
-        {"status": 503, "done": True},
-        {"status": 429, "retry_after": 0.01},
-    ],
-    ids=str,
-)
-def test_an_upload_goes_on_where_it_stopped(at_local: LocalKaggle, how: dict[str, float]) -> None:
-    at_local.fail("Upload", times=1, **how)
-    submit(Kaggle())
-    assert at_local.submissions[0].score == "0.75000"
-    assert at_local.calls.count("CreateSubmission") == 1
-
-
-@pytest.mark.usefixtures("little_patience")
-@pytest.mark.parametrize("done", [True, False])
-def test_an_upload_that_stalls_is_gone_on_with(at_local: LocalKaggle, done: bool) -> None:
-    at_local.fail("Upload", stall=5, done=done)
-    submit(Kaggle())
-    assert at_local.submissions[0].score == "0.75000"
-
-
-def test_a_page_in_answer_to_an_upload_is_not_taken_for_success(at_local: LocalKaggle) -> None:
-    at_local.fail("Upload", html=True)
-    submit(Kaggle())
-    assert at_local.submissions[0].score == "0.75000"
-
-
-def test_an_upload_that_expired_starts_anew(at_local: LocalKaggle) -> None:
-    at_local.fail("Upload", 503)
-    at_local.fail("Upload", 404)
-    submit(Kaggle())
-    assert at_local.calls.count("StartSubmissionUpload") == 2
-    assert len(at_local.submissions) == 1
-
-
-@pytest.mark.parametrize("done", [True, False])
-@pytest.mark.parametrize(
-    "how",
-    [
-        {"status": 429},
-        {"status": 500},
-        {"status": 502},
-        {"status": 503},
-        {"html": True},
-        {"reset_after": 0},
-        {"cut_after": 3},
-    ],
-    ids=str,
-)
-def test_an_unclear_answer_never_makes_two_submissions(
-    at_local: LocalKaggle, done: bool, how: dict[str, int]
-) -> None:
-    # what is put off is not done
-    at_local.fail("CreateSubmission", done=done and how != {"status": 429}, **how)
-    ref = submit(Kaggle())
-    assert [submission.ref for submission in at_local.submissions] == [ref]
-
-
-@pytest.mark.usefixtures("little_patience")
-@pytest.mark.parametrize("done", [True, False])
-@pytest.mark.parametrize("how", [{"stall": 5}, {"status": 504}], ids=str)
-def test_what_may_still_be_running_is_not_sent_again(
-    at_local: LocalKaggle, done: bool, how: dict[str, float]
-) -> None:
-    at_local.fail("CreateSubmission", done=done, **how)
-    if done:
-        submit(Kaggle())
-    else:
-        with pytest.raises(NetworkError, match="open whether"):
-            submit(Kaggle())
-    assert at_local.calls.count("CreateSubmission") == 1
-    assert len(at_local.submissions) == done
-
-
-def test_where_the_list_fails_too_the_question_stays_open(at_local: LocalKaggle) -> None:
-    at_local.fail("CreateSubmission", 500, done=True)
-    at_local.fail("ListSubmissions", 503, times=10)
-    with pytest.raises(NetworkError, match="open whether") as open_question:
-        submit(Kaggle())
-    assert "first looks whether it is there" in open_question.value.remedy
-    assert len(at_local.submissions) == 1
-
-
-def test_no_secret_is_told(at_local: LocalKaggle, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_told(at_local: FaultyKaggle, capsys: pytest.CaptureFixture[str]) -> None:
     kaggle = Kaggle()
     at_local.fail("*", 500, times=100)
     told = [repr(kaggle), repr(kaggle.credential), str(kaggle.credential)]

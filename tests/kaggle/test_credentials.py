@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from faulty_kaggle import FaultyKaggle
 
-from kit.errors import CredentialsError
+from kit.errors import CredentialsError, NetworkError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.credentials import choose_credential, config_folder, find_credentials
-from kit.local_kaggle import LocalKaggle
+from kit.kaggle.credentials import choose_credential, find_credentials
 
 
 def save(path: Path, content: object) -> Path:
@@ -84,14 +84,77 @@ def test_variables_win_over_the_file_one_by_one(
 def test_the_configuration_folder_is_the_clients(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert config_folder() == home / ".config/kaggle"
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert config_folder() == tmp_path / "kaggle"
-    (home / ".kaggle").mkdir()
-    assert config_folder() == home / ".kaggle"
+    def places() -> list[str]:
+        return [found.place for found in find_credentials()]
+
+    key = {"username": "me", "key": "k"}
+    usual, other = save(home / ".config/kaggle/kaggle.json", key), tmp_path / "other"
+    assert places() == [str(usual)]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(other))
+    assert places() == []
+    by_xdg = save(other / "kaggle/kaggle.json", key)
+    assert places() == [str(by_xdg)]
+    in_home = save(home / ".kaggle/kaggle.json", key)
+    assert places() == [str(in_home)]
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "mine"))
-    assert config_folder() == tmp_path / "mine"
+    assert places() == []
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("empty", [["USERNAME", "KEY"], ["USERNAME"], ["KEY", "API_TOKEN"]])
+def test_empty_variables_are_not_set(
+    home: Path, monkeypatch: pytest.MonkeyPatch, empty: list[str]
+) -> None:
+    path = save(home / ".kaggle/kaggle.json", {"username": "me", "key": "good"})
+    for name in empty:
+        monkeypatch.setenv(f"KAGGLE_{name}", "")
+    (found,) = find_credentials()
+    assert (found.place, found.username, found.secret) == (str(path), "me", "good")
+
+
+def test_a_token_file_with_a_byte_order_mark(home: Path) -> None:
+    save(home / ".kaggle/access_token", "\ufeffKGAT_1\r\n")
+    (found,) = find_credentials()
+    assert found.secret == "KGAT_1"
+
+
+@pytest.fixture
+def homeless(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No HOME, and a user without an entry in passwd."""
+
+    def unknown(_uid: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    with pytest.raises(RuntimeError):
+        Path.home()
+
+
+def test_without_a_home_the_environment_is_enough(
+    at_local: FaultyKaggle, homeless: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Kaggle().whoami() == "rehearser"
+    assert Kaggle().list_files()
+    monkeypatch.delenv("KAGGLE_API_TOKEN")
+    monkeypatch.setenv("KAGGLE_USERNAME", "rehearser")
+    monkeypatch.setenv("KAGGLE_KEY", "local-key")
+    assert Kaggle().whoami() == "rehearser"
+
+
+def test_without_a_home_and_credentials_that_is_told(
+    homeless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(CredentialsError, match="No Kaggle credentials were found"):
+        Kaggle()
+    path = save(tmp_path / "kaggle/kaggle.json", {"username": "me", "key": "k"})
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert [found.place for found in find_credentials()] == [str(path)]
+
+
+def link_to_itself(path: Path) -> None:
+    path.parent.mkdir()
+    path.symlink_to(path)
 
 
 BROKEN: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
@@ -134,6 +197,38 @@ BROKEN: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
         lambda home, env: save(home / ".kaggle/kaggle.json", {"username": "me", "key": 12}),
         "must be text",
     ),
+    "key file is a folder": (
+        lambda home, env: (home / ".kaggle/kaggle.json").mkdir(parents=True),
+        "kaggle.json: it cannot be read (Is a directory)",
+    ),
+    "key file is a link to itself": (
+        lambda home, env: link_to_itself(home / ".kaggle/kaggle.json"),
+        "kaggle.json: it cannot be read (Too many levels",
+    ),
+    "key file is empty": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", ""),
+        "kaggle.json: it names no username and no key",
+    ),
+    "key file has only settings": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", {"competition": "titanic"}),
+        "kaggle.json: it names no username and no key",
+    ),
+    "key file names no key": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", {"username": "me"}),
+        "kaggle.json: there is no key to go with it",
+    ),
+    "key file is not text": (
+        lambda home, env: save(home / ".kaggle/kaggle.json", "").write_bytes(b"\xff\xfe{\0"),
+        "kaggle.json: it is not text",
+    ),
+    "folder of settings is a file": (
+        lambda home, env: env.setenv("KAGGLE_CONFIG_DIR", str(save(home / "mine.json", {}))),
+        "mine.json: KAGGLE_CONFIG_DIR names this file",
+    ),
+    "login is a folder": (
+        lambda home, env: (home / ".kaggle/credentials.json").mkdir(parents=True),
+        "credentials.json: it cannot be read",
+    ),
     "login without a token": (
         lambda home, env: save(home / ".kaggle/credentials.json", {"access_token": "secret"}),
         "no refresh token",
@@ -154,19 +249,28 @@ def test_what_cannot_be_used_is_told(
     assert "https://www.kaggle.com/settings" in missing.value.remedy
 
 
+@pytest.mark.parametrize("case", [case for case in BROKEN if "token" not in case])
+def test_other_good_credentials_are_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    BROKEN[case][0](home, monkeypatch)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_1")
+    assert Kaggle().credential.secret == "KGAT_1"
+
+
 @pytest.fixture
-def without_token(at_local: LocalKaggle, monkeypatch: pytest.MonkeyPatch) -> LocalKaggle:
+def without_token(at_local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch) -> FaultyKaggle:
     monkeypatch.delenv("KAGGLE_API_TOKEN")
     return at_local
 
 
-def test_a_legacy_key_works(without_token: LocalKaggle, home: Path) -> None:
+def test_a_legacy_key_works(without_token: FaultyKaggle, home: Path) -> None:
     save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "local-key"})
     assert Kaggle().whoami() == "rehearser"
 
 
 def test_a_stale_token_over_a_good_key_is_told(
-    at_local: LocalKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
+    at_local: FaultyKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "local-key"})
     monkeypatch.setenv("KAGGLE_API_TOKEN", "stale")
@@ -175,24 +279,24 @@ def test_a_stale_token_over_a_good_key_is_told(
         with pytest.raises(CredentialsError) as told:
             refused()
         assert "the access token in KAGGLE_API_TOKEN" in told.value.what
-        assert f"it shadows the legacy API key in {path}" in told.value.what
+        assert f"it hides the legacy API key in {path}" in told.value.what
         assert "or unset KAGGLE_API_TOKEN" in told.value.remedy
 
 
-def test_a_wrong_key_is_refused(without_token: LocalKaggle, home: Path) -> None:
+def test_a_wrong_key_is_refused(without_token: FaultyKaggle, home: Path) -> None:
     save(home / ".kaggle/kaggle.json", {"username": "rehearser", "key": "wrong"})
     with pytest.raises(CredentialsError, match="legacy API key"):
         Kaggle().whoami()
 
 
-def test_a_login_gets_its_access_token(without_token: LocalKaggle, home: Path) -> None:
+def test_a_login_gets_its_access_token(without_token: FaultyKaggle, home: Path) -> None:
     path = login(home, datetime.now(UTC) - timedelta(hours=2))
     assert Kaggle().whoami() == "rehearser"
     assert json.loads(path.read_text())["access_token"].startswith("local-oauth-token")
 
 
 def test_a_login_whose_token_has_just_expired_is_renewed(
-    without_token: LocalKaggle, home: Path
+    without_token: FaultyKaggle, home: Path
 ) -> None:
     login(home, datetime.now(UTC) - timedelta(minutes=5), access_token="stale")
     kaggle = Kaggle()
@@ -202,15 +306,27 @@ def test_a_login_whose_token_has_just_expired_is_renewed(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_revoked_login_is_refused(without_token: LocalKaggle, home: Path, status: int) -> None:
+def test_a_revoked_login_is_refused(without_token: FaultyKaggle, home: Path, status: int) -> None:
     login(home, datetime.now(UTC) - timedelta(hours=2))
     without_token.fail("GenerateAccessToken", status)
     with pytest.raises(CredentialsError) as refused:
         Kaggle().competition()
-    assert refused.value.remedy == "Log in anew with: kaggle auth login"
+    assert refused.value.remedy == "Log in again with: kaggle auth login"
 
 
-def test_a_damaged_login_is_told(without_token: LocalKaggle, home: Path) -> None:
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_refresh_token_is_not_sent_elsewhere(
+    without_token: FaultyKaggle, home: Path, status: int
+) -> None:
+    login(home, datetime.now(UTC) - timedelta(hours=2))
+    elsewhere = {"Location": "http://elsewhere.invalid/api/v1/stolen/Token"}
+    without_token.fail("GenerateAccessToken", status, times=10, headers=elsewhere)
+    with pytest.raises(NetworkError, match="Something other than Kaggle's answer"):
+        Kaggle().competition()
+    assert set(without_token.calls) == {"GenerateAccessToken"}
+
+
+def test_a_damaged_login_is_told(without_token: FaultyKaggle, home: Path) -> None:
     content = {"refresh_token": "r", "access_token_expiration": "yesterday"}
     save(home / ".kaggle/credentials.json", content)
     with pytest.raises(CredentialsError, match="damaged"):

@@ -26,7 +26,7 @@ def kit(*arguments: str, env: dict[str, str], cwd: Path) -> dict[str, object]:
 @pytest.mark.timeout(300)
 def test_download_train_submit_history(home: Path, tmp_path: Path) -> None:
     usual = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    served = [*KIT, "rehearse", "--serve", "--data", str(tmp_path), "--json"]
+    served = [*KIT, "serve", "--data", str(tmp_path), "--json"]
     with subprocess.Popen(
         served, env=usual, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:

@@ -1,5 +1,6 @@
 """The table of failures: for each its exit code, its one line and its remedy, and nothing else."""
 
+import base64
 import json
 import resource
 import socket
@@ -10,20 +11,30 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from faulty_kaggle import FaultyKaggle
 from runs import SDK_HAS_LIMITS, make_run, needs_limits
 from small_competition import FULL_LABELS, write_labels
 
 from kit.cli.main import run
 from kit.kaggle.download import find_files
 from kit.kaggle.receipt import load_receipt
-from kit.local_kaggle import LocalKaggle
 from kit.local_kaggle.judge import Judge
 
 RULES = "https://www.kaggle.com/competitions/digit-recognizer/rules"
 SETTINGS = "https://www.kaggle.com/settings"
 SUBMISSIONS = "https://www.kaggle.com/competitions/digit-recognizer/submissions"
+PAIR = base64.b64encode(b"rehearser:local-key").decode()
+SECRETS = (
+    *("local-token", "local-key", "local-refresh-token", "local-oauth-token", PAIR),
+    *("stale-secret", "sec\nret", '"secret"'),
+)
 RUN = "20260131-120000-tuned"
 LABELS = [(label + (image % 20 == 0)) % 10 for image, label in enumerate(FULL_LABELS)]
+
+
+def assert_no_secret(text: str) -> None:
+    for secret in SECRETS:
+        assert secret not in text
 
 
 @dataclass
@@ -37,7 +48,7 @@ class Place:
         env: changes the environment.
     """
 
-    local: LocalKaggle
+    local: FaultyKaggle
     home: Path
     here: Path
     env: pytest.MonkeyPatch
@@ -67,11 +78,18 @@ class Place:
 
 @pytest.fixture
 def place(
-    at_full_local: LocalKaggle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Place:
+    at_full_local: FaultyKaggle, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "submissions", LABELS)
-    return Place(at_full_local, home, tmp_path, monkeypatch)
+    monkeypatch.setattr("kit.kaggle.submit.LOOK", timedelta(seconds=0.1))
+    monkeypatch.setattr("kit.kaggle.submit.FIRST_PAUSE", 0.02)
+    # Loading Keras takes seconds, and has its own test
+    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
+    yield Place(at_full_local, home, tmp_path, monkeypatch)
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and home not in path.parents:
+            assert_no_secret(path.read_bytes().decode("latin1"))
 
 
 @dataclass(frozen=True)
@@ -165,7 +183,7 @@ CREDENTIALS = {
         SETTINGS,
     ),
     "stale token over a good key": Case(
-        stale_token_over_good_key, 4, "it shadows the legacy API key", "or unset KAGGLE_API_TOKEN"
+        stale_token_over_good_key, 4, "it hides the legacy API key", "or unset KAGGLE_API_TOKEN"
     ),
     "revoked login": Case(
         lambda place: place.login((datetime.now(UTC) - timedelta(days=1)).isoformat()),
@@ -178,9 +196,12 @@ CREDENTIALS = {
     ),
 }
 NETWORK = {
-    "offline": Case(closed_port, 6, "No connection to Kaggle", "network connection"),
-    "DNS failure": Case(
-        lambda place: place.proxy("http://kaggle.invalid:80"), 6, "was not found", "network"
+    # Without a proxy, localhost is asked at port 80, where nobody listens
+    "offline": Case(
+        lambda place: place.proxy(""), 6, "No connection to Kaggle", "network connection"
+    ),
+    "a proxy that is not there": Case(
+        closed_port, 6, "HTTP_PROXY and http_proxy names: nobody answers there", "unset it"
     ),
     "unknown environment": Case(
         lambda place: place.env.setenv("KAGGLE_API_ENVIRONMENT", "MOON"),
@@ -230,7 +251,7 @@ DOWNLOAD = {
         "wait 900 seconds",
     ),
     "an archive that is none": Case(
-        lambda place: archive(place).write_bytes(b"maintenance"), 3, "is damaged", "again"
+        lambda place: archive(place).write_bytes(b"maintenance"), 3, "zip archive", "again"
     ),
     "data/kaggle cannot be made": Case(
         lambda place: (place.here / "data").write_text("a file"), 3, "cannot be written", "Free"
@@ -274,7 +295,7 @@ SUBMIT = {
         lambda place: stall(place, "Upload"), 6, "did not answer in time, uploading", "again"
     ),
     "creating stalled": Case(
-        lambda place: stall(place, "CreateSubmission"), 6, "It is open whether", SUBMISSIONS
+        lambda place: stall(place, "CreateSubmission"), 6, "It is open whether", "looks again"
     ),
     "creating stalled, and done": Case(
         lambda place: (
@@ -283,7 +304,7 @@ SUBMIT = {
         ),
         6,
         "It is open whether",
-        "it first looks whether it is there",
+        "The same command looks again",
         submissions=1,
     ),
     "judged ERROR": Case(
@@ -325,9 +346,7 @@ SUBMIT = {
 
 
 def archive(place: Place) -> Path:
-    served = place.local.files.get("digit-recognizer.zip")
-    assert served is not None
-    return served.path
+    return place.local.files["digit-recognizer.zip"]
 
 
 def rewrite_overlap(place: Place, n_overlap: int) -> None:
@@ -348,8 +367,7 @@ def assert_told(
     assert case.what in what
     assert case.remedy in remedy
     assert "Traceback" not in captured.err
-    for secret in ("stale-secret", "sec\nret", "local-token", "local-key", '"secret"'):
-        assert secret not in captured.err + captured.out
+    assert_no_secret(captured.err + captured.out)
     assert len(place.local.submissions) == case.submissions
     assert_nothing_half_written(place)
 
@@ -359,13 +377,10 @@ def assert_nothing_half_written(place: Place) -> None:
     if data.is_dir():
         left = {path.name for path in data.iterdir() if not path.name.endswith(".part")}
         assert left <= {".download.lock"}
-    receipt = load_receipt_if_whole(place.run_folder / "receipt.json")
-    if receipt is not None and receipt.ref is not None:
-        assert [receipt.ref] == [submission.ref for submission in place.local.submissions]
-
-
-def load_receipt_if_whole(path: Path) -> object:
-    return None if path.is_file() and path.read_text() == "{" else load_receipt(path)
+    path = place.run_folder / "receipt.json"
+    if path.is_file() and path.read_text() != "{":
+        refs = [attempt.ref for attempt in load_receipt(path) if attempt.ref is not None]
+        assert refs == [submission.ref for submission in place.local.submissions][: len(refs)]
 
 
 @pytest.mark.parametrize("name", {**CREDENTIALS, **NETWORK})
@@ -380,15 +395,8 @@ def test_neither_command_gets_past(
 
 @pytest.mark.parametrize("name", CREDENTIALS)
 def test_the_doctor_names_each_credentials_remedy(
-    place: Place,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
+    place: Place, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    from kit.kaggle import doctor
-
-    # loading Keras takes seconds, and has its own test
-    monkeypatch.setattr(doctor, "_ASK_KERAS", "print('not asked')")
     case = CREDENTIALS[name]
     case.arrange(place)
     assert run(["doctor"]) == 4
@@ -423,13 +431,12 @@ def test_limit_reached(place: Place, capsys: pytest.CaptureFixture[str]) -> None
 def test_debug_shows_where_but_not_with_what(
     place: Place, capsys: pytest.CaptureFixture[str], command: str, name: str
 ) -> None:
-    place.env.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     {**CREDENTIALS, **NETWORK}[name].arrange(place)
     code = run([command, "--debug"])
     captured = capsys.readouterr()
     assert ("Traceback" in captured.err) == (command in ("download", "submit"))
     assert bool(code) == (command != "history")
-    for secret in ("secret", "local-token", "local-key", "Bearer", "Basic"):
+    for secret in (*SECRETS, "secret", "Bearer", "Basic"):
         assert secret not in captured.err + captured.out
 
 
@@ -496,7 +503,9 @@ def test_each_call_of_download(
     place: Place, capsys: pytest.CaptureFixture[str], call: str, answer: str
 ) -> None:
     place.local.fail(call, times=100, **ANSWERS[answer][0])
-    assert_told(place, capsys, ["download"], answered(answer, DOWNLOAD_CALLS[call]))
+    # The file goes without credentials, so that none of them can be at fault
+    at_fault = "403" if (call, answer) == ("Download", "401") else answer
+    assert_told(place, capsys, ["download"], answered(at_fault, DOWNLOAD_CALLS[call]))
     place.local.failures.clear()
     assert run(["download"]) == 0
     assert find_files(place.here / "data/kaggle") is not None
@@ -511,10 +520,141 @@ def test_each_call_of_submit(
     # the upload goes without credentials, so that none of them can be at fault
     at_fault = "403" if (call, answer) == ("Upload", "401") else answer
     case = answered(at_fault, SUBMIT_CALLS[call], submissions=int(call == "GetSubmission"))
-    assert_told(place, capsys, ["submit"], case)
+    if call == "CreateSubmission" and case.code == 6:
+        case = Case(archive, 6, "It is open whether Kaggle took", "The same command looks again")
+    if (call, answer) == ("GetSubmission", "404"):
+        # Kaggle does not know it yet
+        case = Case(archive, 6, "has not judged submission", "goes on waiting", 1)
+    assert_told(place, capsys, ["submit", "--timeout", "0.1"], case)
     place.local.failures.clear()
-    assert run(["submit"]) == 0
+    is_open = call == "CreateSubmission" and case.code == 6
+    if is_open:
+        # An open attempt is not overrun while it is young
+        place.env.setattr("kit.kaggle.submit.SETTLED", timedelta(0))
+    # Without a count, only --again sends once more
+    assert run(["submit", *["--again"] * (is_open and not SDK_HAS_LIMITS)]) == 0
     assert [submission.score for submission in place.local.submissions] == ["0.95000"]
-    receipt = load_receipt(place.run_folder / "receipt.json")
-    assert receipt is not None
-    assert (receipt.ref, receipt.public_score) == (40_000_000, "0.95000")
+    newest = load_receipt(place.run_folder / "receipt.json")[-1]
+    assert (newest.ref, newest.public_score) == (40_000_000, "0.95000")
+
+
+PHONE = "You must verify your phone number before you accept the rules"
+CLOSED = "Competition is closed: no late submissions are accepted"
+
+
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [
+        ("download", "DownloadDataFiles"),
+        ("download", "Download"),
+        ("submit", "StartSubmissionUpload"),
+        ("submit", "CreateSubmission"),
+        ("submit", "ListSubmissions"),
+    ],
+)
+def test_a_phone_that_is_not_verified(
+    place: Place, capsys: pytest.CaptureFixture[str], command: str, call: str
+) -> None:
+    place.local.fail(call, 403, times=100, message=PHONE)
+    remedy = f"Verify your phone number at {SETTINGS}"
+    assert_told(place, capsys, [command], Case(archive, 5, "(403): You must verify", remedy))
+
+
+@pytest.mark.parametrize("call", ["StartSubmissionUpload", "CreateSubmission"])
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_competition_that_says_it_is_closed(
+    place: Place, capsys: pytest.CaptureFixture[str], call: str, status: int
+) -> None:
+    place.local.fail(call, status, message=CLOSED)
+    case = Case(archive, 5, "Competition is closed", "takes no more submissions")
+    assert_told(place, capsys, ["submit"], case)
+
+
+def test_a_deadline_that_has_passed(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    def close(answer: dict[str, object]) -> dict[str, object]:
+        return {**answer, "deadline": "2025-12-31T23:59:00Z"}
+
+    place.local.fail("GetCompetition", times=100, change=close)
+    place.local.fail("CreateSubmission", 404, times=100, message="Not found")
+    case = Case(archive, 5, "closed: its deadline was 2025-12-31 23:59 UTC", "no more submissions")
+    assert_told(place, capsys, ["submit"], case)
+
+
+def test_a_404_from_a_competition_without_a_deadline(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.local.fail("CreateSubmission", 404, times=100, message="Not found")
+    case = Case(archive, 5, "creating the submission (404): Not found", "is not closed")
+    assert_told(place, capsys, ["submit"], case)
+
+
+# What Kaggle may repeat: headers, bodies, and what they were made of
+REPEATED = f"Bad: Bearer local-token, Basic {PAIR}, key=local-key, local-refresh-token"
+
+
+def with_all_credentials(place: Place) -> None:
+    place.save("kaggle.json", {"username": "rehearser", "key": "local-key"})
+    place.save(
+        "credentials.json",
+        {"refresh_token": "local-refresh-token", "access_token": "local-oauth-token-1"},
+    )
+    place.env.setenv("KAGGLE_API_TOKEN", "local-token")
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 429, 500])
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [
+        *(("download", call) for call in DOWNLOAD_CALLS),
+        *(("submit", call) for call in SUBMIT_CALLS),
+        *(("doctor", call) for call in ("IntrospectToken", "GetCompetition", "DownloadDataFile")),
+        ("history", "ListSubmissions"),
+    ],
+)
+def test_secrets_that_are_repeated_are_masked(
+    place: Place, capsys: pytest.CaptureFixture[str], command: str, call: str, status: int
+) -> None:
+    with_all_credentials(place)
+    place.local.fail(call, status, times=100, message=REPEATED)
+    run([command, "--debug"])
+    captured = capsys.readouterr()
+    assert "Bad: Bearer ***, Basic ***, key=***" in captured.err + captured.out
+    assert_no_secret(captured.err + captured.out)
+
+
+def test_an_access_token_that_is_repeated_is_masked(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = {"refresh_token": "local-refresh-token", "access_token": "", "username": "rehearser"}
+    place.save("credentials.json", content)
+    said = "Bad: local-oauth-token-1 of local-refresh-token"
+    place.local.fail("ListDataFiles", 400, message=said)
+    assert run(["download", "--debug"]) == 5
+    captured = capsys.readouterr()
+    assert "Bad: *** of ***" in captured.err
+    assert_no_secret(captured.err + captured.out)
+
+
+def test_secrets_in_descriptions_and_reasons_are_not_kept(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_all_credentials(place)
+    judged_by_other_rows(place)
+
+    def repeat(answer: dict[str, object]) -> dict[str, object]:
+        return {**answer, "errorDescription": REPEATED, "description": REPEATED}
+
+    place.local.fail("GetSubmission", times=100, change=repeat)
+    place.local.fail(
+        "ListSubmissions",
+        times=100,
+        change=lambda page: {
+            "submissions": [repeat(entry) for entry in page.get("submissions", [])]
+        },
+    )
+    assert run(["submit", "--json"]) == 5
+    assert run(["history"]) == 0
+    assert run(["history", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "Bad: Bearer ***" in captured.out
+    assert_no_secret(captured.err + captured.out)

@@ -1,65 +1,148 @@
 """The history: runs, their submissions, and those made from elsewhere."""
 
+import json
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
+from faulty_kaggle import FaultyKaggle
 from runs import make_run
-from small_competition import LABELS, TEST_ROWS
+from small_competition import LABELS, TEST_ROWS, write_labels
 
+from kit.cli.main import run
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import prepare_entry
-from kit.kaggle.history import read_history
-from kit.kaggle.receipt import load_receipt
+from kit.kaggle.history import HistoryRow, read_history
+from kit.kaggle.receipt import keep, load_receipt
 from kit.kaggle.submit import submit
-from kit.local_kaggle import LocalKaggle
 
 
-def send(submissions: Path, run: str, *, again: bool = False) -> None:
-    entry = prepare_entry(submissions, run, rows=TEST_ROWS)
-    submit(Kaggle(), entry, submissions, lambda _: True, lambda _d, _s: None, again=again)
+def send(submissions: Path, run: str | None, file: Path | None = None, again: bool = False) -> None:
+    entry = prepare_entry(submissions, run, file, rows=TEST_ROWS)
+    submit(Kaggle(), entry, lambda _: True, lambda _: None, again=again)
 
 
-def elsewhere(local: LocalKaggle, description: str) -> None:
+def elsewhere(local: FaultyKaggle, description: str) -> None:
     content = b"by hand"
     token = local.state.begin_upload("by hand.csv", len(content))
     local.state.uploads[token].content += content
     local.state.submit(token, description)
 
 
-def test_without_submissions_there_are_only_runs(tmp_path: Path) -> None:
+def facts(row: HistoryRow) -> tuple[object, ...]:
+    """The run, and what is known of the submission."""
+    attempt = row.attempt
+    assert attempt is not None
+    run = row.run.name if row.run else None
+    has_receipt = attempt.path.is_file()
+    return attempt.ref, run, attempt.file, attempt.public_score, attempt.status, has_receipt
+
+
+def test_without_submissions_there_are_only_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(tmp_path, LABELS, name="20260101-000000-old")
     make_run(tmp_path, LABELS, name="20260102-000000-new", validation=(0.5, 0))
-    new, old = read_history(tmp_path, None)
-    assert (new.run, old.run) == ("20260102-000000-new", "20260101-000000-old")
-    assert (old.source, old.preset, old.status) == ("kaggle", "tuned", None)
-    assert old.validation is not None
-    assert old.validation.accuracy == 0.75
-    assert new.validation is None
+    assert run(["history", "--offline", "--json", "--submissions", str(tmp_path)]) == 0
+    new, old = json.loads(capsys.readouterr().out)["history"]
+    assert (new["run"], old["run"]) == ("20260102-000000-new", "20260101-000000-old")
+    assert (old["source"], old["preset"], old["status"]) == ("kaggle", "tuned", None)
+    assert old["validation"]["accuracy"] == 0.75
+    assert new["validation"] is None
 
 
-def test_every_submission_is_listed_once(at_local: LocalKaggle, tmp_path: Path) -> None:
-    make_run(tmp_path, LABELS, name="20260101-000000-perfect")
-    send(tmp_path, "20260101-000000-perfect")
+def test_every_submission_is_listed_once(at_local: FaultyKaggle, tmp_path: Path) -> None:
+    name = "20260101-000000-perfect"
+    make_run(tmp_path, LABELS, name=name)
+    send(tmp_path, name)
     elsewhere(at_local, "by hand")
-    send(tmp_path, "20260101-000000-perfect", again=True)
+    send(tmp_path, name, again=True)
+    send(tmp_path, None, write_labels(tmp_path / "mine.csv", [1, *LABELS[1:]]))
     rows = read_history(tmp_path, Kaggle())
-    assert sorted((row.ref or 0, row.run, row.public_score, row.status) for row in rows) == [
-        (40000000, "20260101-000000-perfect", "1.00000", "COMPLETE"),
-        (40000001, None, None, "ERROR"),
-        (40000002, "20260101-000000-perfect", "1.00000", "COMPLETE"),
+    assert sorted(map(facts, rows)) == [
+        (40000000, name, "submission.csv", "1.00000", "COMPLETE", True),
+        (40000001, None, "by hand.csv", None, "ERROR", False),
+        (40000002, name, "submission.csv", "1.00000", "COMPLETE", True),
+        (40000003, None, "mine.csv", "0.75000", "COMPLETE", True),
     ]
-    # what Kaggle said is remembered for when it cannot be asked
-    assert len(read_history(tmp_path, None)) == 2
-    assert all(row.public_score == "1.00000" for row in read_history(tmp_path, None))
+    # What Kaggle said is remembered for when it cannot be asked
+    offline = read_history(tmp_path, None)
+    assert sorted(map(facts, offline)) == [facts(row) for row in offline[::-1]]
+    assert [row.attempt and row.attempt.public_score for row in offline] == [
+        "0.75000", "1.00000", "1.00000",
+    ]  # fmt: skip
 
 
-def test_a_submission_whose_answer_was_lost_is_found(at_local: LocalKaggle, tmp_path: Path) -> None:
+def test_a_submission_whose_answer_was_lost_is_found(
+    at_local: FaultyKaggle, tmp_path: Path
+) -> None:
     folder = make_run(tmp_path, LABELS)
     send(tmp_path, folder.name)
-    receipt = load_receipt(folder / "receipt.json")
-    assert receipt is not None
-    lost = receipt.model_copy(update={"ref": None, "status": "SENDING"})
+    (attempt,) = load_receipt(folder / "receipt.json")
+    lost = attempt.model_copy(update={"ref": None, "status": "SENDING"})
     (folder / "receipt.json").write_text(lost.model_dump_json())
     (offline,) = read_history(tmp_path, None)
-    assert (offline.ref, offline.status) == (None, "SENDING")
+    assert facts(offline)[0] is None
+    assert facts(offline)[4] == "SENDING"
     (online,) = read_history(tmp_path, Kaggle())
-    assert (online.ref, online.status) == (40000000, "COMPLETE")
+    assert facts(online)[0] == 40000000
+    assert facts(online)[4] == "COMPLETE"
+    assert [online.attempt] == load_receipt(folder / "receipt.json")
+
+
+def test_a_known_submission_is_not_taken_for_an_open_one(
+    at_local: FaultyKaggle, tmp_path: Path
+) -> None:
+    folder = make_run(tmp_path, LABELS)
+    send(tmp_path, folder.name)
+    (attempt,) = load_receipt(folder / "receipt.json")
+    make_run(tmp_path, LABELS, name="20260101-000000-copy")
+    earlier = {"time": datetime(2026, 1, 1, tzinfo=UTC), "ref": None, "status": "SENDING"}
+    path = tmp_path / "20260101-000000-copy" / "receipt.json"
+    keep(attempt.model_copy(update={**earlier, "path": path}))
+    known, open_one = read_history(tmp_path, Kaggle())
+    assert facts(known)[0] == 40000000
+    assert facts(open_one)[0] is None
+
+
+@pytest.mark.parametrize("score", ["97.186", "None", "", "n/a"])
+@pytest.mark.parametrize("width", ["60", "200"])
+def test_scores_that_are_no_accuracy_leave_the_table_and_the_chart(
+    at_local: FaultyKaggle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    score: str,
+    width: str,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", width)
+    for labels, name in ((LABELS, "20260101-000000-good"), ([1, 2, 3, 4], "20260102-000000-odd")):
+        make_run(tmp_path, labels, name=name)
+        send(tmp_path, name)
+
+    def change(answer: dict[str, Any]) -> dict[str, Any]:
+        newest, *others = answer["submissions"]
+        odd = {"publicScore": score, "status": "RESCORING", "errorDescription": "late\n\x1b[31m"}
+        return {"submissions": [{**newest, **odd}, *others]}
+
+    at_local.fail("ListSubmissions", change=change)
+    assert run(["history", "--submissions", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "RESCORING" in told
+    assert score in told
+    chart = [line.split()[0] for line in told.splitlines() if line.startswith("2026")]
+    assert chart == ["20260101-000000-good"]
+    assert r"was rejected: late\n\x1b[31m" in told
+
+
+def test_a_description_is_one_line_of_the_table(
+    at_local: FaultyKaggle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere(at_local, "two\nlines\tand \x1b[31mred \u202e")
+    assert run(["history", "--submissions", str(tmp_path)]) == 0
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert len(row.split("\t")) == len(head.split("\t"))
+    assert row.startswith(r"elsewhere: two\nlines\tand \x1b[31mred \u202e")

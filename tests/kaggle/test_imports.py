@@ -27,3 +27,12 @@ def test_importing_loads_no_client_and_makes_no_folder(home: Path) -> None:
     )
     assert done.stdout.splitlines() == ["[]", "[]"]
     assert done.stderr == ""
+
+
+def test_only_serving_loads_flask(home: Path) -> None:
+    look = (
+        "import sys; from kit.cli.main import run; print(run(['serve', '--help']), "
+        "{'flask', 'werkzeug', 'requests'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 set()"

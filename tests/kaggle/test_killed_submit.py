@@ -9,19 +9,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from faulty_kaggle import FaultyKaggle
 from runs import SDK_HAS_LIMITS, make_run
 from small_competition import FULL_LABELS
 
 from kit.cli.main import run
 from kit.kaggle.receipt import load_receipt
-from kit.local_kaggle import LocalKaggle
 
 CALLS = [
     "ListSubmissions",
-    *(["GetSubmissionLimits"] if SDK_HAS_LIMITS else ["GetCompetition"]),
+    "GetCompetition",
+    *(["GetSubmissionLimits"] if SDK_HAS_LIMITS else []),
     "StartSubmissionUpload",
     "Upload",
     "CreateSubmission",
@@ -31,7 +33,7 @@ RUN = "20260131-120000-tuned"
 
 
 @pytest.fixture
-def here(at_full_local: LocalKaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(at_full_local: FaultyKaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with one run."""
     monkeypatch.chdir(tmp_path)
     # the parent of the command waits for what it is to do to it, not the command for Kaggle
@@ -59,27 +61,37 @@ def kit(*arguments: str, stdin: int = subprocess.DEVNULL) -> Iterator[subprocess
 @pytest.mark.parametrize("done", [False, True], ids=["before it", "before its answer"])
 @pytest.mark.parametrize("call", CALLS)
 def test_killed_at_any_call_and_run_again_there_is_one_submission(
-    at_full_local: LocalKaggle, here: Path, call: str, done: bool
+    at_full_local: FaultyKaggle,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    done: bool,
 ) -> None:
     failure = at_full_local.fail(call, stall=60, done=done)
     with kit("submit") as process:
         assert failure.reached.wait(30)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert run(["submit"]) == 0
+    if call == "CreateSubmission" and not done:
+        assert run(["submit"]) == 6
+        assert run(["submit", "--again"]) == 6
+        # As if ten minutes had passed
+        monkeypatch.setattr("kit.kaggle.submit.SETTLED", timedelta())
+    # Without a count, it stays open whether it arrived
+    never_clear = call == "CreateSubmission" and not done and not SDK_HAS_LIMITS
+    assert run(["submit", *["--again"] * never_clear]) == 0
     assert len(at_full_local.submissions) == 1
-    receipt = load_receipt(here / "submissions" / RUN / "receipt.json")
-    assert receipt is not None
-    assert (receipt.ref, receipt.status) == (40_000_000, "COMPLETE")
+    attempt = load_receipt(here / "submissions" / RUN / "receipt.json")[-1]
+    assert (attempt.ref, attempt.status) == (40_000_000, "COMPLETE")
 
 
-def test_the_calls_are_all_that_submit_makes(at_full_local: LocalKaggle, here: Path) -> None:
+def test_the_calls_are_all_that_submit_makes(at_full_local: FaultyKaggle, here: Path) -> None:
     assert run(["submit"]) == 0
     assert at_full_local.calls == CALLS
 
 
 def test_killed_at_again_and_run_again_there_is_one_more(
-    at_full_local: LocalKaggle, here: Path
+    at_full_local: FaultyKaggle, here: Path
 ) -> None:
     assert run(["submit"]) == 0
     failure = at_full_local.fail("CreateSubmission", stall=60, done=True)
@@ -92,7 +104,7 @@ def test_killed_at_again_and_run_again_there_is_one_more(
 
 
 def test_ctrl_c_while_waiting_loses_nothing(
-    at_full_local: LocalKaggle, here: Path, capsys: pytest.CaptureFixture[str]
+    at_full_local: FaultyKaggle, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at_full_local.state.judging_seconds = 600
     with kit("submit") as process:
@@ -114,7 +126,7 @@ def test_ctrl_c_while_waiting_loses_nothing(
 
 @pytest.mark.parametrize(("answer", "sent"), [("n", 0), ("y", 1), ("", 1)])
 def test_on_a_terminal_it_asks_once(
-    at_full_local: LocalKaggle, here: Path, answer: str, sent: int
+    at_full_local: FaultyKaggle, here: Path, answer: str, sent: int
 ) -> None:
     told = on_a_terminal(["submit", "--no-wait"], answer)
     assert f"Submissions left today: {5 if SDK_HAS_LIMITS else 'Kaggle does not say'}" in told
@@ -123,7 +135,7 @@ def test_on_a_terminal_it_asks_once(
     assert ("Nothing was sent." in told) == (not sent)
 
 
-def test_yes_is_an_answer(at_full_local: LocalKaggle, here: Path) -> None:
+def test_yes_is_an_answer(at_full_local: FaultyKaggle, here: Path) -> None:
     told = on_a_terminal(["submit", "--yes"], "")
     assert "Send it?" not in told
     assert "Public score 1.00000" in told

@@ -1,0 +1,110 @@
+"""What an answer means, and how somebody else's text is shown."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+
+from kit.kaggle.credentials import Credential
+from kit.kaggle.exchange import Trouble, explain, failure_of_response, one_line
+
+TOKEN = Credential("token", "KAGGLE_API_TOKEN", secret="t")
+
+
+def answer(status: int, content: object, **headers: str) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response.url = status, "http://localhost/api"
+    response._content = content if isinstance(content, bytes) else json.dumps(content).encode()
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    return response
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("wider\nnet\twork \r\n", "wider net work"),
+        ("\x1b[31mred\x1b[0m\a", r"\x1b[31mred\x1b[0m\x07"),
+        ("\x9b2J\u202eabc\u200b", r"\x9b2J\u202eabc\u200b"),
+        ("half \udc80 a letter", r"half \udc80 a letter"),
+        ("Größe 数字 ☃", "Größe 数字 ☃"),
+        ("a\u2028b\u00a0c\vd", "a b c d"),
+        ("", ""),
+    ],
+)
+def test_one_line(text: str, shown: str) -> None:
+    assert one_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "expected", "words", "is_refusal"),
+    [
+        (403, {"code": 403, "message": "No."}, 403, "No", True),
+        (200, {"code": 400, "message": "Late"}, 400, "Late", True),
+        (
+            404,
+            {"error": {"code": 404, "message": "Gone", "status": "NOT_FOUND"}},
+            404,
+            "Gone",
+            True,
+        ),
+        (403, {"code": "PERMISSION_DENIED", "message": "No"}, 403, "No", True),
+        (409, {"message": "Busy"}, 409, "Busy", False),
+        (500, {"message": "Oops"}, 500, "Oops", False),
+        (403, b"<html>Forbidden</html>", 403, "", False),
+        (404, ["Not", "found"], 404, "", False),
+        (400, {"reason": "a proxy's own words"}, 400, "", False),
+    ],
+)
+def test_what_a_refusal_says(
+    status: int, content: object, expected: int, words: str, is_refusal: bool
+) -> None:
+    failure = failure_of_response(answer(status, content))
+    assert (failure.status, failure.words, failure.is_refusal) == (expected, words, is_refusal)
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("Verify by SMS that you are a person", "phone number at https://www.kaggle.com/settings"),
+        ("Mobile phone needed by the rules", "phone number at https://www.kaggle.com/settings"),
+        ("Accept the rules", "digit-recognizer/rules"),
+        ("This competition has ended", "takes no more submissions"),
+        ("Submission not allowed: daily Submission allowance (5)", "Wait until midnight UTC"),
+        ("Wrong", "kit doctor"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 403])
+def test_the_remedy_fits_the_reason(message: str, remedy: str, status: int) -> None:
+    failure = failure_of_response(answer(status, {"message": message}))
+    error = explain(failure, "creating the submission", TOKEN, [])
+    assert (error.exit_code, message in error.what) == (5, True)
+    assert remedy in error.remedy
+
+
+def test_long_words_are_cut_and_control_characters_shown() -> None:
+    failure = failure_of_response(answer(400, {"message": "\x1b[2J" + "x" * 5000}))
+    error = explain(failure, "listing", TOKEN, [])
+    assert r": \x1b[2Jxxx" in error.what
+    assert len(error.what) < 300
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0.5", 0.5), ("soon", None), ("nan", None), ("-3", None), ("", None)],
+)
+def test_retry_after(header: str, seconds: float | None) -> None:
+    assert failure_of_response(answer(429, {}, Retry_After=header)).retry_after == seconds
+
+
+def test_retry_after_as_a_date() -> None:
+    header = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    seconds = failure_of_response(answer(429, {}, Retry_After=header)).retry_after
+    assert seconds == pytest.approx(60, abs=5)
+
+
+def test_a_redirect_names_its_place() -> None:
+    failure = failure_of_response(answer(302, b"", Location="/files/all.zip?signed=1"))
+    assert failure.trouble is Trouble.NONSENSE
+    assert failure.location == "http://localhost/files/all.zip?signed=1"
