@@ -226,6 +226,8 @@ def _read(response: requests.Response) -> bytes:
 def _unpack(
     archive: Path, folder: Path, sizes: Mapping[str, int], rows: Mapping[str, int]
 ) -> list[CompetitionFile]:
+    if not zipfile.is_zipfile(archive):
+        raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
     with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=folder) as hidden:
         for name, size in sizes.items():
             with archive.open("rb") as packed:

@@ -144,11 +144,11 @@ ARCHIVES: dict[str, tuple[Callable[[dict[str, bytes]], Tables], str]] = {
     ),
     "a file is a link": (
         lambda whole: {**without(whole, "train.csv"), link("train.csv"): b"/etc/passwd"},
-        r"train\.csv to be a file, found a link",
+        r"train\.csv in Kaggle's archive has fewer",
     ),
     "a file is a folder": (
         lambda whole: {**without(whole, "train.csv"), "train.csv/": b""},
-        r"train\.csv to be a file, found a link or folder",
+        r"train\.csv in Kaggle's archive has fewer",
     ),
     "a bomb": (
         lambda whole: {**whole, "train.csv": b"0" * 10_000_000},
