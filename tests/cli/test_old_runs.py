@@ -122,7 +122,7 @@ def test_an_old_committee_is_read(kit: Kit, committee: Path, mnist: Source) -> N
     assert kit("validate", "--json").json["run"] == COMMITTEE
     assert kit("validate", COMMITTEE, "--json").json["accuracy"] == 0.3687
     entry = prepare_entry(committee.parent, COMMITTEE, rows=60)
-    assert entry.message.startswith(f"{COMMITTEE}, committee, validation 36.67%")
+    assert f"] {COMMITTEE}, committee, validation 36.67%" in entry.attempt.message
 
     load_backend()
     from kit.training.predictor import Predictor
