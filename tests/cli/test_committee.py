@@ -178,7 +178,7 @@ def test_a_rehearsal_scores_the_committee_and_each_member(kit: Kit, tmp_path: Pa
         (
             ("rehearse", "--views", "0", "--members", "2"),
             "views: Input should be greater than or equal to 1, found 0.",
-            "Settings are ",
+            "Change this setting",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
