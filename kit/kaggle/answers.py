@@ -1,88 +1,10 @@
-"""What Kaggle's answers hold, read from their JSON as plain data."""
+"""What Kaggle's answers hold, read from their JSON. What is absent or null has its usual value."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Generic, TypeVar
 
-
-@dataclass(frozen=True)
-class Competition:
-    """Whether the user has entered the competition, and when it closes, in UTC, or None."""
-
-    entered: bool
-    deadline: datetime | None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How many submissions were made, since midnight UTC and ever, and how many are left now.
-
-    Where not the day limits them, they are `limited_by_total`.
-    """
-
-    today: int
-    total: int
-    left: int
-    limited_by_total: bool
-
-    @property
-    def known(self) -> bool:
-        """Whether they say anything: to who is not on a team yet, Kaggle answers with zeros."""
-        return bool(self.today or self.total or self.left)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A submission, as Kaggle lists it: its time in UTC, its reason where it was rejected.
-
-    The status may be another word than PENDING, COMPLETE or ERROR, and a score no number.
-    """
-
-    ref: int
-    time: datetime | None
-    description: str
-    file_name: str
-    total_bytes: int
-    status: str
-    public_score: str | None
-    private_score: str | None
-    reason: str | None
-
-
-def read_competition(answer: dict[str, Any]) -> Competition:
-    """Read the answer to GetCompetition."""
-    return Competition(bool(answer.get("userHasEntered")), _moment(answer.get("deadline")))
-
-
-def read_limits(answer: dict[str, Any]) -> Limits:
-    """Read the answer to GetSubmissionLimits."""
-    names = ("numToday", "numTotal", "numAllowedNow")
-    today, total, left = (int(answer.get(name) or 0) for name in names)
-    return Limits(today, total, left, bool(answer.get("limitedByTotal")))
-
-
-def read_submission(answer: dict[str, Any]) -> Submission:
-    """Read the answer to GetSubmission, or an entry of ListSubmissions."""
-    return Submission(
-        ref=int(answer["ref"]),
-        time=_moment(answer.get("date")),
-        description=str(answer.get("description") or ""),
-        file_name=str(answer.get("fileName") or ""),
-        total_bytes=int(answer.get("totalBytes") or 0),
-        status=str(answer.get("status") or "PENDING"),
-        public_score=_text(answer.get("publicScore")),
-        private_score=_text(answer.get("privateScore")),
-        reason=_text(answer.get("errorDescription") or None),
-    )
-
-
-def read_size(entry: dict[str, Any]) -> int:
-    """Read a file's size in bytes from an entry of ListDataFiles."""
-    return int(entry.get("totalBytes") or 0)
-
-
-def _text(given: object) -> str | None:
-    return None if given is None else str(given)
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
 
 
 def _moment(given: object) -> datetime | None:
@@ -91,3 +13,85 @@ def _moment(given: object) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+Entry = TypeVar("Entry")
+# In UTC; None for words that are no time
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Text = Annotated[str, BeforeValidator(str)]
+Reason = Annotated[Text | None, BeforeValidator(lambda given: given or None)]
+
+
+class Answer(BaseModel):
+    """An answer to a call, or a part of one."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Login(Answer):
+    """Whose a token is, and whether Kaggle still accepts it."""
+
+    active: bool = False
+    username: Text = ""
+
+
+class Competition(Answer):
+    """Whether the user has entered the competition, and when it closes."""
+
+    entered: bool = Field(False, validation_alias="userHasEntered")
+    deadline: Moment = None
+
+
+class Limits(Answer):
+    """How many submissions were made, since midnight UTC and ever, and how many are left now.
+
+    Where not the day limits them, they are `limited_by_total`.
+    """
+
+    today: int = Field(0, validation_alias="numToday")
+    total: int = Field(0, validation_alias="numTotal")
+    left: int = Field(0, validation_alias="numAllowedNow")
+    limited_by_total: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether they say anything: to who is not on a team yet, Kaggle answers with zeros."""
+        return bool(self.today or self.total or self.left)
+
+
+class File(Answer):
+    """A file of the competition, with its size in bytes."""
+
+    name: Text
+    total_bytes: int = 0
+
+
+class Submission(Answer):
+    """A submission, as Kaggle lists it, with its reason where it was rejected.
+
+    The status may be another word than PENDING, COMPLETE or ERROR, and a score no number.
+    """
+
+    ref: int
+    time: Moment = Field(None, validation_alias="date")
+    description: Text = ""
+    file_name: Text = ""
+    total_bytes: int = 0
+    status: Text = "PENDING"
+    public_score: Text | None = None
+    private_score: Text | None = None
+    reason: Reason = Field(None, validation_alias="errorDescription")
+
+
+class Page(Answer, Generic[Entry]):
+    """A part of a list; without a token, it is the last one."""
+
+    entries: list[Entry] = Field([], validation_alias=AliasChoices("files", "submissions"))
+    next_page_token: Text = ""

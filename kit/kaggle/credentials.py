@@ -7,17 +7,19 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kit.errors import CredentialsError
 
 SETTINGS_PAGE = "https://www.kaggle.com/settings"
+LOG_IN = "Log in again with: kaggle auth login"
 HOW_TO_GET_ONE = (
     f"Make a token at {SETTINGS_PAGE} (API, Generate New Token) and save it as"
     " ~/.kaggle/access_token, or set KAGGLE_API_TOKEN to it"
 )
-MEND = f"Correct or remove it. Or: {HOW_TO_GET_ONE}"
+MEND = f"Correct or remove it. {LOG_IN}. Or: {HOW_TO_GET_ONE}"
 
 Kind = Literal["token", "key", "oauth"]
 
@@ -38,7 +40,7 @@ class Credential:
         place: the variable or file that holds it, for a person.
         path: the file that holds it, or None for a variable.
         username: whose it is, where that is told without asking Kaggle.
-        secret: the token, the key, or an OAuth login's refresh token.
+        secret: the token, the key, or an OAuth login's refresh token; unreliable with a problem.
         problem: why it cannot be used, or None.
     """
 
@@ -58,8 +60,8 @@ def find_credentials() -> list[Credential]:
     try:
         home = Path.home() / ".kaggle"
     except RuntimeError:
-        # No HOME, and a user whom the system does not know, as in containers
-        home = None
+        # No HOME, and a user whom the system does not know, as in containers: nothing is there
+        home = Path(os.devnull, ".kaggle")
     return [*_tokens(home), *_legacy_key(home), *_oauth_login(home)]
 
 
@@ -78,88 +80,86 @@ def choose_credential(found: list[Credential]) -> Credential:
     raise CredentialsError(f"No Kaggle credentials that can be used: {problems}.", MEND)
 
 
-def _tokens(home: Path | None) -> Iterator[Credential]:
+def _tokens(home: Path) -> Iterator[Credential]:
     variables = ["KAGGLE_API_TOKEN"]
     # As Kaggle's client tells that it runs in a notebook
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ and "KAGGLE_DATA_PROXY_URL" in os.environ:
         variables.insert(0, "KAGGLE_API_V1_TOKEN")
     for variable in variables:
-        value = os.environ.get(variable)
-        if value:
-            found = _token_file(Path(value), f"{variable} ({value})")
-            if found is None and _LIKE_A_PATH.fullmatch(value):
+        value = os.environ.get(variable) or ""
+        text, problem = _read(Path(value)) if value else (None, None)
+        if text is not None or problem:
+            yield from _token(f"{variable} ({value})", Path(value), text, problem)
+        elif value:
+            if _LIKE_A_PATH.fullmatch(value):
                 problem = f"it names a file that is not there, {value}"
-                found = Credential("token", variable, problem=problem)
-            yield found or _token(value, variable, None)
-    if home is not None:
-        paths = (home / "access_token", home / "access_token.txt")
-        yield from filter(None, (_token_file(path, str(path)) for path in paths))
+            yield from _token(variable, None, value, problem)
+    for path in (home / "access_token", home / "access_token.txt"):
+        yield from _token(str(path), path, *_read(path))
 
 
-def _token_file(path: Path, place: str) -> Credential | None:
-    text, problem = _read(path)
+def _token(
+    place: str, path: Path | None, text: str | None, problem: str | None
+) -> Iterator[Credential]:
+    if text is not None and not _SENDABLE.fullmatch(text):
+        problem = problem or ("it holds characters that no token has" if text else "it is empty")
     if problem:
-        return Credential("token", place, path, problem=problem)
-    return None if text is None else _token(text, place, path)
+        yield Credential("token", place, path, problem=problem)
+    elif text is not None:
+        yield Credential("token", place, path, secret=text)
 
 
-def _token(value: str, place: str, path: Path | None) -> Credential:
-    if not _SENDABLE.fullmatch(value):
-        problem = "it holds characters that no token has" if value else "it is empty"
-        return Credential("token", place, path, problem=problem)
-    return Credential("token", place, path, secret=value)
-
-
-def _legacy_key(home: Path | None) -> Iterator[Credential]:
-    folder = _config_folder(home)
-    path = folder / "kaggle.json" if folder else None
+def _legacy_key(home: Path) -> Iterator[Credential]:
+    # Where Kaggle's client keeps it; the folder is not made
+    folder = home
+    if os.environ.get("KAGGLE_CONFIG_DIR"):
+        folder = Path(os.environ["KAGGLE_CONFIG_DIR"])
+    elif sys.platform.startswith("linux") and not os.access(home, os.F_OK):
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or home.parent / ".config") / "kaggle"
+    path = folder / "kaggle.json"
     kept, problem = _read_json(path)
     # `Path.is_file` raises where the folder above may not be read
-    if "KAGGLE_CONFIG_DIR" in os.environ and os.path.isfile(folder or ""):  # noqa: PTH113
+    if os.environ.get("KAGGLE_CONFIG_DIR") and os.path.isfile(folder):  # noqa: PTH113
         path, problem = folder, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
-    values, places = [], []
+    values, places = {}, []
     for name in ("username", "key"):
-        variable = f"KAGGLE_{name.upper()}"
-        values.append(os.environ.get(variable) or (kept or {}).get(name))
-        if values[-1] is not None:
-            places.append(variable if os.environ.get(variable) else str(path))
-    if kept is not None and not places:
+        place = f"KAGGLE_{name.upper()}"
+        value = os.environ.get(place)
+        if not value:
+            place, value = str(path), (kept or {}).get(name)
+        if value is not None:
+            values[name] = value
+            places.append(place)
+    if kept is not None and not values:
         problem = "it names no username and no key"
     if problem:
         yield Credential("key", str(path), path, problem=problem)
-    if not places:
+    if not values:
         return
-    username, key = values
     place, file = " and ".join(dict.fromkeys(places)), path if str(path) in places else None
-    if isinstance(username, str) and isinstance(key, str):
-        if _SENDABLE.fullmatch(username) and _SENDABLE.fullmatch(key):
-            yield Credential("key", place, file, username, key)
-            return
-        problem = "username or key is empty, or holds characters that none has"
-    elif username is None or key is None:
+    username, key = values.get("username"), values.get("key")
+    problem = None
+    if username is None or key is None:
         problem = f"there is no {'username' if username is None else 'key'} to go with it"
-    else:
-        problem = "username and key must be text"
-    yield Credential("key", place, file, problem=problem)
+    elif not all(
+        isinstance(value, str) and _SENDABLE.fullmatch(value) for value in (username, key)
+    ):
+        problem = "username or key is empty, or has spaces or the like; both must be text"
+    yield Credential("key", place, file, str(username), str(key), problem)
 
 
-def _config_folder(home: Path | None) -> Path | None:
-    """Where Kaggle's client keeps `kaggle.json`; it is not made."""
-    config = os.environ.get("XDG_CONFIG_HOME") or (home and home.parent / ".config")
-    if os.environ.get("KAGGLE_CONFIG_DIR"):
-        return Path(os.environ["KAGGLE_CONFIG_DIR"])
-    if config and sys.platform.startswith("linux") and not os.access(home or "", os.F_OK):
-        return Path(config) / "kaggle"
-    return home
-
-
-def _oauth_login(home: Path | None) -> Iterator[Credential]:
-    path = home / "credentials.json" if home else None
+def _oauth_login(home: Path) -> Iterator[Credential]:
+    path = home / "credentials.json"
     kept, problem = _read_json(path)
     token = str((kept or {}).get("refresh_token") or "")
     if kept is not None and not token:
         problem = "it holds no refresh token"
+    if token:
+        try:
+            datetime.fromisoformat((kept or {}).get("access_token_expiration") or "2000-01-01")
+        except (TypeError, ValueError):
+            problem = "it is damaged"
     if token or problem:
         yield Credential("oauth", str(path), path, secret=token, problem=problem)
 
@@ -176,8 +176,8 @@ def _read(path: Path) -> tuple[str | None, str | None]:
         return None, None if is_missing else f"it cannot be read ({error.strerror})"
 
 
-def _read_json(path: Path | None) -> tuple[dict[str, object] | None, str | None]:
-    text, problem = _read(path) if path else (None, None)
+def _read_json(path: Path) -> tuple[dict[str, Any] | None, str | None]:
+    text, problem = _read(path)
     if text is None:
         return None, problem
     try:

@@ -3,6 +3,7 @@
 import os
 import re
 import ssl
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +15,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import exceptions as urllib3
 
 from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError
-from kit.kaggle.credentials import SETTINGS_PAGE, Credential
+from kit.kaggle.credentials import LOG_IN, SETTINGS_PAGE, Credential
 
 COMPETITION = "digit-recognizer"
 COMPETITION_PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
@@ -22,16 +23,18 @@ RULES_PAGE = f"{COMPETITION_PAGE}/rules"
 SUBMISSIONS_PAGE = f"{COMPETITION_PAGE}/submissions"
 ENTER = f"Press Join Competition at {COMPETITION_PAGE} and accept its rules at {RULES_PAGE}."
 _LATER = "Nothing was lost: run the command again in a few minutes."
+_NETWORK = "Check the network connection, then run the command again."
 _LONGEST_WORDS = 200
 # Errors of TLS that come before anything is sent; others may come in the middle of an answer
 _BEFORE_SENDING = ("VERIFY", "HANDSHAKE", "UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_CERT")
 # What Kaggle's words show that a refusal is about, and the remedy
-_REMEDIES = (
-    (r"phone|\bsms\b", f"Verify your phone number at {SETTINGS_PAGE}, then run it again."),
-    (r"rules", f"Sign in and accept the rules at {RULES_PAGE}, then run the command again."),
-    (r"participate", ENTER),
-    (r"closed|has ended|deadline", f"It takes no more submissions: see {COMPETITION_PAGE}"),
-)
+_REMEDIES = {
+    r"phone|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
+    r"rules": f"Sign in and accept the rules at {RULES_PAGE}, then run the command again.",
+    r"participate": ENTER,
+    r"closed|has ended|deadline": f"It takes no more submissions: see {COMPETITION_PAGE}",
+}
+_SYSTEMS = "the system's settings"
 _MALFORMED = "its address is malformed"
 # Signs, in what requests says, that a proxy cannot be used, and why
 _PROXY_FAULTS = {
@@ -46,24 +49,22 @@ _PROXY_FAULTS = {
 
 
 class Trouble(Enum):
-    """What went wrong, in words."""
+    """What went wrong, and what helps if no more is known."""
 
-    STATUS = "Kaggle refused"
-    NO_ADDRESS = "Kaggle's address was not found"
-    NO_CONNECTION = "No connection to Kaggle"
-    PROXY = "The proxy cannot be used"
-    NO_TRUST = "Kaggle's certificate could not be trusted"
-    TIMEOUT = "Kaggle did not answer in time"
-    BROKEN = "The connection to Kaggle broke off"
-    NONSENSE = "Something other than Kaggle's answer came back"
-
-
-_NETWORK = "Check the network connection, then run the command again."
-_NETWORK_REMEDIES = {
-    Trouble.NO_ADDRESS: _NETWORK,
-    Trouble.NO_CONNECTION: _NETWORK,
-    Trouble.NONSENSE: "A proxy or a sign-in page may be in between: see if kaggle.com opens.",
-}
+    STATUS = "Kaggle refused", _LATER
+    NO_ADDRESS = "Kaggle's address was not found", _NETWORK
+    NO_CONNECTION = "No connection to Kaggle", _NETWORK
+    PROXY = "The proxy cannot be used", _NETWORK
+    NO_TRUST = (
+        "Kaggle's certificate could not be trusted",
+        "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE.",
+    )
+    TIMEOUT = "Kaggle did not answer in time", _LATER
+    BROKEN = "The connection to Kaggle broke off", _LATER
+    NONSENSE = (
+        "Something other than Kaggle's answer came back",
+        "A proxy or a sign-in page may be in between: see if kaggle.com opens.",
+    )
 
 
 @dataclass(eq=False, repr=False)
@@ -91,8 +92,8 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
     @property
     def is_transient(self) -> bool:
         """Whether the same call may succeed a little later."""
-        if self.trouble is Trouble.STATUS:
-            return self.status in (408, 409, 429) or (self.status or 0) >= 500
+        if self.status is not None:
+            return self.status in (408, 409, 429) or self.status >= 500
         return self.trouble not in (Trouble.NO_TRUST, Trouble.PROXY)
 
     @property
@@ -111,28 +112,27 @@ def failure_of(error: Exception) -> CallFailure:
     """What an error of requests, or of reading an answer, says of the exchange."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return failure_of_response(error.response)
-    said, trouble, proxy = str(error), _trouble(_innermost(error)), _proxy(error)
+    said, trouble = str(error), _trouble(_innermost(error))
     if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
         return _no_trust()
-    for sign, why in _PROXY_FAULTS.items():
-        if proxy and sign in said:
-            return _proxy_failure(proxy, why)
-    if proxy and trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION):
-        return _proxy_failure(proxy, "nobody answers there")
-    return CallFailure(trouble)
+    proxy = _proxy(getattr(error, "request", None))
+    why = next((why for sign, why in _PROXY_FAULTS.items() if sign in said), None)
+    if why is None and trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION):
+        why = "nobody answers there"
+    return _proxy_failure(proxy, why) if proxy and why else CallFailure(trouble)
 
 
 def failure_of_response(response: requests.Response) -> CallFailure:
     """What an answer that is a refusal says; of a page in HTML, only the status."""
     status, location = response.status_code, response.headers.get("Location")
     if status == 407:
-        proxy = _proxy(requests.HTTPError(response=response))
-        return _proxy_failure(proxy, _PROXY_FAULTS["Tunnel connection failed: 407"])
+        names = _proxy(response.request) or _SYSTEMS
+        return _proxy_failure(names, _PROXY_FAULTS["Tunnel connection failed: 407"])
     if location and status < 400:
         return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
     try:
         content = response.json()
-    except (requests.RequestException, ValueError):
+    except (OSError, ValueError):
         content = None
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         content = content["error"]
@@ -160,7 +160,7 @@ def one_line(words: str) -> str:
 def explain(
     failure: CallFailure, doing: str, credential: Credential, shadowed: list[Credential]
 ) -> KitError:
-    """Turn a failed exchange into an error: what and where in one line, the remedy in another.
+    """The error that tells of a failed exchange.
 
     Args:
         failure: the last try.
@@ -168,28 +168,29 @@ def explain(
         credential: what it was tried with.
         shadowed: usable credentials that were not used because of that one.
     """
-    if failure.trouble is not Trouble.STATUS:
-        why = f": {failure.words}" if failure.words else ""
-        remedy = failure.remedy or _NETWORK_REMEDIES.get(failure.trouble, _LATER)
-        return NetworkError(f"{failure.trouble.value}, {doing}{why}.", remedy)
-    status, words = failure.status or 0, failure.words.lower()
-    said = f": {failure.words[:_LONGEST_WORDS]}" if failure.words else ""
+    status, words = failure.status, failure.words
+    if status is None:
+        what, remedy = failure.trouble.value
+        why = f": {words}" if words else ""
+        return NetworkError(f"{what}, {doing}{why}.", failure.remedy or remedy)
     if status == 401:
         return refused_credential(credential, shadowed)
+    said = f" ({status}): {words[:_LONGEST_WORDS]}" if words else f" ({status})"
     if status in (408, 409) or status >= 500:
-        return NetworkError(f"Kaggle's server failed {doing} ({status}){said}.", _LATER)
+        return NetworkError(f"Kaggle's server failed {doing}{said}.", _LATER)
+    remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
     if status == 429:
         seconds = failure.retry_after
         wait = "a few minutes" if seconds is None else f"{seconds:.0f} seconds"
         remedy = f"Too many requests: wait {wait}, then run it again."
-    elif "allowance" in words:
+    elif "allowance" in words.lower():
         remedy = limit_remedy()
     else:
-        remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
         if status == 404:
             remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
-        remedy = next((known for about, known in _REMEDIES if re.search(about, words)), remedy)
-    return CompetitionError(f"Kaggle refused {doing} ({status}){said}.", remedy)
+        known = (each for about, each in _REMEDIES.items() if re.search(about, words.lower()))
+        remedy = next(known, remedy)
+    return CompetitionError(f"Kaggle refused {doing}{said}.", remedy)
 
 
 def refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
@@ -197,7 +198,7 @@ def refused_credential(credential: Credential, shadowed: list[Credential]) -> Cr
     shadows = f"; it hides the {shadowed[0]}" if shadowed else ""
     what = f"Kaggle does not accept the {credential} (401): it has expired or is wrong{shadows}."
     if credential.kind == "oauth":
-        return CredentialsError(what, "Log in again with: kaggle auth login")
+        return CredentialsError(what, LOG_IN)
     remedy = f"Make a new {credential.kind} at {SETTINGS_PAGE} and put it into {credential.place}"
     if shadowed:
         verb = "remove" if credential.path else "unset"
@@ -237,36 +238,33 @@ def _trouble(cause: BaseException) -> Trouble:
     return Trouble.BROKEN if is_broken else Trouble.NONSENSE
 
 
-def _proxy(error: Exception) -> str:
-    """The variables that name the proxy of a failed exchange; empty where there is none."""
-    request = getattr(error, "request", None)
+def _proxy(request: requests.PreparedRequest | None) -> str:
+    """The variables that name the proxy of a failed request; empty where there is none."""
     is_local = os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST"
     usual = "http://localhost" if is_local else "https://api.kaggle.com"
     address = str(request.url) if request is not None else usual
     proxy = select_proxy(address, get_environ_proxies(address))
     variables = (name for name in os.environ if name.lower().endswith("_proxy"))
     names = sorted(name for name in variables if os.environ[name] == proxy)
-    return " and ".join(names) or (proxy and "the system's settings") or ""
+    return " and ".join(names) or (_SYSTEMS if proxy else "")
 
 
 def _proxy_failure(names: str, why: str) -> CallFailure:
     # Without the proxy's address, which may hold a password
-    names = names or "the system's settings"
     remedy = f"Write {names} as http://USER:PASSWORD@HOST:PORT (special characters as %XX)"
     words = f"the one that {names} names: {why}"
     return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}, or unset it.")
 
 
 def _no_trust() -> CallFailure:
-    words = ""
-    remedy = "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE."
-    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         path = os.environ.get(name)
         if path:
             is_there = os.access(path, os.R_OK)
             state = "may lack the right one" if is_there else "is not there or cannot be read"
             words, remedy = f"{name} names {path}, which {state}", f"Correct or unset {name}."
-    return CallFailure(Trouble.NO_TRUST, words=words, remedy=remedy)
+            return CallFailure(Trouble.NO_TRUST, words=words, remedy=remedy)
+    return CallFailure(Trouble.NO_TRUST)
 
 
 def _seconds(header: str) -> float | None:
@@ -274,8 +272,6 @@ def _seconds(header: str) -> float | None:
     if re.fullmatch(r"\d{1,9}(\.\d+)?", header):
         return float(header)
     try:
-        moment = parsedate_to_datetime(header)
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except ValueError:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
