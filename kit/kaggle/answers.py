@@ -35,13 +35,6 @@ class Answer(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class Login(Answer):
-    """Whose a token is, and whether Kaggle still accepts it."""
-
-    active: bool = False
-    username: Text = ""
-
-
 class Competition(Answer):
     """Whether the user has entered the competition, and when it closes."""
 
@@ -83,7 +76,6 @@ class Submission(Answer):
     time: Moment = Field(None, validation_alias="date")
     description: Text = ""
     file_name: Text = ""
-    total_bytes: int = 0
     status: Text = "PENDING"
     public_score: Text | None = None
     private_score: Text | None = None

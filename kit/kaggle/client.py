@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from kit import __version__
 from kit.errors import CompetitionError, UsageError
-from kit.kaggle.answers import Answer, Competition, File, Limits, Login, Page, Submission
+from kit.kaggle.answers import Answer, Competition, File, Limits, Page, Submission
 from kit.kaggle.credentials import Credential, choose_credential, find_credentials
 from kit.kaggle.exchange import (
     COMPETITION,
@@ -128,10 +128,11 @@ class Kaggle:
             # For keys there is no such call; any other shows whether they are accepted
             self.competition()
             return self.credential.username or ""
-        login = self._ask("asking whose credential it is", "IntrospectToken", Login)
-        if not login.active or not login.username:
+        doing = "asking whose credential it is"
+        answer = self.retry(doing, lambda: self.call_once("IntrospectToken"))
+        if not answer.get("active") or not answer.get("username"):
             raise refused_credential(self.credential, self.shadowed)
-        return login.username
+        return str(answer["username"])
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user."""
@@ -188,6 +189,25 @@ class Kaggle:
                 raise
 
         return self.retry("asking for the submission", once)
+
+    def upload(self, content: bytes, file_name: str, modified: int) -> str:
+        """Upload a file that was `modified` so many seconds after 1970; return its token.
+
+        All bytes go in one request, which is begun anew where it breaks.
+        """
+
+        def once() -> str:
+            fields = {"content_length": len(content), "last_modified_epoch_seconds": modified}
+            place = self.call_once("StartSubmissionUpload", file_name=file_name, **fields)
+            with self._failing(), self.transfer_session() as session:
+                answer = session.put(str(place["createUrl"]), content, allow_redirects=False)
+                answer.raise_for_status()
+            is_page = answer.content.lstrip()[:5].lower() in (b"<!doc", b"<html")
+            if is_page or answer.status_code not in (200, 201) or not place.get("token"):
+                raise CallFailure(Trouble.NONSENSE)
+            return str(place["token"])
+
+        return self.retry("uploading the submission's file", once)
 
     def retry(
         self, doing: str, once: Callable[[], T], futile_tries: Callable[[], int] | None = None

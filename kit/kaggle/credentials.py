@@ -110,17 +110,11 @@ def _token(
 
 
 def _legacy_key(home: Path) -> Iterator[Credential]:
-    # Where Kaggle's client keeps it; the folder is not made
-    folder = home
-    if os.environ.get("KAGGLE_CONFIG_DIR"):
-        folder = Path(os.environ["KAGGLE_CONFIG_DIR"])
-    elif sys.platform.startswith("linux") and not os.access(home, os.F_OK):
-        folder = Path(os.environ.get("XDG_CONFIG_HOME") or home.parent / ".config") / "kaggle"
-    path = folder / "kaggle.json"
+    path = _settings_folder(home) / "kaggle.json"
     kept, problem = _read_json(path)
     # `Path.is_file` raises where the folder above may not be read
-    if os.environ.get("KAGGLE_CONFIG_DIR") and os.path.isfile(folder):  # noqa: PTH113
-        path, problem = folder, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
+    if os.environ.get("KAGGLE_CONFIG_DIR") and os.path.isfile(path.parent):  # noqa: PTH113
+        path, problem = path.parent, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
     values, places = {}, []
     for name in ("username", "key"):
@@ -147,6 +141,15 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
     ):
         problem = "username or key is empty, or has spaces or the like; both must be text"
     yield Credential("key", place, file, str(username), str(key), problem)
+
+
+def _settings_folder(home: Path) -> Path:
+    """Where Kaggle's client keeps `kaggle.json`; it is not made."""
+    if os.environ.get("KAGGLE_CONFIG_DIR"):
+        return Path(os.environ["KAGGLE_CONFIG_DIR"])
+    if sys.platform.startswith("linux") and not os.access(home, os.F_OK):
+        return Path(os.environ.get("XDG_CONFIG_HOME") or home.parent / ".config") / "kaggle"
+    return home
 
 
 def _oauth_login(home: Path) -> Iterator[Credential]:

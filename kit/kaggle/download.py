@@ -17,7 +17,6 @@ from kit.data.kaggle_csv import member_blocks
 from kit.errors import DataError, UsageError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trouble, failure_of
-from kit.kaggle.upload import transfer_failure
 
 # Told the bytes that have come, and all there are; 0 where nobody knows
 Progress = Callable[[int, int], None]
@@ -156,7 +155,7 @@ class _Transfer:
                 # The address has expired, or the rest is not given: from the start, once
                 held, response = 0, self._ask(session, 0)
             if response.status_code >= 400:
-                raise transfer_failure(response)
+                raise failure_of(response)
             self._receive(response, held if response.status_code == 206 else 0)
 
     def _ask(self, session: requests.Session, held: int) -> requests.Response:

@@ -3,15 +3,14 @@
 import os
 import re
 import ssl
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from urllib.parse import urljoin
 
 import requests
 from requests.utils import get_environ_proxies, select_proxy
+from urllib3 import Retry
 from urllib3 import exceptions as urllib3
 
 from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError
@@ -108,10 +107,12 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
         return self.is_kaggles and self.status in (400, 401, 403, 404)
 
 
-def failure_of(error: Exception) -> CallFailure:
-    """What an error of requests, or of reading an answer, says of the exchange."""
+def failure_of(error: Exception | requests.Response) -> CallFailure:
+    """What an answer, or an error of requests or of reading an answer, says of the exchange."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return failure_of_response(error.response)
+        error = error.response
+    if isinstance(error, requests.Response):
+        return _failure_of_response(error)
     said, trouble = str(error), _trouble(_innermost(error))
     if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
         return _no_trust()
@@ -122,8 +123,7 @@ def failure_of(error: Exception) -> CallFailure:
     return _proxy_failure(proxy, why) if proxy and why else CallFailure(trouble)
 
 
-def failure_of_response(response: requests.Response) -> CallFailure:
-    """What an answer that is a refusal says; of a page in HTML, only the status."""
+def _failure_of_response(response: requests.Response) -> CallFailure:
     status, location = response.status_code, response.headers.get("Location")
     if status == 407:
         names = _proxy(response.request) or _SYSTEMS
@@ -142,6 +142,9 @@ def failure_of_response(response: requests.Response) -> CallFailure:
     status = code if status < 400 and isinstance(code, int) else status
     if status < 400:
         return CallFailure(Trouble.NONSENSE)
+    if status == 401 and "Authorization" not in response.request.headers:
+        # None was sent, so none can be at fault
+        status = 403
     return CallFailure(
         Trouble.STATUS,
         status,
@@ -160,13 +163,9 @@ def one_line(words: str) -> str:
 def explain(
     failure: CallFailure, doing: str, credential: Credential, shadowed: list[Credential]
 ) -> KitError:
-    """The error that tells of a failed exchange.
+    """The error that tells of a failed try of `doing` something, such as `listing the files`.
 
-    Args:
-        failure: the last try.
-        doing: what it was to do, such as `listing the competition's files`.
-        credential: what it was tried with.
-        shadowed: usable credentials that were not used because of that one.
+    It was tried with one credential, which hides the others that are usable.
     """
     status, words = failure.status, failure.words
     if status is None:
@@ -269,9 +268,7 @@ def _no_trust() -> CallFailure:
 
 def _seconds(header: str) -> float | None:
     """What `Retry-After` says, a number or a date, in seconds from now."""
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", header):
-        return float(header)
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
+        return Retry().parse_retry_after(header)
+    except urllib3.InvalidHeader:
         return None

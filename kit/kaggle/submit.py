@@ -19,7 +19,6 @@ from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
 from kit.kaggle.exchange import ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
 from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_attempts, load_receipt
-from kit.kaggle.upload import upload
 
 # How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
 # between two looks, or two questions for the score, at first and at most
@@ -159,7 +158,7 @@ class _Command:
 
     def _send(self, attempt: Attempt) -> Attempt:
         kaggle, content = self.kaggle, self.entry.content
-        token = upload(kaggle, content, attempt.file, int(self.now().timestamp()))
+        token = kaggle.upload(content, attempt.file, int(self.now().timestamp()))
         fields = {"blob_file_tokens": token, "submission_description": attempt.message}
 
         def create() -> int | None:

@@ -9,14 +9,13 @@ from file_host import ADDRESS, JSON, TOKEN, Answer, FileHost, Request, moved, pa
 
 from kit.errors import CompetitionError, KitError, NetworkError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.upload import upload
 
 CONTENT = b"ImageId,Label\n1,7\n" * 10_000
 
 
 def send(content: bytes = CONTENT, timeout: float = 10.0) -> str:
     kaggle = Kaggle(tries=3, timeout=timeout, sleep=lambda _: None)
-    return upload(kaggle, content, "mine.csv", 1_770_000_000)
+    return kaggle.upload(content, "mine.csv", 1_770_000_000)
 
 
 def resets(request: Request) -> None:
@@ -50,7 +49,7 @@ def test_all_bytes_are_sent_at_once(host: FileHost) -> None:
 
 @pytest.mark.parametrize("name", ["dígitos 手.csv", "a,b;c'd\".txt", "x" * 300])
 def test_any_name_will_do(host: FileHost, name: str) -> None:
-    assert upload(Kaggle(), b"1", name, 0) == "token-1"
+    assert Kaggle().upload(b"1", name, 0) == "token-1"
     assert host.calls[0][1]["fileName"] == name
 
 
