@@ -243,11 +243,9 @@ class Kaggle:
             self.sleep(wait)
 
     def call_once(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Make a call of the competition's service, once; return the JSON object of its answer.
+        """Make a call, such as `ListSubmissions`, once; return the JSON object of its answer.
 
-        Args:
-            name: of the call, such as `ListSubmissions`.
-            fields: of its request, as the SDK names them.
+        The fields of its request have the names that the SDK gives them.
 
         Raises:
             CallFailure: it failed.

@@ -101,8 +101,8 @@ def _tokens(home: Path) -> Iterator[Credential]:
 def _token(
     place: str, path: Path | None, text: str | None, problem: str | None
 ) -> Iterator[Credential]:
-    if text is not None and not _SENDABLE.fullmatch(text):
-        problem = problem or ("it holds characters that no token has" if text else "it is empty")
+    if text is not None and not problem and not _SENDABLE.fullmatch(text):
+        problem = "it is empty, or holds characters that no token has"
     if problem:
         yield Credential("token", place, path, problem=problem)
     elif text is not None:
@@ -116,31 +116,26 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
     if os.environ.get("KAGGLE_CONFIG_DIR") and os.path.isfile(path.parent):  # noqa: PTH113
         path, problem = path.parent, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
-    values, places = {}, []
+    pair, places, fault = {}, [], None
     for name in ("username", "key"):
         place = f"KAGGLE_{name.upper()}"
         value = os.environ.get(place)
         if not value:
             place, value = str(path), (kept or {}).get(name)
-        if value is not None:
-            values[name] = value
+        if value is None:
+            fault = f"there is no {name} to go with it"
+        else:
             places.append(place)
-    if kept is not None and not values:
+            if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
+                fault = f"its {name} is empty or has spaces; it must be text"
+        pair[name] = str(value)
+    if kept is not None and not places:
         problem = "it names no username and no key"
     if problem:
         yield Credential("key", str(path), path, problem=problem)
-    if not values:
-        return
-    place, file = " and ".join(dict.fromkeys(places)), path if str(path) in places else None
-    username, key = values.get("username"), values.get("key")
-    problem = None
-    if username is None or key is None:
-        problem = f"there is no {'username' if username is None else 'key'} to go with it"
-    elif not all(
-        isinstance(value, str) and _SENDABLE.fullmatch(value) for value in (username, key)
-    ):
-        problem = "username or key is empty, or has spaces or the like; both must be text"
-    yield Credential("key", place, file, str(username), str(key), problem)
+    if places:
+        place, file = " and ".join(dict.fromkeys(places)), path if str(path) in places else None
+        yield Credential("key", place, file, pair["username"], pair["key"], fault)
 
 
 def _settings_folder(home: Path) -> Path:

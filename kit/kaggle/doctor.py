@@ -52,14 +52,13 @@ def _credentials(found: list[Credential]) -> list[Check]:
     checks = []
     winner = next((credential for credential in found if credential.problem is None), None)
     for credential in found:
+        check = Check("credentials", None, f"{credential} is hidden by the {winner}")
         if credential.problem is not None:
             told, code = f"{credential}: {credential.problem}", 0 if winner else 4
-            checks.append(Check("credentials", False, told, MEND, code))
+            check = Check("credentials", False, told, MEND, code)
         elif credential is winner:
-            checks.append(Check("credentials", True, f"{credential} is used"))
-        else:
-            told = f"{credential} is hidden by the {winner}"
-            checks.append(Check("credentials", None, told))
+            check = Check("credentials", True, f"{credential} is used")
+        checks.append(check)
         if _is_readable_by_others(credential.path):
             told, remedy = f"others can read {credential.path}", f"chmod 600 {credential.path}"
             checks.append(Check("credentials", False, told, remedy))
@@ -74,16 +73,16 @@ def _is_readable_by_others(path: Path | None) -> bool:
 
 
 def _kaggle(found: list[Credential]) -> list[Check]:
-    names = ("account", "competition", "rules", "submissions")
+    names = ("competition", "rules", "submissions")
     if all(credential.problem is not None for credential in found):
-        return [Check(name, None, "not asked without credentials") for name in names]
-    try:
-        kaggle = Kaggle(found)
-        user = one_line(kaggle.whoami())
-    except KitError as error:
-        return [_failed("account", error), *(Check(name, None, "not asked") for name in names[1:])]
+        told = "not asked without credentials"
+        return [Check(name, None, told) for name in ("account", *names)]
+    account = _checked("account", lambda: one_line(f"Kaggle knows you as {Kaggle(found).whoami()}"))
+    if not account.ok:
+        return [account, *(Check(name, None, "not asked") for name in names)]
+    kaggle = Kaggle(found)
     return [
-        Check("account", True, f"Kaggle knows you as {user}"),
+        account,
         _checked("competition", lambda: _entered(kaggle)),
         _checked("rules", lambda: _rules(kaggle)),
         _checked("submissions", lambda: _left(kaggle)),
@@ -94,11 +93,7 @@ def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
         return Check(name, True, check())
     except KitError as error:
-        return _failed(name, error)
-
-
-def _failed(name: str, error: KitError) -> Check:
-    return Check(name, False, error.what, error.remedy, error.exit_code)
+        return Check(name, False, error.what, error.remedy, error.exit_code)
 
 
 def _entered(kaggle: Kaggle) -> str:
