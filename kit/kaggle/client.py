@@ -24,7 +24,6 @@ from kit.kaggle.exchange import (
     Trouble,
     explain,
     failure_of,
-    refused_credential,
 )
 
 T = TypeVar("T")
@@ -35,8 +34,6 @@ SomeAnswer = TypeVar("SomeAnswer", bound=Answer)
 CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0, 120.0
 # Entries of a list that are asked for in a page, and that are read at most
 PAGE, MOST_ENTRIES = 100, 10_000
-
-_ENVIRONMENTS = {"PROD": "PROD", "LOCALHOST": "LOCAL", "TEST": "TEST"}
 
 
 class _Adapter(HTTPAdapter):
@@ -101,9 +98,8 @@ class Kaggle:
             UsageError: a variable is not a number above 0, or names no environment.
         """
         found = find_credentials() if found is None else found
-        self.credential = used = choose_credential(found)
         usable = [c for c in found if c.problem is None]
-        self.shadowed = usable[1:]
+        self.credential, self.shadowed = choose_credential(found), usable[1:]
         self.sleep = sleep
         self._timeout = timeout or _setting("KIT_KAGGLE_TIMEOUT", 60.0)
         self._tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
@@ -117,10 +113,10 @@ class Kaggle:
         self._session: Any = self._client.http_client()._session  # noqa: SLF001
         self._limit(self._session)
         self._session.auth = None
-        if used.kind == "key":
-            self._session.auth = used.username, used.secret
-        elif used.kind == "token":
-            self._use_token(used.secret)
+        if self.credential.kind == "key":
+            self._session.auth = self.credential.username, self.credential.secret
+        elif self.credential.kind == "token":
+            self._use_token(self.credential.secret)
 
     def whoami(self) -> str:
         """The user's name, once Kaggle has accepted the credential."""
@@ -128,11 +124,14 @@ class Kaggle:
             # For keys there is no such call; any other shows whether they are accepted
             self.competition()
             return self.credential.username or ""
-        doing = "asking whose credential it is"
-        answer = self.retry(doing, lambda: self.call_once("IntrospectToken"))
-        if not answer.get("active") or not answer.get("username"):
-            raise refused_credential(self.credential, self.shadowed)
-        return str(answer["username"])
+
+        def once() -> str:
+            answer = self.call_once("IntrospectToken")
+            if not answer.get("active") or not answer.get("username"):
+                raise CallFailure(Trouble.STATUS, 401)
+            return str(answer["username"])
+
+        return self.retry("asking whose credential it is", once)
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user."""
@@ -345,17 +344,16 @@ class Kaggle:
 
 def _open_client() -> Any:
     """The SDK's client, its session opened, for the environment that is asked for."""
-    environment = os.environ.get("KAGGLE_API_ENVIRONMENT") or "PROD"
-    if environment not in _ENVIRONMENTS:
-        expected = f"expected one of {', '.join(_ENVIRONMENTS)}, found {environment!r}"
-        remedy = "Unset KAGGLE_API_ENVIRONMENT to talk to Kaggle itself."
-        raise UsageError(f"KAGGLE_API_ENVIRONMENT: {expected}.", remedy)
     from kagglesdk import KaggleClient
     from kagglesdk.kaggle_env import KaggleEnv
 
-    place, agent = KaggleEnv[_ENVIRONMENTS[environment]], f"digit-kit/{__version__}"
+    known = {"PROD": KaggleEnv.PROD, "LOCALHOST": KaggleEnv.LOCAL, "TEST": KaggleEnv.TEST}
+    name, agent = os.environ.get("KAGGLE_API_ENVIRONMENT") or "PROD", f"digit-kit/{__version__}"
+    if name not in known:
+        what = f"KAGGLE_API_ENVIRONMENT: expected one of {', '.join(known)}, found {name!r}."
+        raise UsageError(what, "Unset KAGGLE_API_ENVIRONMENT to talk to Kaggle itself.")
     # A token that is none keeps the SDK from looking for one itself
-    client = KaggleClient(env=place, api_token="-", user_agent=agent)  # noqa: S106
+    client = KaggleClient(env=known[name], api_token="-", user_agent=agent)  # noqa: S106
     return client.__enter__()
 
 
@@ -374,8 +372,7 @@ def _setting(variable: str, usual: float) -> float:
 def _request_type(name: str) -> Any:
     """The SDK's class for a call's request, or None where the SDK has no such call."""
     from kagglesdk.competitions.types import competition_api_service
-    from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+    from kagglesdk.security.types import oauth_service
 
-    if name == "IntrospectToken":
-        return IntrospectTokenRequest
-    return getattr(competition_api_service, f"Api{name}Request", None)
+    own = getattr(competition_api_service, f"Api{name}Request", None)
+    return own or getattr(oauth_service, f"{name}Request", None)

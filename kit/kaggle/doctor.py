@@ -1,5 +1,6 @@
 """What stands between the user and a submission, checked thing by thing, each with its remedy."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_creden
 from kit.kaggle.download import find_files
 from kit.kaggle.exchange import ENTER, limit_remedy, one_line
 
-_KERAS_SECONDS = 120
 _ASK_KERAS = """
 import keras
 devices = ", ".join(map(str, keras.distribution.list_devices()))
@@ -59,17 +59,12 @@ def _credentials(found: list[Credential]) -> list[Check]:
         elif credential is winner:
             check = Check("credentials", True, f"{credential} is used")
         checks.append(check)
-        if _is_readable_by_others(credential.path):
-            told, remedy = f"others can read {credential.path}", f"chmod 600 {credential.path}"
-            checks.append(Check("credentials", False, told, remedy))
+        path = credential.path
+        with contextlib.suppress(OSError):
+            if os.name != "nt" and path is not None and path.stat().st_mode & 0o044:
+                told = f"others can read {path}"
+                checks.append(Check("credentials", False, told, f"chmod 600 {path}"))
     return checks
-
-
-def _is_readable_by_others(path: Path | None) -> bool:
-    try:
-        return path is not None and os.name != "nt" and bool(path.stat().st_mode & 0o044)
-    except OSError:
-        return False
 
 
 def _kaggle(found: list[Credential]) -> list[Check]:
@@ -126,11 +121,9 @@ def _keras() -> Check:
     # In a process of its own: backends write to the terminal as they load, and some end it
     asked = [sys.executable, "-c", _ASK_KERAS]
     try:
-        done = subprocess.run(
-            asked, capture_output=True, text=True, timeout=_KERAS_SECONDS, check=False
-        )
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
-        done = subprocess.CompletedProcess(asked, 1, stderr=f"nothing in {_KERAS_SECONDS} seconds")
+        done = subprocess.CompletedProcess(asked, 1, stderr="nothing in 120 seconds")
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
         remedy = "Install the backend, or choose another: KERAS_BACKEND=tensorflow"

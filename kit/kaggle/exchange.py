@@ -33,7 +33,6 @@ _REMEDIES = {
     r"participate": ENTER,
     r"closed|has ended|deadline": f"It takes no more submissions: see {COMPETITION_PAGE}",
 }
-_SYSTEMS = "the system's settings"
 _MALFORMED = "its address is malformed"
 # Signs, in what requests says, that a proxy cannot be used, and why
 _PROXY_FAULTS = {
@@ -126,17 +125,16 @@ def failure_of(error: Exception | requests.Response) -> CallFailure:
 def _failure_of_response(response: requests.Response) -> CallFailure:
     status, location = response.status_code, response.headers.get("Location")
     if status == 407:
-        names = _proxy(response.request) or _SYSTEMS
-        return _proxy_failure(names, _PROXY_FAULTS["Tunnel connection failed: 407"])
+        why = _PROXY_FAULTS["Tunnel connection failed: 407"]
+        return _proxy_failure(_proxy(response.request) or "the system's settings", why)
     if location and status < 400:
         return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
     try:
         content = response.json()
     except (OSError, ValueError):
         content = None
-    if isinstance(content, dict) and isinstance(content.get("error"), dict):
-        content = content["error"]
     said = content if isinstance(content, dict) else {}
+    said = said["error"] if isinstance(said.get("error"), dict) else said
     # Kaggle may say in JSON what it did not say with its status
     code = said.get("code")
     status = code if status < 400 and isinstance(code, int) else status
@@ -173,7 +171,7 @@ def explain(
         why = f": {words}" if words else ""
         return NetworkError(f"{what}, {doing}{why}.", failure.remedy or remedy)
     if status == 401:
-        return refused_credential(credential, shadowed)
+        return _refused_credential(credential, shadowed)
     said = f" ({status}): {words[:_LONGEST_WORDS]}" if words else f" ({status})"
     if status in (408, 409) or status >= 500:
         return NetworkError(f"Kaggle's server failed {doing}{said}.", _LATER)
@@ -192,8 +190,7 @@ def explain(
     return CompetitionError(f"Kaggle refused {doing}{said}.", remedy)
 
 
-def refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
-    """The error for a credential that Kaggle does not accept, and what it hides."""
+def _refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
     shadows = f"; it hides the {shadowed[0]}" if shadowed else ""
     what = f"Kaggle does not accept the {credential} (401): it has expired or is wrong{shadows}."
     if credential.kind == "oauth":
@@ -244,8 +241,8 @@ def _proxy(request: requests.PreparedRequest | None) -> str:
     address = str(request.url) if request is not None else usual
     proxy = select_proxy(address, get_environ_proxies(address))
     variables = (name for name in os.environ if name.lower().endswith("_proxy"))
-    names = sorted(name for name in variables if os.environ[name] == proxy)
-    return " and ".join(names) or (_SYSTEMS if proxy else "")
+    names = " and ".join(sorted(name for name in variables if os.environ[name] == proxy))
+    return names or ("the system's settings" if proxy else "")
 
 
 def _proxy_failure(names: str, why: str) -> CallFailure:
