@@ -141,7 +141,7 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
     if status < 400:
         return CallFailure(Trouble.NONSENSE)
     if status == 401 and "Authorization" not in response.request.headers:
-        # None was sent, so none can be at fault
+        # No credential was sent, so none can be at fault
         status = 403
     return CallFailure(
         Trouble.STATUS,
