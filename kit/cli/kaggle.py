@@ -58,7 +58,7 @@ def download(
         with transfer_bar("Downloading") as progress:
             files = download_files(kaggle, data, progress)
     if json:
-        print_json({"fetched": fetched, "folder": data, "files": [asdict(file) for file in files]})
+        print_json({"fetched": fetched, "folder": data, "files": [file._asdict() for file in files]})
         return
     if not fetched:
         note("All there already; --force fetches them again.")

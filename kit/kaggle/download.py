@@ -1,13 +1,12 @@
 """The competition's files: fetched as one zip, unpacked and checked, whole or not at all."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
 import urllib3
@@ -31,15 +30,8 @@ _DIRECTORY = 1 << 20
 _UNPACKING = ".download-"
 
 
-@dataclass(frozen=True)
-class CompetitionFile:
-    """One file of the competition, on this machine.
-
-    Attributes:
-        path: where it is.
-        total_bytes: its size.
-        rows: its rows, without the header.
-    """
+class CompetitionFile(NamedTuple):
+    """One file of the competition on this machine: its place, size, and rows but for the header."""
 
     path: Path
     total_bytes: int
@@ -55,12 +47,13 @@ def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Competition
     """
     if not all((folder / name).is_file() for name in rows):
         return None
-    for name, expected in rows.items():
-        fault = _fault(folder / name, expected)
-        if fault is not None:
-            again = "Fetch it again with: kit download --force"
-            raise DataError(f"{folder / name}: {fault}.", again)
-    return _found(folder, rows)
+    files = [
+        CompetitionFile(folder / name, (folder / name).stat().st_size, rows[name]) for name in rows
+    ]
+    for path, _, expected in files:
+        if fault := _fault(path, expected):
+            raise DataError(f"{path}: {fault}.", "Fetch it again with: kit download --force")
+    return files
 
 
 def download(
@@ -68,14 +61,8 @@ def download(
 ) -> list[CompetitionFile]:
     """Fetch the competition's files into `folder`, in place of those that are there.
 
-    They come as one zip; what an earlier download left of it is continued. Files that have the
-    sizes that Kaggle lists, and the rows they should have, replace those in the folder together.
-
-    Args:
-        kaggle: where they come from.
-        folder: where they will be; it is made.
-        progress: told the bytes that have come, and all there are.
-        rows: the files by name, with their rows.
+    They come as one zip; what an earlier download left of it is continued. All of them must have
+    the sizes that Kaggle lists, and as many `rows` as given by name.
 
     Raises:
         CredentialsError: Kaggle does not accept the credential.
@@ -91,11 +78,10 @@ def download(
     sizes = {name: sizes[name] for name in rows}
     needed = sum(sizes.values())
     part = folder / f".{COMPETITION}.zip.part"
-    transfer = _Transfer(kaggle, part, needed + _DIRECTORY, progress)
 
     def fetch() -> list[CompetitionFile]:
         try:
-            transfer.run()
+            _transfer(kaggle, part, needed + _DIRECTORY, progress)
             return _unpack(part, folder, sizes, rows)
         except DataError:
             part.unlink(missing_ok=True)
@@ -106,12 +92,10 @@ def download(
         with FileLock(folder / ".download.lock", timeout=0):
             for left in folder.glob(f"{_UNPACKING}*/"):
                 shutil.rmtree(left, ignore_errors=True)
-            try:
+            # A part and its rest may be of two versions of the zip. Only the zip itself shows that:
+            # Kaggle's `ETag` may be missing or change. So a damaged zip is fetched anew, once
+            with contextlib.suppress(DataError):
                 return fetch()
-            except DataError:
-                if not transfer.resumed:
-                    raise
-            # The part and the rest were of two versions of the zip
             return fetch()
     except Timeout:
         what = f"{folder}: another download is under way there."
@@ -120,85 +104,70 @@ def download(
         # On a full disk, the part would be in its own way
         with contextlib.suppress(OSError):
             part.unlink()
-        raise DataError(
-            f"{folder}: the competition's files cannot be written"
-            f" ({error.strerror or type(error).__name__}).",
-            f"Free {needed // 10**6 + 1} MB or make it writable, then run kit download again.",
-        ) from error
+        reason = error.strerror or type(error).__name__
+        what = f"{folder}: the competition's files cannot be written ({reason})."
+        room = f"{needed // 10**6 + 1} MB"
+        remedy = f"Free {room} or make it writable, then run kit download again."
+        raise DataError(what, remedy) from error
 
 
-class _Transfer:
-    """Fetches the zip into a part file, and continues one that is there.
+def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None:
+    """Fetch the zip into a part file, or the rest of it, trying again while it gets further."""
+    futile_tries = furthest = 0
 
-    Nothing but the zip itself tells whether a part and its rest belong together: Kaggle's `ETag`
-    may be missing or change. So a zip that was `resumed` and is damaged is to be fetched anew.
-    """
-
-    def __init__(self, kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None:
-        self._kaggle, self._part, self._most, self._progress = kaggle, part, most, progress
-        self._futile_tries = self._furthest = 0
-        self.resumed = False
-
-    def run(self) -> None:
-        self._futile_tries = self._furthest = 0
-        doing = "downloading the competition's files"
-        self._kaggle.retry(doing, self._try, lambda: self._futile_tries)
-
-    def _try(self) -> None:
-        self._futile_tries += 1
-        held = self._part.stat().st_size if self._part.exists() else 0
-        self.resumed = held > 0
-        with self._kaggle.transfer_session() as session:
-            response = self._ask(session, held)
-            if held and response.headers.get("Content-Range") == f"bytes */{held}":
-                return
-            if _is_refused(response, held):
-                # The address has expired, or the rest is not given: from the start, once
-                held, response = 0, self._ask(session, 0)
-            if response.status_code >= 400:
-                raise transfer_failure(response)
-            self._receive(response, held if response.status_code == 206 else 0)
-
-    def _ask(self, session: requests.Session, held: int) -> requests.Response:
-        address = self._kaggle.locate("DownloadDataFiles")
-        headers = {"Accept-Encoding": "identity"}
-        if held:
-            headers["Range"] = f"bytes={held}-"
-        try:
-            return session.get(address, headers=headers, stream=True)
-        except (OSError, ValueError) as error:
-            raise failure_of(error) from None
-
-    def _receive(self, response: requests.Response, held: int) -> None:
-        is_page = "text/html" in response.headers.get("Content-Type", "")
-        if is_page or response.status_code not in (200, 206):
-            raise CallFailure(Trouble.NONSENSE)
-        self.resumed = held > 0
-        size, done = _size(response), held
-        self._furthest = max(self._furthest, held)
-        with self._part.open("ab" if held else "wb") as stream:
-            self._progress(done, size)
-            # Not iter_content, which drops what came of a block before the transfer broke
-            while block := _read(response):
-                stream.write(block)
-                done += len(block)
-                if max(done, size) > self._most:
-                    raise DataError("Kaggle's archive is larger than the files in it.", _AGAIN)
-                if done > self._furthest:
-                    # Progress resets the retry budget
-                    self._furthest, self._futile_tries = done, 0
-                self._progress(done, size)
-        if done != size if size else not zipfile.is_zipfile(self._part):
+    def once() -> None:
+        nonlocal futile_tries, furthest
+        futile_tries += 1
+        held = part.stat().st_size if part.exists() else 0
+        with kaggle.transfer_session() as session:
+            response, done = _request(kaggle, session, held)
+            size = _size(response)
+            progress(done, size)
+            with part.open("ab" if done else "wb") as stream:
+                for block in _blocks(response):
+                    stream.write(block)
+                    done += len(block)
+                    if max(done, size) > most:
+                        raise DataError("Kaggle's archive is larger than the files in it.", _AGAIN)
+                    if done > furthest:
+                        # Progress resets the retry budget
+                        furthest, futile_tries = done, 0
+                    progress(done, size)
+        if done != size if size else not zipfile.is_zipfile(part):
             raise CallFailure(Trouble.BROKEN)
 
+    kaggle.retry("downloading the competition's files", once, lambda: futile_tries)
 
-def _is_refused(response: requests.Response, held: int) -> bool:
-    """Whether another request, from the start, may succeed at once."""
+
+def _request(kaggle: Kaggle, session: requests.Session, held: int) -> tuple[requests.Response, int]:
+    """Ask for the zip without the bytes that are held: the answer, and where in the zip it begins.
+
+    Where that is refused, the zip is asked for once more, from its start and by a new address,
+    since an address expires.
+    """
+    for start in (held, 0):
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+        address = kaggle.locate("DownloadDataFiles")
+        try:
+            response = session.get(address, headers=headers, stream=True)
+        except (OSError, ValueError) as error:
+            raise failure_of(error) from None
+        if not _is_refused(response, start):
+            break
+    if response.status_code >= 400:
+        raise transfer_failure(response)
+    is_page = "text/html" in response.headers.get("Content-Type", "")
+    if is_page or response.status_code not in (200, 206):
+        raise CallFailure(Trouble.NONSENSE)
+    return response, start if response.status_code == 206 else 0
+
+
+def _is_refused(response: requests.Response, start: int) -> bool:
     status = response.status_code
     if status == 206:
-        starts = response.headers.get("Content-Range", "").startswith(f"bytes {held}-")
-        return not starts or _is_encoded(response)
-    return (400 <= status < 500 and status not in (408, 429)) or (held > 0 and status >= 500)
+        begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        return not begins or _is_encoded(response)
+    return status >= 400 and status not in (408, 429) and (start > 0 or status < 500)
 
 
 def _is_encoded(response: requests.Response) -> bool:
@@ -213,14 +182,13 @@ def _size(response: requests.Response) -> int:
     return int(total) if total.isdecimal() and not _is_encoded(response) else 0
 
 
-def _read(response: requests.Response) -> bytes:
-    """What has come of the body, as soon as anything has; nothing at its end."""
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    # Not iter_content, which drops what came of a block before the transfer broke
     try:
-        block: bytes = response.raw.read1(_BLOCK, decode_content=True)
+        while block := response.raw.read1(_BLOCK, decode_content=True):
+            yield block
     except urllib3.exceptions.HTTPError as error:
-        timed_out = isinstance(error, urllib3.exceptions.TimeoutError)
-        raise CallFailure(Trouble.TIMEOUT if timed_out else Trouble.BROKEN) from None
-    return block
+        raise failure_of(error) from None
 
 
 def _unpack(
@@ -230,53 +198,33 @@ def _unpack(
         raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
     with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=folder) as hidden:
         for name, size in sizes.items():
-            with archive.open("rb") as packed:
-                _write(Path(hidden) / name, member_blocks(packed, name, "Kaggle's archive"), size)
-            fault = _fault(Path(hidden) / name, rows[name])
-            if fault is not None:
+            path = Path(hidden) / name
+            with archive.open("rb") as packed, path.open("wb") as stream:
+                for block in member_blocks(packed, name, "Kaggle's archive"):
+                    stream.write(block)
+                    # Whatever the archive says of it
+                    if stream.tell() > size:
+                        break
+                written = stream.tell()
+            if written != size:
+                what = f"{name} in Kaggle's archive has {'more' if written > size else 'fewer'}"
+                raise DataError(f"{what} than the {size:,} bytes listed.", _AGAIN)
+            if fault := _fault(path, rows[name]):
                 raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
         for name in sizes:
             (Path(hidden) / name).replace(folder / name)
     archive.unlink()
-    return _found(folder, rows)
-
-
-def _found(folder: Path, rows: Mapping[str, int]) -> list[CompetitionFile]:
-    return [
-        CompetitionFile(folder / name, (folder / name).stat().st_size, rows[name]) for name in rows
-    ]
-
-
-def _write(path: Path, blocks: Iterable[bytes], size: int) -> None:
-    """Write a file of exactly `size` bytes, whatever the archive says of it."""
-    left = size
-    with path.open("wb") as stream:
-        for block in blocks:
-            left -= len(block)
-            if left < 0:
-                break
-            stream.write(block)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if left:
-        than = "more" if left < 0 else "fewer"
-        what = f"{path.name} in Kaggle's archive has {than} than the {size:,} bytes listed."
-        raise DataError(what, _AGAIN)
+    return [CompetitionFile(folder / name, size, rows[name]) for name, size in sizes.items()]
 
 
 def _fault(path: Path, rows: int) -> str | None:
     """Why a CSV is not whole: its rows are not as many as `rows`, or have too few columns."""
-    lines, commas, last = 0, 0, b"\n"
     with path.open("rb") as stream:
-        header = stream.readline()
-        while block := stream.read(_BLOCK):
-            lines += block.count(b"\n")
-            commas += block.count(b",")
-            last = block[-1:]
+        header, body = stream.readline(), stream.read()
     # The last line need not have an end
-    lines += last != b"\n"
+    lines = body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
     if lines != rows:
         return f"expected {rows:,} rows, found {lines:,}"
-    if commas != header.count(b",") * rows:
+    if body.count(b",") != header.count(b",") * rows:
         return "its rows have not all the columns of its header"
     return None
