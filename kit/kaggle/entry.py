@@ -16,14 +16,10 @@ FILE = "submission.csv"
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission about to be made.
+    """A submission about to be made: its file (`-` is standard input), and the run that made it.
 
-    Attributes:
-        file: the file; `-` is standard input.
-        content: its bytes, read once: they are checked, hashed and sent.
-        run: the run it comes from, or None.
-        submissions: the folder of the runs.
-        attempt: what will be remembered of it; its time is when it was checked.
+    The `content` was read once: the same bytes are checked, hashed and sent. `submissions` is the
+    folder of the runs, and `attempt` what will be remembered.
     """
 
     file: Path
@@ -83,7 +79,7 @@ def prepare_entry(
         # In front, because Kaggle may cut a description short
         mark=mark_of(sha256),
         message=f"{mark_of(sha256)} {_in_utf8(message or _default_message(found, path))}",
-        n_overlap=_overlap(found, allow_overlap),
+        n_overlap=_check_overlap(found, allow_overlap),
         allow_overlap=allow_overlap,
     )
     return Entry(path, content, found, submissions, attempt)
@@ -93,22 +89,22 @@ def _run_with(content: bytes, submissions: Path) -> Run | None:
     """The newest run whose submission has that content."""
     for run in list_runs(submissions):
         file = run.folder / FILE
-        if file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content:
+        if file.is_file() and file.read_bytes() == content:
             return run
     return None
 
 
-def _overlap(run: Run | None, allow_overlap: bool) -> int | None:
+def _check_overlap(run: Run | None, allow_overlap: bool) -> int | None:
     overlap = run.metrics.get("overlap", {}).get("test") if run else None
     if run is None or overlap is None:
         return None
-    n_overlap, n = int(overlap["n_overlap"]), int(overlap["n"])
+    n_overlap = int(overlap["n_overlap"])
     if n_overlap and not allow_overlap:
-        seen = f"{n_overlap:,} of the {n:,} images that it predicts"
+        seen = f"{n_overlap:,} of the {overlap['n']:,} images that it predicts"
+        what = f"Run {run.name} has trained on {seen}: its score would say nothing."
+        allow = "(--allow-overlap submits it all the same)"
         raise OverlapError(
-            f"Run {run.name} has trained on {seen}: its score would say nothing.",
-            "Train on Kaggle's own images with: kit train --source kaggle"
-            " (--allow-overlap submits it all the same)",
+            what, f"Train on Kaggle's own images with: kit train --source kaggle {allow}"
         )
     return n_overlap
 
@@ -116,14 +112,13 @@ def _overlap(run: Run | None, allow_overlap: bool) -> int | None:
 def _default_message(run: Run | None, file: Path) -> str:
     if run is None:
         return file.name
+    parts = [run.name, run.metrics.get("preset")]
     accuracy = run.metrics.get("validation", {}).get("accuracy")
-    commit, _, dirty = str(run.config.get("git_commit") or "").partition("-")
-    parts = [
-        run.name,
-        str(run.metrics.get("preset", "")),
-        "" if accuracy is None else f"validation {accuracy:.2%}",
-        f"commit {commit[:7]}{'-dirty' * bool(dirty)}" if commit else "",
-    ]
+    if accuracy is not None:
+        parts.append(f"validation {accuracy:.2%}")
+    commit, *dirty = str(run.config.get("git_commit") or "").split("-")
+    if commit:
+        parts.append("-".join([f"commit {commit[:7]}", *dirty]))
     return ", ".join(part for part in parts if part)
 
 
