@@ -48,8 +48,8 @@ def download(
     Files that are there and whole are not fetched again.
     """
     from kit.kaggle.client import Kaggle
+    from kit.kaggle.download import ROWS, find_files
     from kit.kaggle.download import download as download_files
-    from kit.kaggle.download import find_files
 
     files = None if force else find_files(data)
     fetched = files is None
@@ -57,12 +57,16 @@ def download(
         kaggle = Kaggle(on_retry=note_retry)
         with transfer_bar("Downloading") as progress:
             files = download_files(kaggle, data, progress)
+    told = [
+        {"path": file, "total_bytes": file.stat().st_size, "rows": ROWS[file.name]}
+        for file in files
+    ]
     if json:
-        print_json({"fetched": fetched, "folder": data, "files": [file._asdict() for file in files]})
+        print_json({"fetched": fetched, "folder": data, "files": told})
         return
     if not fetched:
         note("All there already; --force fetches them again.")
-    print_lines(f"{file.path}: {file.rows:,} rows, {file.total_bytes:,} bytes" for file in files)
+    print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
 
 
 @app.command(

@@ -1,12 +1,9 @@
 """The competition's files: fetched as one zip, unpacked and checked, whole or not at all."""
 
 import contextlib
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import requests
 import urllib3
@@ -14,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from kit.data.kaggle_csv import member_blocks
 from kit.errors import DataError, UsageError
+from kit.files import whole_file
 from kit.kaggle.client import Kaggle
 from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trouble, failure_of
 from kit.kaggle.upload import transfer_failure
@@ -27,38 +25,27 @@ _AGAIN = "Run kit download again; what is wrong at Kaggle's end shows at " + COM
 _BLOCK = 1 << 18
 # A zip is smaller than its files, but for its directory
 _DIRECTORY = 1 << 20
-_UNPACKING = ".download-"
 
 
-class CompetitionFile(NamedTuple):
-    """One file of the competition on this machine: its place, size, and rows but for the header."""
-
-    path: Path
-    total_bytes: int
-    rows: int
-
-
-def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[CompetitionFile] | None:
+def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Path] | None:
     """The competition's files if all are in `folder` and whole, None if any is not there.
 
     Raises:
         DataError: one is there, but has not the rows and columns that it should have.
         OSError: one cannot be read.
     """
-    if not all((folder / name).is_file() for name in rows):
+    files = [folder / name for name in rows]
+    if not all(file.is_file() for file in files):
         return None
-    files = [
-        CompetitionFile(folder / name, (folder / name).stat().st_size, rows[name]) for name in rows
-    ]
-    for path, _, expected in files:
-        if fault := _fault(path, expected):
-            raise DataError(f"{path}: {fault}.", "Fetch it again with: kit download --force")
+    for file in files:
+        if fault := _fault(file.read_bytes(), rows[file.name]):
+            raise DataError(f"{file}: {fault}.", "Fetch it again with: kit download --force")
     return files
 
 
 def download(
     kaggle: Kaggle, folder: Path, progress: Progress, rows: Mapping[str, int] = ROWS
-) -> list[CompetitionFile]:
+) -> list[Path]:
     """Fetch the competition's files into `folder`, in place of those that are there.
 
     They come as one zip; what an earlier download left of it is continued. All of them must have
@@ -75,23 +62,25 @@ def download(
     missing = [name for name in rows if name not in sizes]
     if missing:
         raise DataError(f"Kaggle's list of files has no {' and no '.join(missing)}.", _AGAIN)
-    sizes = {name: sizes[name] for name in rows}
-    needed = sum(sizes.values())
+    needed = sum(sizes[name] for name in rows)
     part = folder / f".{COMPETITION}.zip.part"
 
-    def fetch() -> list[CompetitionFile]:
+    def fetch() -> list[Path]:
         try:
             _transfer(kaggle, part, needed + _DIRECTORY, progress)
-            return _unpack(part, folder, sizes, rows)
+            contents = {name: _unpack(part, name, sizes[name], rows[name]) for name in rows}
         except DataError:
             part.unlink(missing_ok=True)
             raise
+        with contextlib.ExitStack() as files:
+            for name, content in contents.items():
+                files.enter_context(whole_file(folder / name)).write(content)
+        part.unlink()
+        return [folder / name for name in rows]
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock", timeout=0):
-            for left in folder.glob(f"{_UNPACKING}*/"):
-                shutil.rmtree(left, ignore_errors=True)
             # A part and its rest may be of two versions of the zip. Only the zip itself shows that:
             # Kaggle's `ETag` may be missing or change. So a damaged zip is fetched anew, once
             with contextlib.suppress(DataError):
@@ -191,40 +180,31 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
         raise failure_of(error) from None
 
 
-def _unpack(
-    archive: Path, folder: Path, sizes: Mapping[str, int], rows: Mapping[str, int]
-) -> list[CompetitionFile]:
+def _unpack(archive: Path, name: str, size: int, rows: int) -> bytearray:
     if not zipfile.is_zipfile(archive):
         raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
-    with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=folder) as hidden:
-        for name, size in sizes.items():
-            path = Path(hidden) / name
-            with archive.open("rb") as packed, path.open("wb") as stream:
-                for block in member_blocks(packed, name, "Kaggle's archive"):
-                    stream.write(block)
-                    # Whatever the archive says of it
-                    if stream.tell() > size:
-                        break
-                written = stream.tell()
-            if written != size:
-                what = f"{name} in Kaggle's archive has {'more' if written > size else 'fewer'}"
-                raise DataError(f"{what} than the {size:,} bytes listed.", _AGAIN)
-            if fault := _fault(path, rows[name]):
-                raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
-        for name in sizes:
-            (Path(hidden) / name).replace(folder / name)
-    archive.unlink()
-    return [CompetitionFile(folder / name, size, rows[name]) for name, size in sizes.items()]
+    content = bytearray()
+    with archive.open("rb") as packed:
+        for block in member_blocks(packed, name, "Kaggle's archive"):
+            content += block
+            # Whatever the archive says of it
+            if len(content) > size:
+                break
+    if len(content) != size:
+        than = f"{'more' if len(content) > size else 'fewer'} than the {size:,} bytes listed"
+        raise DataError(f"{name} in Kaggle's archive has {than}.", _AGAIN)
+    if fault := _fault(content, rows):
+        raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
+    return content
 
 
-def _fault(path: Path, rows: int) -> str | None:
+def _fault(content: bytes | bytearray, rows: int) -> str | None:
     """Why a CSV is not whole: its rows are not as many as `rows`, or have too few columns."""
-    with path.open("rb") as stream:
-        header, body = stream.readline(), stream.read()
+    header_commas = content[: content.find(b"\n") + 1].count(b",")
     # The last line need not have an end
-    lines = body.count(b"\n") + (body[-1:] not in (b"", b"\n"))
-    if lines != rows:
-        return f"expected {rows:,} rows, found {lines:,}"
-    if body.count(b",") != header.count(b",") * rows:
+    lines = content.count(b"\n") + (content[-1:] != b"\n")
+    if lines != rows + 1:
+        return f"expected {rows:,} rows, found {lines - 1:,}"
+    if content.count(b",") != header_commas * lines:
         return "its rows have not all the columns of its header"
     return None

@@ -18,8 +18,8 @@ FILE = "submission.csv"
 class Entry:
     """A submission about to be made: its file (`-` is standard input), and the run that made it.
 
-    The `content` was read once: the same bytes are checked, hashed and sent. `submissions` is the
-    folder of the runs, and `attempt` what will be remembered.
+    The `content` was read once: the same bytes are checked, hashed and sent. The `attempt` is what
+    will be remembered, in the folder of the runs, `submissions`.
     """
 
     file: Path
@@ -27,11 +27,6 @@ class Entry:
     run: Run | None
     submissions: Path
     attempt: Attempt
-
-    @property
-    def name(self) -> str:
-        """What a person calls it: the run's name, or the file."""
-        return self.run.name if self.run else str(self.file)
 
 
 def prepare_entry(
@@ -68,11 +63,10 @@ def prepare_entry(
         what = f"{path}, {faults[0]}{others}."
         raise DataError(what, f"All faults are listed by: kit check {path}")
     found = found or _run_with(content, submissions)
-    submissions = found.folder.parent if found else submissions
     sha256 = hashlib.sha256(content).hexdigest()
-    receipts = submissions / RECEIPTS
+    file_receipt = submissions / RECEIPTS / f"{sha256[:12]}.json"
     attempt = Attempt(
-        path=found.folder / RECEIPT if found else receipts / f"{sha256[:12]}.json",
+        path=found.folder / RECEIPT if found else file_receipt,
         time=datetime.now(UTC),
         file=_in_utf8(path.name) if path.suffix else FILE,
         sha256=sha256,
@@ -82,7 +76,7 @@ def prepare_entry(
         n_overlap=_check_overlap(found, allow_overlap),
         allow_overlap=allow_overlap,
     )
-    return Entry(path, content, found, submissions, attempt)
+    return Entry(path, content, found, attempt.path.parents[1], attempt)
 
 
 def _run_with(content: bytes, submissions: Path) -> Run | None:
@@ -102,10 +96,8 @@ def _check_overlap(run: Run | None, allow_overlap: bool) -> int | None:
     if n_overlap and not allow_overlap:
         seen = f"{n_overlap:,} of the {overlap['n']:,} images that it predicts"
         what = f"Run {run.name} has trained on {seen}: its score would say nothing."
-        allow = "(--allow-overlap submits it all the same)"
-        raise OverlapError(
-            what, f"Train on Kaggle's own images with: kit train --source kaggle {allow}"
-        )
+        other = "Train on Kaggle's own images with: kit train --source kaggle"
+        raise OverlapError(what, f"{other} (--allow-overlap submits it all the same)")
     return n_overlap
 
 

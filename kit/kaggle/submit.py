@@ -41,8 +41,8 @@ def submit(
     """Submit an entry, unless it has been submitted already or may have been.
 
     `confirm` is asked before anything is sent, with the submissions left, if Kaggle tells them; if
-    it says no, the result is None. `tell` is told what is looked for, and why. With `again`, content
-    that was submitted before is submitted once more. `now` tells the time in UTC.
+    it says no, the result is None. `tell` is told what is looked for, and why. With `again`, what
+    was submitted before is submitted once more. `now` tells the time in UTC.
 
     Raises:
         UsageError: it was submitted before, or another submission is being made.
@@ -52,13 +52,12 @@ def submit(
     """
     entry.submissions.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(entry.submissions / ".submit.lock").acquire(timeout=0)
+        with FileLock(entry.submissions / ".submit.lock", timeout=0):
+            return _Command(kaggle, entry, confirm, tell, again, now).run()
     except Timeout:
         what = f"{entry.submissions}: another submission is being made from there."
         remedy = "Wait until it has been sent, then run the command again."
         raise UsageError(what, remedy) from None
-    with lock:
-        return _Command(kaggle, entry, confirm, tell, again, now).run()
 
 
 def wait_for_score(
@@ -144,18 +143,17 @@ class _Command:
 
     def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
         new = self.entry.attempt
-        marked = [new.brought_up(found) for found in listed if has_mark(found, new.sha256)]
-        if not known and not marked:
+        marked = (new.brought_up(found) for found in listed if has_mark(found, new.sha256))
+        found = known[-1] if known else next(marked, None)
+        if found is None:
             return
-        found, what = (known[-1], "it") if known else (marked[0], "the same content")
-        if found.path != new.path:
-            what = f"the same content, from {found.path.parent.name},"
+        source = "" if found.path == new.path else f", from {found.path.parent.name},"
         became = {
             "COMPLETE": f"its score is {found.public_score}",
             "ERROR": f"Kaggle rejected it: {found.reason}",
         }.get(found.status, "it has not been judged yet")
-        what = f"Nothing was sent: {what} was submitted before as {found.ref}; {became}."
-        raise UsageError(what, "Submit it once more with --again.")
+        what = f"the same content{source} was submitted before as {found.ref}; {became}"
+        raise UsageError(f"Nothing was sent: {what}.", "Submit it once more with --again.")
 
     def _send(self, attempt: Attempt) -> Attempt:
         kaggle, content = self.kaggle, self.entry.content
@@ -242,16 +240,17 @@ def _is_young(attempt: Attempt, moment: datetime) -> bool:
 
 def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
     """Refuse a run that predicts another test.csv than Kaggle's, such as a rehearsal's."""
-    test = (entry.run.config.get("data") or {}).get("test") if entry.run else None
+    run = entry.run
+    test = (run.config.get("data") or {}).get("test") if run else None
     predicted = Path(test["origin"]) if test else Path()
-    if predicted.is_file():
-        size = predicted.stat().st_size
-        listed = kaggle.list_files().get(predicted.name, size)
-        if listed != size:
-            sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
-            what = f"Run {entry.name} predicts {predicted} {sizes}."
-            remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
-            raise DataError(what, remedy)
+    if run is None or not predicted.is_file():
+        return
+    size = predicted.stat().st_size
+    listed = kaggle.list_files().get(predicted.name, size)
+    if listed != size:
+        sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
+        remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
+        raise DataError(f"Run {run.name} predicts {predicted} {sizes}.", remedy)
 
 
 def _check_limits(kaggle: Kaggle) -> Limits | None:
@@ -260,10 +259,9 @@ def _check_limits(kaggle: Kaggle) -> Limits | None:
         if not competition.entered:
             raise CompetitionError("You have not entered the competition.", ENTER)
         return None
-    if not limits.left and limits.limited_by_total:
-        what = f"No submission is left: {limits.total} were made ever."
-        raise CompetitionError(what, f"No more are allowed; see {SUBMISSIONS_PAGE}")
-    if not limits.left:
-        what = f"No submission is left: {limits.today} were made today."
-        raise CompetitionError(what, limit_remedy())
-    return limits
+    if limits.left:
+        return limits
+    what, remedy = f"{limits.today} were made today", limit_remedy()
+    if limits.limited_by_total:
+        what, remedy = f"{limits.total} were made ever", f"No more are allowed: {SUBMISSIONS_PAGE}"
+    raise CompetitionError(f"No submission is left: {what}.", remedy)
