@@ -93,10 +93,8 @@ def download(
         # On a full disk, the part would be in its own way
         with contextlib.suppress(OSError):
             part.unlink()
-        reason = error.strerror or type(error).__name__
-        what = f"{folder}: the competition's files cannot be written ({reason})."
-        room = f"{needed // 10**6 + 1} MB"
-        remedy = f"Free {room} or make it writable, then run kit download again."
+        what = f"{folder}: the competition's files cannot be written ({error.strerror or error})."
+        remedy = f"Free {needed // 10**6 + 1} MB or make it writable, then run kit download again."
         raise DataError(what, remedy) from error
 
 
