@@ -12,17 +12,19 @@ from kit.cli.app import app
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, visible, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import CompetitionError, DataError, KitError, UsageError
+from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError, UsageError
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
-    from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import Entry
     from kit.kaggle.history import HistoryRow
     from kit.kaggle.receipt import Attempt
-    from kit.metrics import Accuracy, Difference
     from kit.runs import Run
 
+Files = Annotated[
+    Path, typer.Option(help="The folder of the competition's files.", file_okay=False)
+]
+KAGGLE = Path("data/kaggle")
 _CHART_WIDTH = 48
 _SIGNS = {True: "ok", False: "!!", None: "--"}
 
@@ -34,9 +36,7 @@ Examples:
   kit download --force"""
 )
 def download(
-    data: Annotated[Path, typer.Option(help="The folder for the files.", file_okay=False)] = Path(
-        "data/kaggle"
-    ),
+    data: Files = KAGGLE,
     force: Annotated[
         bool, typer.Option("--force", help="Fetch the files even if they are there.")
     ] = False,
@@ -48,8 +48,8 @@ def download(
     Files that are there and whole are not fetched again.
     """
     from kit.kaggle.client import Kaggle
+    from kit.kaggle.download import ROWS, find_files
     from kit.kaggle.download import download as download_files
-    from kit.kaggle.download import find_files
 
     files = None if force else find_files(data)
     fetched = files is None
@@ -57,12 +57,16 @@ def download(
         kaggle = Kaggle(on_retry=note_retry)
         with transfer_bar("Downloading") as progress:
             files = download_files(kaggle, data, progress)
+    told = [
+        {"path": file, "total_bytes": file.stat().st_size, "rows": ROWS[file.name]}
+        for file in files
+    ]
     if json:
-        print_json({"fetched": fetched, "folder": data, "files": [asdict(file) for file in files]})
+        print_json({"fetched": fetched, "folder": data, "files": told})
         return
     if not fetched:
         note("All there already; --force fetches them again.")
-    print_lines(f"{file.path}: {file.rows:,} rows, {file.total_bytes:,} bytes" for file in files)
+    print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
 
 
 @app.command(
@@ -78,10 +82,7 @@ def submit(
         Path | None, typer.Option(help="Submit this file instead of a run's.", dir_okay=False)
     ] = None,
     message: Annotated[
-        str | None,
-        typer.Option(
-            help="Its description. [default: the run's name, preset, validation accuracy, commit]"
-        ),
+        str | None, typer.Option(help="Its description. [default: the run's name and figures]")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send it.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the score.")] = False,
@@ -89,8 +90,7 @@ def submit(
         float, typer.Option(min=0, help="Wait at most this many seconds for the score.")
     ] = 600,
     allow_overlap: Annotated[
-        bool,
-        typer.Option("--allow-overlap", help="Submit a run that has trained on these images."),
+        bool, typer.Option("--allow-overlap", help="Submit a run that trained on these images.")
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Submit content that was submitted before.")
@@ -109,44 +109,44 @@ def submit(
 
     entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
     from kit.kaggle.client import Kaggle
+    from kit.kaggle.exchange import SUBMISSIONS_PAGE
     from kit.kaggle.submit import submit as submit_entry
+    from kit.kaggle.submit import wait_for_score
 
     kaggle = Kaggle(on_retry=note_retry)
-    seen: list[Limits | None] = []
+    left: int | None = None
 
     def confirm(limits: "Limits | None") -> bool:
-        seen.append(limits)
-        note(f"{entry.name}: {entry.attempt.message}")
-        note(f"Submissions left today: {limits.left if limits else 'Kaggle does not say'}")
+        nonlocal left
+        left = limits.left if limits else None
+        note(f"{entry.run.name if entry.run else entry.file}: {entry.attempt.message}")
+        note(f"Submissions left today: {'Kaggle does not say' if left is None else left}")
         return not dry_run and (yes or _agreed())
 
     attempt = submit_entry(kaggle, entry, confirm, note, again=again)
     if attempt is None:
         if json:
-            facts = {"sent": False, "file": entry.file, "message": entry.attempt.message}
-            left = seen[0].left if seen[0] else None
-            print_json({**facts, "left": left, "sha256": entry.attempt.sha256})
+            facts = entry.attempt.model_dump(include={"file", "message", "sha256"})
+            print_json({"sent": False, **facts, "left": left})
         else:
             print_lines(["Nothing was sent."])
         return
     same_command = _same_command(entry, submissions)
     if not no_wait and not dry_run and not attempt.is_judged:
         try:
-            attempt = _wait(kaggle, attempt, timeout, same_command)
+            with judging_clock(attempt.ref):
+                attempt = wait_for_score(kaggle, attempt, timeout)
         except (KitError, KeyboardInterrupt):
+            note(f"Submission {attempt.ref} is at Kaggle. Go on waiting with: {same_command}")
             # A program, too, is to know what was sent
             if json:
                 _print_receipt(entry, attempt, same_command, json=True)
             raise
     _print_receipt(entry, attempt, same_command, json=json)
     if attempt.status == "ERROR":
-        from kit.kaggle.exchange import SUBMISSIONS_PAGE
-
         reason = (attempt.reason or "it gives no reason").rstrip(".")
-        raise CompetitionError(
-            f"Kaggle rejected submission {attempt.ref}: {reason}.",
-            f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}",
-        )
+        remedy = f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}"
+        raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
 
 
 def _agreed() -> bool:
@@ -158,40 +158,23 @@ def _agreed() -> bool:
         raise typer.Exit(130) from None
 
 
-def _wait(kaggle: "Kaggle", attempt: "Attempt", timeout: float, same_command: str) -> "Attempt":
-    from kit.kaggle.submit import wait_for_score
-
-    try:
-        with judging_clock(attempt.ref):
-            return wait_for_score(kaggle, attempt, timeout)
-    except KeyboardInterrupt:
-        note(f"Submission {attempt.ref} is at Kaggle. Go on waiting with: {same_command}")
-        raise
-
-
 def _same_command(entry: "Entry", submissions: Path) -> str:
     """The command that goes on waiting for a submission."""
     where = [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]
     what = ["--file", str(entry.file), *["--yes"] * (str(entry.file) == "-"), *where]
     if entry.run is not None:
         what = [entry.run.name if entry.submissions == SUBMISSIONS else str(entry.run.folder)]
-    return shlex.join(
-        ["kit", "submit", *what, *["--allow-overlap"] * bool(entry.attempt.n_overlap)]
-    )
+    allowed = ["--allow-overlap"] * bool(entry.attempt.n_overlap)
+    return shlex.join(["kit", "submit", *what, *allowed])
 
 
 def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, json: bool) -> None:
     comparison = _compare(entry, attempt)
     if json:
-        facts: dict[str, Any] = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
-        foretold: dict[str, Any] | None = None
-        if comparison is not None:
-            validation, score, difference = comparison
-            foretold = {"validation": asdict(validation), "score": asdict(score)}
-            foretold |= {"difference": asdict(difference), "significant": difference.significant}
         run = entry.run.name if entry.run else None
+        facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
         head = {"sent": True, "run": run, "receipt": attempt.path}
-        print_json({**head, **facts, "foretold": foretold})
+        print_json({**head, **facts, "comparison": comparison})
         return
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
@@ -199,12 +182,10 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, jso
     if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:
-        validation, _, difference = comparison
-        lines.append(f"Validation {with_interval(**asdict(validation))}")
-        significant = "significant" if difference.significant else "not significant"
-        lines.append(
-            f"The score differs by {difference.difference:+.2%}; the difference is {significant}."
-        )
+        lines.append(f"Validation {with_interval(**comparison['validation'])}")
+        difference = comparison["difference"]["difference"]
+        significant = "significant" if comparison["significant"] else "not significant"
+        lines.append(f"The score differs by {difference:+.2%}; the difference is {significant}.")
     if attempt.n_overlap:
         lines.append(f"It has trained on {attempt.n_overlap:,} of these images: the score is void.")
     print_lines(visible(line) for line in lines)
@@ -219,19 +200,22 @@ def _share(attempt: "Attempt") -> float | None:
     return score if 0 <= score <= 1 else None
 
 
-def _compare(entry: "Entry", attempt: "Attempt") -> "tuple[Accuracy, Accuracy, Difference] | None":
+def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
     """The accuracy in validation, the score as an accuracy, and how they differ, if both are."""
     from kit.metrics import Accuracy, accuracy_difference
 
-    validation = (entry.run.metrics.get("validation") if entry.run else None) or {}
-    score = _share(attempt)
-    if score is None or not validation.get("n"):
+    figures, share = _accuracy(entry.run, "validation"), _share(attempt)
+    if figures is None or share is None:
         return None
     rows = entry.content.count(b"\n") - 1
-    right = round(validation["accuracy"] * validation["n"])
-    expected = Accuracy.from_counts(right, validation["n"])
-    scored = Accuracy.from_counts(round(score * rows), rows)
-    return expected, scored, accuracy_difference(scored, expected)
+    score = Accuracy.from_counts(round(share * rows), rows)
+    difference = accuracy_difference(score, Accuracy(**figures))
+    return {
+        "validation": figures,
+        "score": asdict(score),
+        "difference": asdict(difference),
+        "significant": difference.significant,
+    }
 
 
 @app.command(
@@ -255,31 +239,27 @@ def history(
     from kit.kaggle.history import read_history
 
     failure: KitError | None = None
-    rows: list[HistoryRow] = []
+    rows: list[HistoryRow] | None = None
     if not offline:
         from kit.kaggle.client import Kaggle
 
         try:
             rows = read_history(submissions, Kaggle(on_retry=note_retry))
-        except DataError:
-            raise
-        except KitError as error:
-            # what is wrong with the runs themselves comes up again without Kaggle
+        except (CompetitionError, CredentialsError, NetworkError, UsageError) as error:
             failure = error
             note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
-    if offline or failure is not None:
+    if rows is None:
         rows = read_history(submissions, None)
     if json:
-        asked = not offline and failure is None
-        shown = [_facts(row) for row in rows]
-        print_json({"online": asked, "failure": failure and failure.what, "history": shown})
+        told = {"online": not offline and failure is None, "failure": failure and failure.what}
+        print_json({**told, "history": [_facts(row) for row in rows]})
         return
     if not rows:
         print_lines([f"No runs in {submissions}, and no submissions. Make one with: kit train"])
         return
     print_table(
         "Runs and submissions, newest first (UTC)",
-        ["run", "time", "source", "preset", "validation", "keras_test", "score", "ref", "status"],
+        ["run", "time", "source", "preset", "validation", "Keras test", "score", "ref", "status"],
         [_cells(row) for row in rows],
     )
     _print_chart(rows)
@@ -315,19 +295,18 @@ def _cells(row: "HistoryRow") -> list[str]:
     facts = _facts(row)
     is_own = row.attempt is not None and row.attempt.path.name
     other = f"file: {facts['file']}" if is_own else f"elsewhere: {facts['description']}"
-    return [
+    accuracies = (facts["validation"], facts["keras_test"])
+    cells = [
         facts["run"] or other,
         f"{row.time:%Y-%m-%d %H:%M}",
-        facts["source"] or "–",
-        facts["preset"] or "–",
-        *(
-            f"{facts[kind]['accuracy']:.2%}" if facts[kind] else "–"
-            for kind in ("validation", "keras_test")
-        ),
-        facts["public_score"] or "–",
-        "–" if facts["ref"] is None else str(facts["ref"]),
-        {"SENDING": "not known to have arrived"}.get(facts["status"], facts["status"] or "–"),
+        facts["source"],
+        facts["preset"],
+        *(figures and f"{figures['accuracy']:.2%}" for figures in accuracies),
+        facts["public_score"],
+        facts["ref"],
+        "not known to have arrived" if facts["status"] == "SENDING" else facts["status"],
     ]
+    return [str(cell or "–") for cell in cells]
 
 
 def _print_chart(rows: "list[HistoryRow]") -> None:
@@ -340,20 +319,18 @@ def _print_chart(rows: "list[HistoryRow]") -> None:
     ]
     if not drawn or not sys.stdout.isatty():
         return
-    low = min(min(interval[0], score) for _, _, interval, score in drawn)
-    high = max(max(interval[1], score) for _, _, interval, score in drawn)
+    shown = [x for _, _, interval, score in drawn for x in (*interval, score)]
+    low, high = min(shown), max(shown)
     scale = (_CHART_WIDTH - 1) / max(high - low, 1e-9)
     wide = max(len(name) for name, *_ in drawn)
-    note_line = "v validation with its 95% interval, s public score, * both"
-    print_lines([f"{'':{wide}}  {low:<{_CHART_WIDTH // 2}.2%}{high:>{_CHART_WIDTH // 2}.2%}"])
     for name, accuracy, interval, score in drawn:
         line = [" "] * _CHART_WIDTH
         first, last, v, s = (round((x - low) * scale) for x in (*interval, accuracy, score))
         line[first : last + 1] = "─" * (last + 1 - first)
-        line[v] = "v"
-        line[s] = "*" if s == v else "s"
+        line[v], line[s] = "v", "*" if s == v else "s"
         print_lines([f"{name:{wide}}  {''.join(line)}"])
-    print_lines([f"{'':{wide}}  {note_line}"])
+    legend = "v validation with its 95% interval, s public score, * both"
+    print_lines([f"From {low:.2%} to {high:.2%}: {legend}"])
 
 
 @app.command(
@@ -363,10 +340,7 @@ Examples:
   kit doctor --json"""
 )
 def doctor(
-    data: Annotated[
-        Path,
-        typer.Option(help="The folder of the competition's files.", file_okay=False),
-    ] = Path("data/kaggle"),
+    data: Files = KAGGLE,
     json: Json = False,
 ) -> None:
     """Look for whatever would stop a submission.

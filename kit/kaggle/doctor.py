@@ -11,7 +11,7 @@ from pathlib import Path
 from kit.errors import CompetitionError, DataError, KitError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
-from kit.kaggle.download import find_files
+from kit.kaggle.download import ROWS, find_files
 from kit.kaggle.exchange import ENTER, limit_remedy, one_line
 
 _ASK_KERAS = """
@@ -139,4 +139,4 @@ def _data(folder: Path) -> str:
         raise DataError(what, "See that the folder can be read") from None
     if files is None:
         raise DataError(f"not all in {folder}", "Fetch them with: kit download")
-    return f"{folder}: " + ", ".join(f"{file.path.name} {file.rows:,} rows" for file in files)
+    return f"{folder}: " + ", ".join(f"{file.name} {ROWS[file.name]:,} rows" for file in files)

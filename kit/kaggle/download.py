@@ -1,12 +1,8 @@
 """The competition's files: fetched as one zip, unpacked and checked, whole or not at all."""
 
 import contextlib
-import os
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import requests
@@ -15,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from kit.data.kaggle_csv import member_blocks
 from kit.errors import DataError, UsageError
+from kit.files import whole_file
 from kit.kaggle.client import Kaggle
 from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trouble, failure_of
 
@@ -27,54 +24,31 @@ _AGAIN = "Run kit download again; what is wrong at Kaggle's end shows at " + COM
 _BLOCK = 1 << 18
 # A zip is smaller than its files, but for its directory
 _DIRECTORY = 1 << 20
-_UNPACKING = ".download-"
 
 
-@dataclass(frozen=True)
-class CompetitionFile:
-    """One file of the competition, on this machine.
-
-    Attributes:
-        path: where it is.
-        total_bytes: its size.
-        rows: its rows, without the header.
-    """
-
-    path: Path
-    total_bytes: int
-    rows: int
-
-
-def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[CompetitionFile] | None:
+def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Path] | None:
     """The competition's files if all are in `folder` and whole, None if any is not there.
 
     Raises:
         DataError: one is there, but has not the rows and columns that it should have.
         OSError: one cannot be read.
     """
-    if not all((folder / name).is_file() for name in rows):
+    files = [folder / name for name in rows]
+    if not all(file.is_file() for file in files):
         return None
-    for name, expected in rows.items():
-        fault = _fault(folder / name, expected)
-        if fault is not None:
-            again = "Fetch it again with: kit download --force"
-            raise DataError(f"{folder / name}: {fault}.", again)
-    return _found(folder, rows)
+    for file in files:
+        if fault := _fault(file.read_bytes(), rows[file.name]):
+            raise DataError(f"{file}: {fault}.", "Fetch it again with: kit download --force")
+    return files
 
 
 def download(
     kaggle: Kaggle, folder: Path, progress: Progress, rows: Mapping[str, int] = ROWS
-) -> list[CompetitionFile]:
+) -> list[Path]:
     """Fetch the competition's files into `folder`, in place of those that are there.
 
-    They come as one zip; what an earlier download left of it is continued. Files that have the
-    sizes that Kaggle lists, and the rows they should have, replace those in the folder together.
-
-    Args:
-        kaggle: where they come from.
-        folder: where they will be; it is made.
-        progress: told the bytes that have come, and all there are.
-        rows: the files by name, with their rows.
+    They come as one zip; what an earlier download left of it is continued. All of them must have
+    the sizes that Kaggle lists, and as many `rows` as given by name.
 
     Raises:
         CredentialsError: Kaggle does not accept the credential.
@@ -87,30 +61,29 @@ def download(
     missing = [name for name in rows if name not in sizes]
     if missing:
         raise DataError(f"Kaggle's list of files has no {' and no '.join(missing)}.", _AGAIN)
-    sizes = {name: sizes[name] for name in rows}
-    needed = sum(sizes.values())
+    needed = sum(sizes[name] for name in rows)
     part = folder / f".{COMPETITION}.zip.part"
-    transfer = _Transfer(kaggle, part, needed + _DIRECTORY, progress)
 
-    def fetch() -> list[CompetitionFile]:
+    def fetch() -> list[Path]:
         try:
-            transfer.run()
-            return _unpack(part, folder, sizes, rows)
+            _transfer(kaggle, part, needed + _DIRECTORY, progress)
+            contents = {name: _unpack(part, name, sizes[name], rows[name]) for name in rows}
         except DataError:
             part.unlink(missing_ok=True)
             raise
+        with contextlib.ExitStack() as files:
+            for name, content in contents.items():
+                files.enter_context(whole_file(folder / name)).write(content)
+        part.unlink()
+        return [folder / name for name in rows]
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock", timeout=0):
-            for left in folder.glob(f"{_UNPACKING}*/"):
-                shutil.rmtree(left, ignore_errors=True)
-            try:
+            # A part and its rest may be of two versions of the zip. Only the zip itself shows that:
+            # Kaggle's `ETag` may be missing or change. So a damaged zip is fetched anew, once
+            with contextlib.suppress(DataError):
                 return fetch()
-            except DataError:
-                if not transfer.resumed:
-                    raise
-            # The part and the rest were of two versions of the zip
             return fetch()
     except Timeout:
         what = f"{folder}: another download is under way there."
@@ -119,85 +92,68 @@ def download(
         # On a full disk, the part would be in its own way
         with contextlib.suppress(OSError):
             part.unlink()
-        raise DataError(
-            f"{folder}: the competition's files cannot be written"
-            f" ({error.strerror or type(error).__name__}).",
-            f"Free {needed // 10**6 + 1} MB or make it writable, then run kit download again.",
-        ) from error
+        what = f"{folder}: the competition's files cannot be written ({error.strerror or error})."
+        remedy = f"Free {needed // 10**6 + 1} MB or make it writable, then run kit download again."
+        raise DataError(what, remedy) from error
 
 
-class _Transfer:
-    """Fetches the zip into a part file, and continues one that is there.
+def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None:
+    """Fetch the zip into a part file, or the rest of it, trying again while it gets further."""
+    futile_tries = furthest = 0
 
-    Nothing but the zip itself tells whether a part and its rest belong together: Kaggle's `ETag`
-    may be missing or change. So a zip that was `resumed` and is damaged is to be fetched anew.
-    """
-
-    def __init__(self, kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None:
-        self._kaggle, self._part, self._most, self._progress = kaggle, part, most, progress
-        self._futile_tries = self._furthest = 0
-        self.resumed = False
-
-    def run(self) -> None:
-        self._futile_tries = self._furthest = 0
-        doing = "downloading the competition's files"
-        self._kaggle.retry(doing, self._try, lambda: self._futile_tries)
-
-    def _try(self) -> None:
-        self._futile_tries += 1
-        held = self._part.stat().st_size if self._part.exists() else 0
-        self.resumed = held > 0
-        with self._kaggle.transfer_session() as session:
-            response = self._ask(session, held)
-            if held and response.headers.get("Content-Range") == f"bytes */{held}":
-                return
-            if _is_refused(response, held):
-                # The address has expired, or the rest is not given: from the start, once
-                held, response = 0, self._ask(session, 0)
-            if response.status_code >= 400:
-                raise failure_of(response)
-            self._receive(response, held if response.status_code == 206 else 0)
-
-    def _ask(self, session: requests.Session, held: int) -> requests.Response:
-        address = self._kaggle.locate("DownloadDataFiles")
-        headers = {"Accept-Encoding": "identity"}
-        if held:
-            headers["Range"] = f"bytes={held}-"
-        try:
-            return session.get(address, headers=headers, stream=True)
-        except (OSError, ValueError) as error:
-            raise failure_of(error) from None
-
-    def _receive(self, response: requests.Response, held: int) -> None:
-        is_page = "text/html" in response.headers.get("Content-Type", "")
-        if is_page or response.status_code not in (200, 206):
-            raise CallFailure(Trouble.NONSENSE)
-        self.resumed = held > 0
-        size, done = _size(response), held
-        self._furthest = max(self._furthest, held)
-        with self._part.open("ab" if held else "wb") as stream:
-            self._progress(done, size)
-            # Not iter_content, which drops what came of a block before the transfer broke
-            while block := _read(response):
-                stream.write(block)
-                done += len(block)
-                if max(done, size) > self._most:
-                    raise DataError("Kaggle's archive is larger than the files in it.", _AGAIN)
-                if done > self._furthest:
-                    # Progress resets the retry budget
-                    self._furthest, self._futile_tries = done, 0
-                self._progress(done, size)
-        if done != size if size else not zipfile.is_zipfile(self._part):
+    def once() -> None:
+        nonlocal futile_tries, furthest
+        futile_tries += 1
+        held = part.stat().st_size if part.exists() else 0
+        with kaggle.transfer_session() as session:
+            response, done = _request(kaggle, session, held)
+            size = _size(response)
+            progress(done, size)
+            with part.open("ab" if done else "wb") as stream:
+                for block in _blocks(response):
+                    stream.write(block)
+                    done += len(block)
+                    if max(done, size) > most:
+                        raise DataError("Kaggle's archive is larger than the files in it.", _AGAIN)
+                    if done > furthest:
+                        # Progress resets the retry budget
+                        furthest, futile_tries = done, 0
+                    progress(done, size)
+        if done != size if size else not zipfile.is_zipfile(part):
             raise CallFailure(Trouble.BROKEN)
 
+    kaggle.retry("downloading the competition's files", once, lambda: futile_tries)
 
-def _is_refused(response: requests.Response, held: int) -> bool:
-    """Whether another request, from the start, may succeed at once."""
+
+def _request(kaggle: Kaggle, session: requests.Session, held: int) -> tuple[requests.Response, int]:
+    """Ask for the zip without the bytes that are held: the answer, and where in the zip it begins.
+
+    Where that is refused, the zip is asked for once more, from its start and by a new address,
+    since an address expires.
+    """
+    for start in (held, 0):
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
+        address = kaggle.locate("DownloadDataFiles")
+        try:
+            response = session.get(address, headers=headers, stream=True)
+        except (OSError, ValueError) as error:
+            raise failure_of(error) from None
+        if not _is_refused(response, start):
+            break
+    if response.status_code >= 400:
+        raise failure_of(response)
+    is_page = "text/html" in response.headers.get("Content-Type", "")
+    if is_page or response.status_code not in (200, 206):
+        raise CallFailure(Trouble.NONSENSE)
+    return response, start if response.status_code == 206 else 0
+
+
+def _is_refused(response: requests.Response, start: int) -> bool:
     status = response.status_code
     if status == 206:
-        starts = response.headers.get("Content-Range", "").startswith(f"bytes {held}-")
-        return not starts or _is_encoded(response)
-    return (400 <= status < 500 and status not in (408, 429)) or (held > 0 and status >= 500)
+        begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        return not begins or _is_encoded(response)
+    return status >= 400 and status not in (408, 429) and (start > 0 or status < 500)
 
 
 def _is_encoded(response: requests.Response) -> bool:
@@ -212,70 +168,40 @@ def _size(response: requests.Response) -> int:
     return int(total) if total.isdecimal() and not _is_encoded(response) else 0
 
 
-def _read(response: requests.Response) -> bytes:
-    """What has come of the body, as soon as anything has; nothing at its end."""
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    # Not iter_content, which drops what came of a block before the transfer broke
     try:
-        block: bytes = response.raw.read1(_BLOCK, decode_content=True)
+        while block := response.raw.read1(_BLOCK, decode_content=True):
+            yield block
     except urllib3.exceptions.HTTPError as error:
-        timed_out = isinstance(error, urllib3.exceptions.TimeoutError)
-        raise CallFailure(Trouble.TIMEOUT if timed_out else Trouble.BROKEN) from None
-    return block
+        raise failure_of(error) from None
 
 
-def _unpack(
-    archive: Path, folder: Path, sizes: Mapping[str, int], rows: Mapping[str, int]
-) -> list[CompetitionFile]:
+def _unpack(archive: Path, name: str, size: int, rows: int) -> bytearray:
     if not zipfile.is_zipfile(archive):
         raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
-    with tempfile.TemporaryDirectory(prefix=_UNPACKING, dir=folder) as hidden:
-        for name, size in sizes.items():
-            with archive.open("rb") as packed:
-                _write(Path(hidden) / name, member_blocks(packed, name, "Kaggle's archive"), size)
-            fault = _fault(Path(hidden) / name, rows[name])
-            if fault is not None:
-                raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
-        for name in sizes:
-            (Path(hidden) / name).replace(folder / name)
-    archive.unlink()
-    return _found(folder, rows)
-
-
-def _found(folder: Path, rows: Mapping[str, int]) -> list[CompetitionFile]:
-    return [
-        CompetitionFile(folder / name, (folder / name).stat().st_size, rows[name]) for name in rows
-    ]
-
-
-def _write(path: Path, blocks: Iterable[bytes], size: int) -> None:
-    """Write a file of exactly `size` bytes, whatever the archive says of it."""
-    left = size
-    with path.open("wb") as stream:
-        for block in blocks:
-            left -= len(block)
-            if left < 0:
+    content = bytearray()
+    with archive.open("rb") as packed:
+        for block in member_blocks(packed, name, "Kaggle's archive"):
+            content += block
+            # Whatever the archive says of it
+            if len(content) > size:
                 break
-            stream.write(block)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if left:
-        than = "more" if left < 0 else "fewer"
-        what = f"{path.name} in Kaggle's archive has {than} than the {size:,} bytes listed."
-        raise DataError(what, _AGAIN)
+    if len(content) != size:
+        than = f"{'more' if len(content) > size else 'fewer'} than the {size:,} bytes listed"
+        raise DataError(f"{name} in Kaggle's archive has {than}.", _AGAIN)
+    if fault := _fault(content, rows):
+        raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
+    return content
 
 
-def _fault(path: Path, rows: int) -> str | None:
+def _fault(content: bytes | bytearray, rows: int) -> str | None:
     """Why a CSV is not whole: its rows are not as many as `rows`, or have too few columns."""
-    lines, commas, last = 0, 0, b"\n"
-    with path.open("rb") as stream:
-        header = stream.readline()
-        while block := stream.read(_BLOCK):
-            lines += block.count(b"\n")
-            commas += block.count(b",")
-            last = block[-1:]
+    header_commas = content[: content.find(b"\n") + 1].count(b",")
     # The last line need not have an end
-    lines += last != b"\n"
-    if lines != rows:
-        return f"expected {rows:,} rows, found {lines:,}"
-    if commas != header.count(b",") * rows:
+    lines = content.count(b"\n") + (content[-1:] != b"\n")
+    if lines != rows + 1:
+        return f"expected {rows:,} rows, found {lines - 1:,}"
+    if content.count(b",") != header_commas * lines:
         return "its rows have not all the columns of its header"
     return None

@@ -16,14 +16,10 @@ FILE = "submission.csv"
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission about to be made.
+    """A submission about to be made: its file (`-` is standard input), and the run that made it.
 
-    Attributes:
-        file: the file; `-` is standard input.
-        content: its bytes, read once: they are checked, hashed and sent.
-        run: the run it comes from, or None.
-        submissions: the folder of the runs.
-        attempt: what will be remembered of it; its time is when it was checked.
+    The `content` was read once: the same bytes are checked, hashed and sent. The `attempt` is what
+    will be remembered, in the folder of the runs, `submissions`.
     """
 
     file: Path
@@ -31,11 +27,6 @@ class Entry:
     run: Run | None
     submissions: Path
     attempt: Attempt
-
-    @property
-    def name(self) -> str:
-        """What a person calls it: the run's name, or the file."""
-        return self.run.name if self.run else str(self.file)
 
 
 def prepare_entry(
@@ -72,58 +63,54 @@ def prepare_entry(
         what = f"{path}, {faults[0]}{others}."
         raise DataError(what, f"All faults are listed by: kit check {path}")
     found = found or _run_with(content, submissions)
-    submissions = found.folder.parent if found else submissions
     sha256 = hashlib.sha256(content).hexdigest()
-    receipts = submissions / RECEIPTS
+    file_receipt = submissions / RECEIPTS / f"{sha256[:12]}.json"
     attempt = Attempt(
-        path=found.folder / RECEIPT if found else receipts / f"{sha256[:12]}.json",
+        path=found.folder / RECEIPT if found else file_receipt,
         time=datetime.now(UTC),
         file=_in_utf8(path.name) if path.suffix else FILE,
         sha256=sha256,
         # In front, because Kaggle may cut a description short
         mark=mark_of(sha256),
         message=f"{mark_of(sha256)} {_in_utf8(message or _default_message(found, path))}",
-        n_overlap=_overlap(found, allow_overlap),
+        n_overlap=_check_overlap(found, allow_overlap),
         allow_overlap=allow_overlap,
     )
-    return Entry(path, content, found, submissions, attempt)
+    return Entry(path, content, found, attempt.path.parents[1], attempt)
 
 
 def _run_with(content: bytes, submissions: Path) -> Run | None:
     """The newest run whose submission has that content."""
     for run in list_runs(submissions):
         file = run.folder / FILE
-        if file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content:
+        if file.is_file() and file.read_bytes() == content:
             return run
     return None
 
 
-def _overlap(run: Run | None, allow_overlap: bool) -> int | None:
+def _check_overlap(run: Run | None, allow_overlap: bool) -> int | None:
     overlap = run.metrics.get("overlap", {}).get("test") if run else None
     if run is None or overlap is None:
         return None
-    n_overlap, n = int(overlap["n_overlap"]), int(overlap["n"])
+    n_overlap = int(overlap["n_overlap"])
     if n_overlap and not allow_overlap:
-        seen = f"{n_overlap:,} of the {n:,} images that it predicts"
-        raise OverlapError(
-            f"Run {run.name} has trained on {seen}: its score would say nothing.",
-            "Train on Kaggle's own images with: kit train --source kaggle"
-            " (--allow-overlap submits it all the same)",
-        )
+        seen = f"{n_overlap:,} of the {overlap['n']:,} images that it predicts"
+        what = f"Run {run.name} has trained on {seen}: its score would say nothing."
+        other = "Train on Kaggle's own images with: kit train --source kaggle"
+        raise OverlapError(what, f"{other} (--allow-overlap submits it all the same)")
     return n_overlap
 
 
 def _default_message(run: Run | None, file: Path) -> str:
     if run is None:
         return file.name
+    parts = [run.name, run.metrics.get("preset")]
     accuracy = run.metrics.get("validation", {}).get("accuracy")
-    commit, _, dirty = str(run.config.get("git_commit") or "").partition("-")
-    parts = [
-        run.name,
-        str(run.metrics.get("preset", "")),
-        "" if accuracy is None else f"validation {accuracy:.2%}",
-        f"commit {commit[:7]}{'-dirty' * bool(dirty)}" if commit else "",
-    ]
+    if accuracy is not None:
+        parts.append(f"validation {accuracy:.2%}")
+    commit, *dirty = str(run.config.get("git_commit") or "").split("-")
+    if commit:
+        parts.append("-".join([f"commit {commit[:7]}", *dirty]))
     return ", ".join(part for part in parts if part)
 
 

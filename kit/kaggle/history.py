@@ -8,17 +8,14 @@ from kit.kaggle.receipt import RECEIPT, Attempt, keep, list_attempts
 from kit.runs import Run, list_runs
 
 if TYPE_CHECKING:
-    from kit.kaggle.answers import Submission
     from kit.kaggle.client import Kaggle
 
 
 class HistoryRow(NamedTuple):
-    """A run, one of its submissions, or a submission of a file.
+    """A run, one of its submissions, or a submission of a file or from elsewhere.
 
-    Attributes:
-        time: of the submission, else of the run; UTC.
-        run: the run, or None where none is known.
-        attempt: the submission, or None; it has no receipt if it was made from elsewhere.
+    The time is that of the submission, else of the run, in UTC. Submissions that were made from
+    elsewhere have no receipt.
     """
 
     time: datetime
@@ -39,26 +36,21 @@ def read_history(submissions: Path, kaggle: "Kaggle | None") -> list[HistoryRow]
     listed = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
     runs = {run.folder / RECEIPT: run for run in list_runs(submissions)}
     attempts = list_attempts(submissions)
-    idle = runs.keys() - {attempt.path for attempt in attempts}
-    rows = [HistoryRow(_begun(runs[path]), runs[path], None) for path in idle]
+    rows = []
     # Those with a ref come first, so that none of them is taken for an open one
     for attempt in sorted(attempts, key=lambda each: each.ref is None):
         found = listed.get(attempt.ref or 0)
         if attempt.ref is None:
-            found = next((each for each in listed.values() if attempt.is_shown_by(each)), None)
+            found = next(filter(attempt.is_shown_by, listed.values()), None)
         current = attempt.brought_up(listed.pop(found.ref)) if found else attempt
         if current != attempt:
             keep(current)
         rows.append(HistoryRow(current.time, runs.get(current.path), current))
-    rows += [_elsewhere(found) for found in listed.values()]
+    for found in listed.values():
+        time = found.time or datetime.fromtimestamp(0, UTC)
+        attempt = Attempt(time=time, file=found.file_name, sha256="", message=found.description)
+        rows.append(HistoryRow(time, None, attempt.brought_up(found)))
+    for path in runs.keys() - {attempt.path for attempt in attempts}:
+        begun = datetime.strptime(runs[path].name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        rows.append(HistoryRow(begun, runs[path], None))
     return sorted(rows, key=lambda row: row.time, reverse=True)
-
-
-def _begun(run: Run) -> datetime:
-    return datetime.strptime(run.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-
-
-def _elsewhere(found: "Submission") -> HistoryRow:
-    time = found.time or datetime.fromtimestamp(0, UTC)
-    attempt = Attempt(time=time, file=found.file_name, sha256="", message=found.description)
-    return HistoryRow(time, None, attempt.brought_up(found))

@@ -1,10 +1,14 @@
-"""Receipts: what is remembered of submissions, from before Kaggle is asked to make them."""
+"""Receipts: what is remembered of submissions, from before Kaggle is asked to make them.
 
+A receipt is a file of JSON: its newest attempt, with the `earlier` ones, oldest first.
+"""
+
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from filelock import FileLock
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kit.errors import DataError
 from kit.files import write_whole
@@ -72,12 +76,6 @@ class Attempt(BaseModel):
         return self.model_copy(update={**news, "known_refs": (), "count": None})
 
 
-class _Receipt(Attempt):
-    """The form of the file: the newest attempt, and the earlier ones, oldest first."""
-
-    earlier: tuple[Attempt, ...] = ()
-
-
 def mark_of(sha256: str) -> str:
     """The mark of some content, of which twelve figures are as good as unique."""
     return f"[kit {sha256[:12]}]"
@@ -86,10 +84,6 @@ def mark_of(sha256: str) -> str:
 def has_mark(found: "Submission", sha256: str) -> bool:
     """Whether a description has the mark of some content, whatever became of its spaces."""
     return _dense(mark_of(sha256)) in _dense(found.description)
-
-
-def _dense(text: str) -> str:
-    return "".join(text.split())
 
 
 def list_attempts(submissions: Path) -> list[Attempt]:
@@ -110,29 +104,28 @@ def load_receipt(path: Path) -> list[Attempt]:
         DataError: it is damaged.
     """
     try:
-        receipt = _Receipt.model_validate_json(path.read_bytes())
+        newest = json.loads(path.read_bytes())
+        return [Attempt(**{**each, "path": path}) for each in (*newest.get("earlier", ()), newest)]
     except FileNotFoundError:
         return []
-    except ValidationError as error:
+    except (ValueError, TypeError, AttributeError) as error:
         what = f"{path}: not a receipt as the kit writes it."
         remedy = "Move it away; kit history still finds the submission at Kaggle."
         raise DataError(what, remedy) from error
-    newest = Attempt(**receipt.model_dump(exclude={"earlier"}))
-    return [old.model_copy(update={"path": path}) for old in (*receipt.earlier, newest)]
 
 
 def keep(attempt: Attempt) -> Attempt:
-    """Write an attempt into its receipt, in its place by time."""
-    _replace(attempt, [attempt])
+    """Write an attempt into its receipt, in place of what the receipt says of it."""
+    _rewrite(attempt, [attempt])
     return attempt
 
 
 def drop(attempt: Attempt) -> None:
     """Remove an attempt that never arrived from its receipt."""
-    _replace(attempt, [])
+    _rewrite(attempt, [])
 
 
-def _replace(old: Attempt, new: list[Attempt]) -> None:
+def _rewrite(old: Attempt, new: list[Attempt]) -> None:
     path = old.path
     path.parent.mkdir(parents=True, exist_ok=True)
     # A command that waits for a score writes here too, while another one submits
@@ -140,7 +133,11 @@ def _replace(old: Attempt, new: list[Attempt]) -> None:
         others = [a for a in load_receipt(path) if (a.time, a.sha256) != (old.time, old.sha256)]
         attempts = sorted([*others, *new], key=lambda attempt: attempt.time)
         if attempts:
-            receipt = _Receipt(**attempts[-1].model_dump(), earlier=tuple(attempts[:-1]))
-            write_whole(path, receipt.model_dump_json(indent=2) + "\n")
+            *earlier, newest = (attempt.model_dump(mode="json") for attempt in attempts)
+            write_whole(path, json.dumps({**newest, "earlier": earlier}, indent=2) + "\n")
         else:
             path.unlink(missing_ok=True)
+
+
+def _dense(text: str) -> str:
+    return "".join(text.split())

@@ -5,7 +5,7 @@ took it, the attempt is looked for. Another one is only made once the attempt is
 arrived, or with `--again`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -39,16 +39,9 @@ def submit(
 ) -> Attempt | None:
     """Submit an entry, unless it has been submitted already or may have been.
 
-    Args:
-        kaggle: the competition.
-        entry: what is submitted.
-        confirm: asked before anything is sent, with the submissions left, if Kaggle tells them.
-        tell: told what is looked for, and why.
-        again: submit content that was submitted before.
-        now: tells the time in UTC.
-
-    Returns:
-        What is known of it, which may still be pending; None if `confirm` said no.
+    `confirm` is asked before anything is sent, with the submissions left, if Kaggle tells them; if
+    it says no, the result is None. `tell` is told what is looked for, and why. With `again`, what
+    was submitted before is submitted once more. `now` tells the time in UTC.
 
     Raises:
         UsageError: it was submitted before, or another submission is being made.
@@ -58,13 +51,12 @@ def submit(
     """
     entry.submissions.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(entry.submissions / ".submit.lock").acquire(timeout=0)
+        with FileLock(entry.submissions / ".submit.lock", timeout=0):
+            return _Command(kaggle, entry, confirm, tell, again, now).run()
     except Timeout:
         what = f"{entry.submissions}: another submission is being made from there."
         remedy = "Wait until it has been sent, then run the command again."
         raise UsageError(what, remedy) from None
-    with lock:
-        return _Command(kaggle, entry, tell, again, now).run(confirm)
 
 
 def wait_for_score(
@@ -75,18 +67,25 @@ def wait_for_score(
     Raises:
         NetworkError: that took more than `timeout` seconds; waiting can be gone on with.
     """
-    end, pause = now() + timedelta(seconds=timeout), FIRST_PAUSE
-    while True:
+    for _ in _moments(kaggle, timedelta(seconds=timeout), now):
         # None for a while after it was made
         found = kaggle.get_submission(attempt.ref or 0)
         attempt = keep(attempt.brought_up(found)) if found else attempt
         if attempt.is_judged:
             return attempt
+    what = f"Kaggle has not judged submission {attempt.ref} within {timeout:g} seconds."
+    remedy = "Not lost: the same command, without --again, goes on waiting and sends nothing."
+    raise NetworkError(what, remedy)
+
+
+def _moments(kaggle: Kaggle, timeout: timedelta, now: Callable[[], datetime]) -> Iterator[datetime]:
+    """The moments at which to look, farther and farther apart, the last one after `timeout`."""
+    end, pause = now() + timeout, FIRST_PAUSE
+    while True:
+        yield now()
         left = (end - now()).total_seconds()
         if left <= 0:
-            what = f"Kaggle has not judged submission {attempt.ref} within {timeout:g} seconds."
-            remedy = "goes on waiting and sends nothing."
-            raise NetworkError(what, f"Not lost: the same command, without --again, {remedy}")
+            break
         kaggle.sleep(min(left, pause))
         pause = min(1.5 * pause, LONGEST_PAUSE)
 
@@ -95,11 +94,12 @@ def wait_for_score(
 class _Command:
     kaggle: Kaggle
     entry: Entry
+    confirm: Callable[[Limits | None], bool]
     tell: Callable[[str], None]
     again: bool
     now: Callable[[], datetime]
 
-    def run(self, confirm: Callable[[Limits | None], bool]) -> Attempt | None:
+    def run(self) -> Attempt | None:
         same = self._attempts()
         listed = self.kaggle.list_submissions()
         if same and same[-1].ref is None:
@@ -114,7 +114,7 @@ class _Command:
             self._refuse_same(known, listed)
         _check_test_file(self.kaggle, self.entry)
         limits = _check_limits(self.kaggle)
-        if not confirm(limits):
+        if not self.confirm(limits):
             return None
         refs = {found.ref for found in listed} | {attempt.ref or 0 for attempt in known}
         news = {"known_refs": tuple(sorted(refs)), "count": limits.total if limits else None}
@@ -136,9 +136,9 @@ class _Command:
         """Whether the command goes on waiting for a submission, rather than make another."""
         if not self.again:
             return not attempt.is_judged
-        found = next((found for found in listed if found.ref == attempt.ref), None)
-        current = attempt.brought_up(found) if found else attempt
-        return not current.is_judged and _is_young(attempt, self.now())
+        for found in listed:
+            attempt = attempt.brought_up(found) if found.ref == attempt.ref else attempt
+        return not attempt.is_judged and _is_young(attempt, self.now())
 
     def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
         new = self.entry.attempt
@@ -146,15 +146,13 @@ class _Command:
         found = known[-1] if known else next(marked, None)
         if found is None:
             return
-        what = "it" if known else "the same content"
-        if known and known[-1].path != new.path:
-            what = f"the same content, from {known[-1].path.parent.name},"
+        source = "" if found.path == new.path else f", from {found.path.parent.name},"
         became = {
             "COMPLETE": f"its score is {found.public_score}",
             "ERROR": f"Kaggle rejected it: {found.reason}",
         }.get(found.status, "it has not been judged yet")
-        what = f"Nothing was sent: {what} was submitted before as {found.ref}; {became}."
-        raise UsageError(what, "Submit it once more with --again.")
+        what = f"the same content{source} was submitted before as {found.ref}; {became}"
+        raise UsageError(f"Nothing was sent: {what}.", "Submit it once more with --again.")
 
     def _send(self, attempt: Attempt) -> Attempt:
         kaggle, content = self.kaggle, self.entry.content
@@ -164,23 +162,18 @@ class _Command:
         def create() -> int | None:
             """Try once; None where it is open whether it arrived."""
             nonlocal attempt
-            drop(attempt)
             attempt = keep(attempt.model_copy(update={"time": self.now()}))
             try:
                 ref = kaggle.call_once("CreateSubmission", **fields).get("ref")
             except CallFailure as failure:
                 if failure.was_not_sent or failure.is_refusal:
+                    drop(attempt)
                     raise
                 self.tell(explain(failure, _DOING, kaggle.credential, kaggle.shadowed).what)
                 return None
             return ref if isinstance(ref, int) and ref > 0 else None
 
-        try:
-            ref = kaggle.retry(_DOING, create)
-        except KitError:
-            # Nothing has arrived: what was known before stands
-            drop(attempt)
-            raise
+        ref = kaggle.retry(_DOING, create)
         if ref is None:
             return self._look(attempt, may_send=False) or attempt
         arrived = {"ref": ref, "status": "PENDING", "known_refs": (), "count": None}
@@ -193,10 +186,10 @@ class _Command:
             NetworkError: it is still open.
         """
         name = f"the submission of {attempt.time:%H:%M:%S} UTC"
-        end, pause = self.now() + LOOK, FIRST_PAUSE
         is_counted: bool | None = None
-        while True:
-            asked = self.now()
+        for number, asked in enumerate(_moments(self.kaggle, LOOK, self.now)):
+            if number == 1:
+                self.tell(f"Looking for {name} in Kaggle's list, for up to two minutes.")
             try:
                 # First the list, then the count: what comes in between makes the count higher
                 listed = self.kaggle.list_submissions()
@@ -205,20 +198,13 @@ class _Command:
                 is_counted = self._is_counted(attempt, listed, asked)
             except KitError as error:
                 self.tell(error.what)
-            else:
-                if may_send and not _is_young(attempt, asked):
-                    if is_counted is False:
-                        self.tell(f"Kaggle never got {name}: it is sent again.")
-                        drop(attempt)
-                    if is_counted is False or self.again:
-                        return None
-            left = (end - self.now()).total_seconds()
-            if left <= 0:
-                break
-            if pause == FIRST_PAUSE:
-                self.tell(f"Looking for {name} in Kaggle's list, for up to two minutes.")
-            self.kaggle.sleep(min(left, pause))
-            pause = min(1.5 * pause, LONGEST_PAUSE)
+                continue
+            if may_send and not _is_young(attempt, asked):
+                if is_counted is False:
+                    self.tell(f"Kaggle never got {name}: it is sent again.")
+                    drop(attempt)
+                if is_counted is False or self.again:
+                    return None
         case, then = {
             True: ("its count went up, but its list lacks it", "--again sends it once more"),
             False: ("neither its list nor its count shows it", "it is sent again if still so"),
@@ -253,16 +239,17 @@ def _is_young(attempt: Attempt, moment: datetime) -> bool:
 
 def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
     """Refuse a run that predicts another test.csv than Kaggle's, such as a rehearsal's."""
-    test = (entry.run.config.get("data") or {}).get("test") if entry.run else None
+    run = entry.run
+    test = (run.config.get("data") or {}).get("test") if run else None
     predicted = Path(test["origin"]) if test else Path()
-    if predicted.is_file():
-        size = predicted.stat().st_size
-        listed = kaggle.list_files().get(predicted.name, size)
-        if listed != size:
-            sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
-            what = f"Run {entry.name} predicts {predicted} {sizes}."
-            remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
-            raise DataError(what, remedy)
+    if run is None or not predicted.is_file():
+        return
+    size = predicted.stat().st_size
+    listed = kaggle.list_files().get(predicted.name, size)
+    if listed != size:
+        sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
+        remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
+        raise DataError(f"Run {run.name} predicts {predicted} {sizes}.", remedy)
 
 
 def _check_limits(kaggle: Kaggle) -> Limits | None:
@@ -271,10 +258,9 @@ def _check_limits(kaggle: Kaggle) -> Limits | None:
         if not competition.entered:
             raise CompetitionError("You have not entered the competition.", ENTER)
         return None
-    if not limits.left and limits.limited_by_total:
-        what = f"No submission is left: {limits.total} were made ever."
-        raise CompetitionError(what, f"No more are allowed; see {SUBMISSIONS_PAGE}")
-    if not limits.left:
-        what = f"No submission is left: {limits.today} were made today."
-        raise CompetitionError(what, limit_remedy())
-    return limits
+    if limits.left:
+        return limits
+    what, remedy = f"{limits.today} were made today", limit_remedy()
+    if limits.limited_by_total:
+        what, remedy = f"{limits.total} were made ever", f"No more are allowed: {SUBMISSIONS_PAGE}"
+    raise CompetitionError(f"No submission is left: {what}.", remedy)

@@ -56,7 +56,7 @@ def test_submit_sets_the_score_beside_validation(
     assert printed(capsys, "submit") == [
         "Submission 40000000: COMPLETE",
         "Public score 1.00000",
-        "Validation 90.00% (95% interval 87.98% to 91.71%, 1,000 images)",
+        "Validation 90.00% (95% interval 88.00% to 92.00%, 1,000 images)",
         "The score differs by +10.00%; the difference is significant.",
     ]
 

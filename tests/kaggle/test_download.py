@@ -15,11 +15,11 @@ from file_host import FileHost, refused, zipped
 from kit.cli.main import run
 from kit.errors import CompetitionError, CredentialsError, DataError, KitError, UsageError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.download import CompetitionFile, download, find_files
+from kit.kaggle.download import download, find_files
 from kit.local_kaggle import LocalKaggle
 
 
-def fetch(folder: Path) -> list[CompetitionFile]:
+def fetch(folder: Path) -> list[Path]:
     return download(Kaggle(tries=3, sleep=lambda _: None), folder, lambda _done, _size: None, ROWS)
 
 
@@ -33,10 +33,9 @@ def test_the_three_files_are_there_and_nothing_else(
     folder = tmp_path / "data/kaggle"
     assert find_files(folder, ROWS) is None
     fetched = fetch(folder)
-    assert {file.path.name: file.rows for file in fetched} == ROWS
+    assert fetched == [folder / name for name in ROWS]
     for file in fetched:
-        assert file.path.read_bytes() == (competition_files / file.path.name).read_bytes()
-        assert file.total_bytes == file.path.stat().st_size
+        assert file.read_bytes() == (competition_files / file.name).read_bytes()
     assert names(folder) == set(ROWS)
     assert find_files(folder, ROWS) == fetched
     mask = os.umask(0)
@@ -94,9 +93,7 @@ def test_files_that_are_whole_are_not_fetched_again(
     assert run(["download", "--force"]) == 4
 
 
-def test_leftovers_of_a_killed_download_are_removed(host: FileHost, tmp_path: Path) -> None:
-    (tmp_path / ".download-abc").mkdir()
-    (tmp_path / ".download-abc/train.csv").write_text("half")
+def test_the_leftover_of_a_killed_download_is_removed(host: FileHost, tmp_path: Path) -> None:
     (tmp_path / ".digit-recognizer.zip.part").write_text("whole, but of what?")
     fetch(tmp_path)
     assert names(tmp_path) == set(ROWS)
@@ -214,7 +211,8 @@ def test_no_archive_at_all_is_refused(host: FileHost, tmp_path: Path) -> None:
     host.content = b"\x1f\x8b maintenance"
     with pytest.raises(DataError, match="not a zip"):
         fetch(tmp_path / "data")
-    assert host.ranges == [None]
+    # Once more, since it might have been of two versions
+    assert host.ranges == [None, None]
     assert names(tmp_path / "data") == set()
 
 

@@ -145,11 +145,11 @@ def test_the_score_is_set_beside_validation(
 ) -> None:
     make_run(here / "submissions", FULL_LABELS)
     assert run(["submit", "--json"]) == 0
-    foretold = json.loads(capsys.readouterr().out)["foretold"]
-    assert foretold["validation"]["accuracy"] == 0.75
-    assert (foretold["score"]["accuracy"], foretold["score"]["n"]) == (1.0, 28_000)
-    assert foretold["difference"]["difference"] == 0.25
-    assert foretold["significant"] is True
+    comparison = json.loads(capsys.readouterr().out)["comparison"]
+    assert comparison["validation"]["accuracy"] == 0.75
+    assert (comparison["score"]["accuracy"], comparison["score"]["n"]) == (1.0, 28_000)
+    assert comparison["difference"]["difference"] == 0.25
+    assert comparison["significant"] is True
 
 
 @pytest.mark.parametrize("score", ["97.186", "None", "n/a"])
