@@ -282,13 +282,13 @@ class Kaggle:
             return entries, str(answer.get("nextPageToken") or "")
 
         listed: dict[Any, T] = {}
-        token = ""
+        token, idle = "", 0
         for _ in range(MOST_PAGES):
             page, token = self._ask(doing, name, read_page, page_size=PAGE, page_token=token)
-            # A server that repeats itself would never end
-            is_over = page.keys() <= listed.keys() or not token
+            # A server that repeats itself would never end; a single page may be empty
+            idle = idle + 1 if page.keys() <= listed.keys() else 0
             listed |= page
-            if is_over or len(listed) >= MOST_ENTRIES:
+            if idle > 1 or not token or len(listed) >= MOST_ENTRIES:
                 break
         return listed
 

@@ -111,6 +111,9 @@ def failure_of(error: Exception) -> CallFailure:
     """What an error of requests, or of reading an answer, says of the exchange."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return failure_of_response(error.response)
+    if type(error) is requests.exceptions.InvalidURL and error.request is None:
+        # An address that Kaggle gave is malformed: no proxy has seen it
+        return CallFailure(Trouble.NONSENSE)
     said, trouble, proxy = str(error), _trouble(_innermost(error)), _proxy(error)
     if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
         return _no_trust()
@@ -129,7 +132,10 @@ def failure_of_response(response: requests.Response) -> CallFailure:
         proxy = _proxy(requests.HTTPError(response=response))
         return _proxy_failure(proxy, _PROXY_FAULTS["Tunnel connection failed: 407"])
     if location and status < 400:
-        return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
+        try:
+            return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
+        except ValueError:
+            return CallFailure(Trouble.NONSENSE)
     try:
         content = response.json()
     except (requests.RequestException, ValueError):
@@ -198,6 +204,9 @@ def refused_credential(credential: Credential, shadowed: list[Credential]) -> Cr
     what = f"Kaggle does not accept the {credential} (401): it has expired or is wrong{shadows}."
     if credential.kind == "oauth":
         return CredentialsError(what, "Log in again with: kaggle auth login")
+    if credential.kind == "key" and credential.secret.startswith("KGAT_"):
+        remedy = "save it alone as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN to it"
+        return CredentialsError(what, f"Its key is an access token: {remedy}.")
     remedy = f"Make a new {credential.kind} at {SETTINGS_PAGE} and put it into {credential.place}"
     if shadowed:
         verb = "remove" if credential.path else "unset"
