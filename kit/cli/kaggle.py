@@ -116,7 +116,7 @@ def submit(
 
     def confirm(limits: "Limits | None") -> bool:
         seen.append(limits)
-        note(f"{entry.name}: {entry.attempt.message}")
+        note(visible(f"{entry.name}: {entry.attempt.message}"))
         note(f"Submissions left today: {limits.left if limits else 'Kaggle does not say'}")
         return not dry_run and (yes or _agreed())
 
