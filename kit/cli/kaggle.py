@@ -119,7 +119,8 @@ def submit(
     def confirm(limits: "Limits | None") -> bool:
         nonlocal left
         left = limits.left if limits else None
-        note(f"{entry.run.name if entry.run else entry.file}: {entry.attempt.message}")
+        name = entry.run.name if entry.run else entry.file
+        note(visible(f"{name}: {entry.attempt.message}"))
         note(f"Submissions left today: {'Kaggle does not say' if left is None else left}")
         return not dry_run and (yes or _agreed())
 

@@ -277,15 +277,16 @@ class Kaggle:
     def _list(self, doing: str, name: str, kind: type[Page[T]], key: str) -> list[T]:
         """The entries of a list, which differ in their `key`, however short its pages are."""
         listed: dict[Any, T] = {}
-        token, is_over = "", False
-        while not is_over:
+        token, idle = "", 0
+        while idle < 2:
             page = self._ask(doing, name, kind, page_size=PAGE, page_token=token)
             entries = {getattr(entry, key): entry for entry in page.entries}
-            # A server that repeats itself would never end
-            is_over = entries.keys() <= listed.keys()
+            # A server that repeats itself would never end; a single page may be empty
+            idle = idle + 1 if entries.keys() <= listed.keys() else 0
             listed |= entries
             token = page.next_page_token
-            is_over |= not token or len(listed) >= MOST_ENTRIES
+            if not token or len(listed) >= MOST_ENTRIES:
+                break
         return list(listed.values())
 
     def _send(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:

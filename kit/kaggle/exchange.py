@@ -112,6 +112,9 @@ def failure_of(error: Exception | requests.Response) -> CallFailure:
         error = error.response
     if isinstance(error, requests.Response):
         return _failure_of_response(error)
+    if type(error) is requests.exceptions.InvalidURL and error.request is None:
+        # An address that Kaggle gave is malformed: no proxy has seen it
+        return CallFailure(Trouble.NONSENSE)
     said, trouble = str(error), _trouble(_innermost(error))
     if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
         return _no_trust()
@@ -128,7 +131,10 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
         why = _PROXY_FAULTS["Tunnel connection failed: 407"]
         return _proxy_failure(_proxy(response.request) or "the system's settings", why)
     if location and status < 400:
-        return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
+        try:
+            return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
+        except ValueError:
+            return CallFailure(Trouble.NONSENSE)
     try:
         content = response.json()
     except (OSError, ValueError):
@@ -195,6 +201,9 @@ def _refused_credential(credential: Credential, shadowed: list[Credential]) -> C
     what = f"Kaggle does not accept the {credential} (401): it has expired or is wrong{shadows}."
     if credential.kind == "oauth":
         return CredentialsError(what, LOG_IN)
+    if credential.kind == "key" and credential.secret.startswith("KGAT_"):
+        remedy = "save it alone as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN to it"
+        return CredentialsError(what, f"Its key is an access token: {remedy}.")
     remedy = f"Make a new {credential.kind} at {SETTINGS_PAGE} and put it into {credential.place}"
     if shadowed:
         verb = "remove" if credential.path else "unset"

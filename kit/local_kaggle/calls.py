@@ -33,7 +33,8 @@ class CallRequest(BaseModel):
     content_length: int = Field(0, ge=0)
     blob_file_tokens: str = ""
     submission_description: str = ""
-    page: int = Field(0, ge=0, lt=10**9)
+    # kaggle 2.0.2 asks for page -1
+    page: int = Field(0, ge=-1, lt=10**9)
     page_size: int = Field(0, ge=0, lt=10**9)
     page_token: str = Field("", pattern=r"^[0-9]{0,9}$")
     ref: int = 0

@@ -201,7 +201,7 @@ def test_what_is_no_json_object_is_refused(local: FaultyKaggle, call: str, body:
         ("contentLength", 0.5),
         ("blobFileTokens", ["token"]),
         ("submissionDescription", False),
-        ("page", -1),
+        ("page", -2),
         ("pageSize", 10**30),
         ("pageToken", "next"),
         ("pageToken", 20),
@@ -215,6 +215,14 @@ def test_fields_of_a_wrong_type_are_refused_by_name(
         answer = post(local, call, DIGITS | {field: value})
         assert answer.status_code == 400
         assert field in answer.json()["message"]
+
+
+def test_page_minus_one_is_the_first(local: FaultyKaggle) -> None:
+    # The version of Kaggle's client on Kaggle's own machines, 2.0.2, asks for it
+    token = local.state.begin_upload("a.csv", 0)
+    local.state.submit(token, "first")
+    answer = post(local, "ListSubmissions", DIGITS | {"page": -1, "pageSize": 20})
+    assert [shown["description"] for shown in answer.json()["submissions"]] == ["first"]
 
 
 JSON = st.recursive(
