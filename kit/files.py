@@ -19,6 +19,13 @@ def checkout() -> Path | None:
     return None
 
 
+def keras_home() -> Path:
+    """The folder in which Keras keeps its keras.json and its datasets, by Keras's own rule."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() fails for a user without a home
+    usual = Path(home if os.access(home, os.W_OK) else "/tmp", ".keras")  # noqa: S108
+    return Path(os.environ.get("KERAS_HOME") or usual)
+
+
 # How files begin that are saved as a CSV, but are none
 _FOREIGN = {
     b"<": "an HTML page",

@@ -5,8 +5,10 @@ run's name is always a complete run. An interrupted run stays hidden and can be 
 """
 
 import json
+import os
 import re
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -49,7 +51,9 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """What `config.json` holds: settings, versions, git commit, data fingerprints, rows."""
-        return translate_record(_read_json(self.folder / CONFIG))
+        project = self.folder.parent.absolute().parent
+        record = translate_record(_read_json(self.folder / CONFIG))
+        return _with_paths(record, lambda path: str(project / path))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -110,6 +114,14 @@ class Draft:
 
     def write_json(self, file: str, content: dict[str, Any]) -> None:
         """Write a JSON file of the run, whole or not at all."""
+        project = Path(os.path.abspath(self.folder.parent)).parent  # noqa: PTH100
+
+        def relative(path: str) -> str:
+            # A project that is moved keeps what is in it
+            full = Path(os.path.abspath(path))  # noqa: PTH100
+            return str(full.relative_to(project) if full.is_relative_to(project) else full)
+
+        content = _with_paths(content, relative)
         write_whole(self.folder / file, json.dumps(content, indent=2) + "\n")
 
     def finish(self, metrics: dict[str, Any] | None = None) -> Run:
@@ -124,6 +136,11 @@ class Draft:
     def release(self) -> None:
         """Let go of the draft, so that another process can resume it."""
         self._lock.release()
+
+    def discard(self) -> None:
+        """Remove the draft, of which nothing is of use."""
+        self.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
@@ -241,6 +258,21 @@ def translate_record(record: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
+def _with_paths(record: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Change each path in a record: where the settings and the members look for data, origins."""
+
+    def changed(holder: Any, key: str) -> Any:
+        is_path = isinstance(holder, dict) and isinstance(holder.get(key), str)
+        return {**holder, key: change(holder[key])} if is_path else holder
+
+    new = {"settings": changed(record.get("settings"), "data")} if "settings" in record else {}
+    if isinstance(record.get("plan"), list):
+        new["plan"] = [changed(settings, "data") for settings in record["plan"]]
+    if isinstance(record.get("data"), dict):
+        new["data"] = {part: changed(about, "origin") for part, about in record["data"].items()}
+    return {**record, **new}
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """Read settings from a JSON file: an object of settings, or a run's `config.json`.
 
@@ -249,6 +281,9 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     remedy = "Name a JSON file of settings, such as a run's config.json."
     record = _read_json(path, UsageError, remedy)
+    folder = path.absolute().parent
+    if NAME.fullmatch(folder.name.removeprefix(".")):
+        record = _with_paths(record, lambda data: str(folder.parent.parent / data))
     if "committee" in record:
         raise UsageError(
             f"{path}: the record of a committee, which has no settings of its own.",

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from kit.errors import TrainingError
+
 
 def main() -> None:
     """Run the command line, and end with the exit code that fits what happened."""
@@ -21,6 +23,10 @@ def main() -> None:
     except OSError:
         # A full disk. Python would try once more when it ends, and change the exit code
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == TrainingError.exit_code:
+        # TensorFlow may crash as it is taken down after its memory ran out
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

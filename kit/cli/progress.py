@@ -44,19 +44,20 @@ class TrainingBar(Callback):
     def __init__(self, bar: "Progress", resume: str) -> None:
         self._bar, self._resume = bar, resume
         self._task = bar.add_task("Starting", total=None, figures="")
-        self._was_interrupted = False
+        self._interruption: BaseException | None = None
         self.run: str | None = None
         self._epochs = self._members = 0
         self._member = ""
 
-    def interrupt(self, _number: int, _frame: object) -> NoReturn:
-        """Handle Ctrl-C, and remember it.
+    def interrupt(self, number: int, _frame: object) -> NoReturn:
+        """Handle Ctrl-C and SIGTERM, and remember it.
 
         JAX has Python's garbage collector call it, and Python ignores what is raised in there. So
         the next call of this object raises it again.
         """
-        self._was_interrupted = True
-        raise KeyboardInterrupt
+        is_ctrl_c = number == signal.SIGINT
+        self._interruption = KeyboardInterrupt() if is_ctrl_c else SystemExit(143)
+        raise self._interruption
 
     def on_stage(self, name: str) -> None:
         """Say that work without a measured length begins."""
@@ -101,8 +102,8 @@ class TrainingBar(Callback):
         return f"{self._member}Epoch {epoch}/{self._epochs}"
 
     def _show(self, description: str, figures: str = "", completed: float | None = None) -> None:
-        if self._was_interrupted:
-            raise KeyboardInterrupt
+        if self._interruption is not None:
+            raise self._interruption
         self._bar.update(self._task, description=description, figures=figures, completed=completed)
 
 
@@ -119,19 +120,21 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
     with _progress(*columns, TimeRemainingColumn()) as bar:
         shown = TrainingBar(bar, resume)
         # Where Ctrl-C is ignored, it stays ignored
-        heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if heard:
-            signal.signal(signal.SIGINT, shown.interrupt)
+        usual = (signal.default_int_handler, signal.SIG_DFL)
+        signals = (signal.SIGINT, signal.SIGTERM)
+        heard = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) in usual}
+        for number in heard:
+            signal.signal(number, shown.interrupt)
         try:
             yield shown
-        except (KeyboardInterrupt, OSError):
+        except (KeyboardInterrupt, SystemExit, OSError):
             # A full disk loses no work either
             if shown.run is not None:
                 note(f"Interrupted. Go on with: {resume} {shown.run}")
             raise
         finally:
-            if heard:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+            for number, handler in heard.items():
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -90,7 +90,10 @@ def train(
     ] = None,
     storage: Storage = None,
     resume: Annotated[
-        str | None, typer.Option(help="Complete an interrupted run.", metavar="RUN")
+        str | None,
+        typer.Option(
+            help="Complete an interrupted run; --data says where its files are now.", metavar="RUN"
+        ),
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
@@ -106,9 +109,9 @@ def train(
     named = [option for option, value in sources.items() if value is not None]
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)} each give settings.", "Give one of them.")
-    if resume is not None and (given or members):
-        fixed = [*given, *["members"] * bool(members)]
-        options = ", ".join(f"--{setting.replace('_', '-')}" for setting in fixed)
+    fixed = [*(given.keys() - {"data"}), *["members"] * bool(members)]
+    if resume is not None and fixed:
+        options = ", ".join(f"--{setting.replace('_', '-')}" for setting in sorted(fixed))
         raise UsageError(
             f"--resume uses the settings of its run; {options} cannot change them.",
             "Leave them out, or train a new run without --resume.",
@@ -122,7 +125,7 @@ def train(
 
     with training_bar(_resuming(submissions)) as bar:
         if resume is not None:
-            run = resume_training(resume, submissions, bar)
+            run = resume_training(resume, submissions, bar, data)
         else:
             settings = read_settings(config) if config else {}
             is_full = from_study is not None or set(TrainConfig.model_fields) <= set(settings)

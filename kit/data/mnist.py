@@ -1,7 +1,6 @@
 """Digits from MNIST's arrays, as Keras serves them."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import zipfile
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from kit.data.digits import PIXELS, Digits, Source
 from kit.errors import DataError, NetworkError
-from kit.files import checkout
+from kit.files import checkout, keras_home
 
 # SHA-256 of each array's bytes in the file that keras.datasets.mnist serves (data/README.md)
 CHECKSUMS = {
@@ -61,13 +60,10 @@ def load_keras(path: Path | None = None) -> Source:
 
 
 def _places() -> list[Path]:
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     folders = [Path(), checkout()]
     return [
         *(folder / "data" / "mnist.npz" for folder in folders if folder is not None),
-        keras_home / "datasets" / "mnist.npz",
-        # Keras's own choice where the home cannot be written; its checksums are checked like any
-        Path("/tmp/.keras/datasets/mnist.npz"),  # noqa: S108
+        keras_home() / "datasets" / "mnist.npz",
     ]
 
 

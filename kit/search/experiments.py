@@ -238,7 +238,7 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, 
                 answers = predictor.predict(keras_test).argmax(axis=1)
                 wrong[epoch.epoch] = np.flatnonzero(answers != keras_test.labels).tolist()
 
-    with memory_errors():
+    with memory_errors(config):
         predictor = Predictor.build(config)
         history = fit(predictor, train, split_digits(train, config), config, Judge())
     return {

@@ -101,7 +101,7 @@ def make_objective(base: TrainConfig) -> Objective:
         config = suggest(trial, base)
         trial.set_user_attr(SETTINGS, config.model_dump(mode="json"))
         rows = split_digits(digits, config)
-        with memory_errors():
+        with memory_errors(config):
             predictor = Predictor.build(config)
             trial.set_user_attr("parameters", predictor.n_parameters)
             history = fit(predictor, digits, rows, config, Pruning(trial))

@@ -1,6 +1,8 @@
 """The library that Keras computes with: TensorFlow unless KERAS_BACKEND says otherwise."""
 
 import contextlib
+import itertools
+import json
 import logging
 import os
 import sys
@@ -8,7 +10,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 
+from kit.config import TrainConfig
+from kit.data.digits import CLASSES, PIXELS
 from kit.errors import TrainingError, UsageError
+from kit.files import keras_home
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # What the errors of Python, TensorFlow and JAX, and PyTorch have in them
@@ -16,25 +21,33 @@ _OUT_OF_MEMORY = ("MemoryError", "ResourceExhausted", "RESOURCE_EXHAUSTED", "can
 
 
 def choose_backend() -> str:
-    """Choose the backend that KERAS_BACKEND names, or TensorFlow if it is not set.
+    """Choose the backend that KERAS_BACKEND names, else Keras's own keras.json, else TensorFlow.
 
     Raises:
         UsageError: the kit cannot train with it, or it is not installed.
     """
-    backend = os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+    backend, place = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
+    file = keras_home() / "keras.json"
+    if not backend:
+        # Keras, too, passes over a file that is no JSON
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            backend, place = json.loads(file.read_bytes()).get("backend"), str(file)
+    backend = backend or BACKENDS[0]
+    installed = [name for name in BACKENDS if find_spec(name) is not None]
+    mend = "unset it" if place == "KERAS_BACKEND" else 'change "backend" there'
     if backend not in BACKENDS:
         raise UsageError(
-            f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}, found {backend!r}.",
-            "Unset it to train on TensorFlow.",
+            f"{place}: expected one of {', '.join(BACKENDS)} as the backend, found {backend!r}.",
+            f"Installed: {', '.join(installed)}. Set KERAS_BACKEND to one of these, or {mend}.",
         )
-    if find_spec(backend) is None:
+    if backend not in installed:
         package = "'digit-kit[jax]'" if backend == "jax" else backend
         raise UsageError(
-            f"KERAS_BACKEND: {backend} is not installed.",
-            f"Install it (pip install {package}), or unset KERAS_BACKEND.",
+            f"{place}: the backend {backend} is not installed.",
+            f"Install it (pip install {package}), or {mend}. Installed: {', '.join(installed)}.",
         )
     os.environ["KERAS_BACKEND"] = backend
-    return backend
+    return str(backend)
 
 
 def load_backend() -> None:
@@ -53,13 +66,17 @@ def load_backend() -> None:
             os.environ["XLA_FLAGS"] = f"{flag} {flags}"
     with _without_notes():
         try:
-            import keras  # noqa: F401 - loading it is the point
-        except ImportError as error:
-            backend = os.environ.get("KERAS_BACKEND", BACKENDS[0])
+            import keras
+        except (ImportError, ValueError, TypeError, AttributeError) as error:
+            backend, file = os.environ.get("KERAS_BACKEND"), keras_home() / "keras.json"
             raise UsageError(
-                f"KERAS_BACKEND: {backend} cannot be loaded ({error}).",
-                f"Reinstall it (pip install --force-reinstall {backend}), or choose another.",
+                f"Keras cannot be loaded with the backend {backend} ({error}).",
+                f"Reinstall it (pip install --force-reinstall {backend}), or remove {file}.",
             ) from error
+        # Whatever keras.json says, the same settings make the same digits
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
+        keras.config.set_image_data_format("channels_last")
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):
             import tensorflow as tf  # noqa: F401
@@ -67,19 +84,37 @@ def load_backend() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+def memory_needed(config: TrainConfig) -> int:
+    """About how many bytes a training needs for its weights, its optimizer and a batch."""
+    widths = [PIXELS, *config.hidden, CLASSES]
+    weights = sum(n * m for n, m in itertools.pairwise(widths))
+    # The weights, their gradient, and the two averages of Adam
+    copies = 2 if config.optimizer == "sgd" else 4
+    return 4 * (copies * weights + 3 * config.batch_size * sum(widths))
+
+
 @contextlib.contextmanager
-def memory_errors() -> Iterator[None]:
-    """Raise a TrainingError for each backend's way to say that memory ran out."""
+def memory_errors(config: TrainConfig) -> Iterator[None]:
+    """Raise a TrainingError where a training needs more memory than there is.
+
+    That is found out before it begins where the machine says how much it has. Later, each backend
+    has its own way to say it.
+    """
+    needed = memory_needed(config)
+    size = f"hidden {[*config.hidden]}, batch_size {config.batch_size}"
+    what = f"{size}: the training needs about {needed / 1e9:,.1f} GB of memory"
+    remedy = "Train with fewer --hidden units or a smaller --batch-size."
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if needed > there:
+            raise TrainingError(f"{what}; this machine has {there / 1e9:,.1f} GB.", remedy)
     try:
         yield
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         if not any(sign in said for sign in _OUT_OF_MEMORY):
             raise
-        raise TrainingError(
-            "The training ran out of memory.",
-            "Train with fewer --hidden units or a smaller --batch-size.",
-        ) from error
+        raise TrainingError(f"{what}, or more, and not so much is left.", remedy) from error
 
 
 @contextlib.contextmanager

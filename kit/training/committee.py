@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
-from kit.errors import DataError, UsageError
+from kit.errors import DataError, TrainingError, UsageError
 from kit.runs import CONFIG, METRICS, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
 from kit.training.dataset import Dataset, load_dataset, split_digits
@@ -35,8 +35,6 @@ def plan_members(given: dict[str, Any], members: int) -> list[TrainConfig]:
         make_config(
             {
                 **base.model_dump(),
-                # An absolute path, so that a committee can be resumed from any folder
-                "data": base.data and base.data.resolve(),
                 "name": f"{base.name}-{number + 1}",
                 "seed": base.seed + number,
                 "split_seed": base.seed if base.split_seed is None else base.split_seed,
@@ -64,12 +62,15 @@ def train_committee(
     return _complete_committee(draft, callback, dataset)
 
 
-def resume(run: str, submissions: Path, callback: Callback) -> Run:
+def resume(run: str, submissions: Path, callback: Callback, data: Path | None = None) -> Run:
     """Complete an interrupted run or committee, to the same result as without interruption.
+
+    `data` is where the source's files are now, if they are not where the run has read them.
 
     Raises:
         DataError: the source's files are missing or wrong, or are not what the run began with.
-        UsageError: there is no such run, or another process is working on it.
+        UsageError: there is no such run, another process is working on it, or it began on another
+            backend.
         TrainingError: a training has diverged, or ran out of memory.
         OSError: a run cannot be written.
     """
@@ -77,27 +78,36 @@ def resume(run: str, submissions: Path, callback: Callback) -> Run:
     if isinstance(draft, Run):
         return draft
     if _COMMITTEE in draft.config:
-        return _complete_committee(draft, callback)
-    return complete_run(draft, callback)
+        return _complete_committee(draft, callback, data=data)
+    return complete_run(draft, callback, data)
 
 
-def _complete_committee(draft: Draft, callback: Callback, dataset: Dataset | None = None) -> Run:
+def _complete_committee(
+    draft: Draft, callback: Callback, dataset: Dataset | None = None, data: Path | None = None
+) -> Run:
     record, submissions = draft.config, draft.folder.parent
     names, plan = record[_COMMITTEE], record.pop(_PLAN, [])
     callback.on_committee_begin(draft.name, max(len(names), len(plan)))
     members = []
     for number, name in enumerate(names, start=1):
         callback.on_member_begin(number)
-        members.append(resume(name, submissions, callback))
+        members.append(resume(name, submissions, callback, data))
     for number, settings in enumerate(plan[len(names) :], start=len(names) + 1):
         callback.on_member_begin(number)
-        began, config = time.monotonic(), make_config(settings)
+        began = time.monotonic()
+        config = make_config(settings | ({} if data is None else {"data": data}))
         dataset = dataset or read_digits(config, callback)
         member = begin_training(config, dataset, submissions)
         # From now on, the committee that is interrupted goes on with this member
         names.append(member.name)
         draft.write_json(CONFIG, {**record, _PLAN: plan})
-        members.append(train_on(member, dataset, callback, began))
+        try:
+            members.append(train_on(member, dataset, callback, began))
+        except TrainingError:
+            if not member.folder.exists():
+                # Without it, the committee cannot be completed. The other members are runs
+                draft.discard()
+            raise
 
     def begin(described: dict[str, Any]) -> Draft:
         draft.write_json(CONFIG, {**described, "created": record["created"]})

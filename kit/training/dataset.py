@@ -53,8 +53,9 @@ class Dataset:
             digits: Digits | None = getattr(self, part)
             found = "none" if digits is None else digits.fingerprint
             if before is not None and found != before["fingerprint"]:
+                place = before["origin"] if digits is None else digits.origin
                 raise DataError(
-                    f"{before['origin']}: not the digits that {run} began with "
+                    f"{place}: not the digits that {run} began with "
                     f"(fingerprint {found[:12]}, expected {before['fingerprint'][:12]}).",
                     "Put those files back, or train a new run.",
                 )

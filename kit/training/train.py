@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import logging
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,14 +19,18 @@ import pandas as pd
 from kit.config import TrainConfig, make_config
 from kit.data.digits import seen_in_training
 from kit.data.mnist import BROKEN_NPZ
-from kit.errors import DataError
+from kit.errors import DataError, TrainingError, UsageError
 from kit.files import checkout, write_arrays, write_whole
 from kit.runs import CONFIG, FORMAT, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch, FitState
-from kit.training.dataset import Dataset, load_dataset, split_digits
+from kit.training.dataset import Dataset, Rows, load_dataset, split_digits
 from kit.training.predictions import PARTS, Predictions, finish_run
 
+if TYPE_CHECKING:
+    from kit.training.predictor import Predictor
+
+LOGGER = logging.getLogger(__name__)
 # A kill costs an epoch and at most this much of a training
 STATE_SECONDS = 5.0
 
@@ -55,21 +60,42 @@ def train(
     return train_on(begin_training(config, dataset, submissions), dataset, callback, began)
 
 
-def complete_run(draft: Draft, callback: Callback) -> Run:
+def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> Run:
     """Complete an interrupted run, to the same result as if it had not been interrupted.
+
+    Args:
+        draft: the interrupted run.
+        callback: told about the progress.
+        data: where the source's files are now, if they are not where the run has read them.
 
     Raises:
         DataError: the source's files are missing or wrong, or are not what the run began with.
+        UsageError: the run began on another backend.
         TrainingError: the training has diverged, or ran out of memory.
         OSError: the run cannot be written.
     """
     began = time.monotonic()
-    config, record = make_config(draft.settings), draft.config
+    record = draft.config
+    settings = draft.settings | ({} if data is None else {"data": str(data)})
+    config, backend = make_config(settings), choose_backend()
+    if record.get("backend", backend) != backend:
+        raise UsageError(
+            f"{draft.name} began on {record['backend']}; on {backend} it would become another run.",
+            f"Resume it with: KERAS_BACKEND={record['backend']}",
+        )
+    here = provenance("keras", "tensorflow", backend)["versions"]
+    changed = {k: v for k, v in record.get("versions", {}).items() if here.get(k, v) != v}
+    if changed:
+        before, now = (
+            ", ".join(f"{k} {v[k]}" for k in changed) for v in (record["versions"], here)
+        )
+        LOGGER.warning("%s began with %s and goes on with %s.", draft.name, before, now)
+        record["resumed_with"] = here
     dataset = read_digits(config, callback)
     dataset.check_same(record.get("data", {}), draft.name)
     # A part of the dataset that was missing before may be there now. Then the run has it too
     described = dataset.describe(split_digits(dataset.train, config))
-    draft.write_json(CONFIG, {**record, "format": FORMAT, **described})
+    draft.write_json(CONFIG, {**record, "settings": settings, "format": FORMAT, **described})
     return train_on(draft, dataset, callback, began)
 
 
@@ -83,10 +109,8 @@ def read_digits(config: TrainConfig, callback: Callback) -> Dataset:
 def begin_training(config: TrainConfig, dataset: Dataset, submissions: Path) -> Draft:
     """Begin a run with its `config.json`."""
     backend = choose_backend()
-    # An absolute path, so that the settings are good in any folder
-    data = None if config.data is None else str(config.data.resolve())
     record = {
-        "settings": {**config.model_dump(mode="json"), "data": data},
+        "settings": config.model_dump(mode="json"),
         "backend": backend,
         **provenance("keras", "tensorflow", backend),
         **dataset.describe(split_digits(dataset.train, config)),
@@ -103,27 +127,20 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     config = make_config(draft.settings)
     rows = split_digits(dataset.train, config)
     callback.on_run_begin(draft.name, config.epochs)
-    # Keras takes seconds to load, so it is loaded only when it is sure to be needed
-    load_backend()
-    from kit.training.fitting import fit
-    from kit.training.predictor import Predictor
-
     state = load_state(draft.state) or FitState()
     before = sum(epoch.seconds for epoch in state.history)
-    with memory_errors():
-        predictor = Predictor.build(config)
-        keeper = _StateKeeper(callback, draft.state)
-        history = fit(predictor, dataset.train, rows, config, keeper, state)
-        callback.on_stage("Predicting")
-        predictions: Predictions = {
-            "validation_rows": rows[1],
-            "validation": predictor.predict(dataset.train.take(rows[1])),
-        }
-        for part in PARTS:
-            digits = getattr(dataset, part)
-            if digits is not None:
-                predictions[part] = predictor.predict(digits)
-                predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
+    try:
+        # Keras takes seconds to load, so it is loaded only when it is sure to be needed
+        load_backend()
+        with memory_errors(config):
+            history, predictions, predictor = _fit_and_predict(
+                draft, state, dataset, rows, callback
+            )
+    except (TrainingError, UsageError):
+        # Without a state to resume from, it is of no use
+        if not draft.state.exists():
+            draft.discard()
+        raise
     table = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
     write_whole(draft.folder / "history.csv", table)
     predictor.save(draft.folder / MODEL)
@@ -138,6 +155,33 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
         },
     }
     return finish_run(draft, predictions, dataset, about)
+
+
+def _fit_and_predict(
+    draft: Draft, state: FitState, dataset: Dataset, rows: tuple[Rows, Rows], callback: Callback
+) -> tuple[list[Epoch], Predictions, "Predictor"]:
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
+
+    config = make_config(draft.settings)
+    predictor, keeper = Predictor.build(config), _StateKeeper(callback, draft.state)
+    try:
+        history = fit(predictor, dataset.train, rows, config, keeper, state)
+    except TrainingError:
+        # It would diverge again
+        draft.state.unlink(missing_ok=True)
+        raise
+    callback.on_stage("Predicting")
+    predictions: Predictions = {
+        "validation_rows": rows[1],
+        "validation": predictor.predict(dataset.train.take(rows[1])),
+    }
+    for part in PARTS:
+        digits = getattr(dataset, part)
+        if digits is not None:
+            predictions[part] = predictor.predict(digits)
+            predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
+    return history, predictions, predictor
 
 
 class _StateKeeper(Callback):

@@ -1,6 +1,7 @@
 """What a user can meet that is no bug of the kit."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -27,11 +28,15 @@ def test_kerass_arrays_need_no_more_of_kaggle_than_test_csv(
     assert (ended.json["submission"] is None) == (rows == 0)
 
 
-def test_a_training_that_diverges_is_no_bug(kit: Kit, small_kaggle: Path) -> None:
+@pytest.mark.parametrize("members", [[], ["--members", "2"]])
+def test_a_training_that_diverges_is_no_bug(
+    kit: Kit, small_kaggle: Path, tmp_path: Path, members: list[str]
+) -> None:
     ended = kit(*TRAIN, "--source", "kaggle", "--data", small_kaggle, "--epochs", "3",
-                "--learning-rate", "1e30")  # fmt: skip
+                "--learning-rate", "1e30", *members)  # fmt: skip
     assert ended.exit_code == 8
     assert "has diverged" in ended.stderr.splitlines()[-2]
+    assert list((tmp_path / "submissions").iterdir()) == []
 
 
 @pytest.mark.parametrize("backend", ["nonsense", "torch"])
@@ -103,16 +108,110 @@ def test_resume_holds_to_the_test_digits_too(kit: Kit, small_kaggle: Path, tmp_p
     assert json.loads(config.read_text())["rows"]["test"] == 300
 
 
-def test_a_network_that_no_memory_holds_is_no_bug(small_kaggle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("members", [[], ["--members", "2"]])
+def test_a_network_that_no_memory_holds_is_no_bug(
+    members: list[str], small_kaggle: Path, tmp_path: Path
+) -> None:
     # In a process of its own, in case the system should end it
     ended = subprocess.run(
         [KIT, "train", "--preset", "baseline", "--source", "kaggle", "--data", small_kaggle,
-         "--hidden", "99999999"],
+         "--hidden", "700000", "--hidden", "700000", *members],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 8, ended.stderr
-    assert "ran out of memory" in ended.stderr.splitlines()[-2]
-    assert "--hidden" in ended.stderr.splitlines()[-1]
+    what, remedy = ended.stderr.splitlines()[-2:]
+    # The weights alone take 4 bytes each, and their gradients as much
+    assert "hidden [700000, 700000]" in what
+    assert float(re.findall(r"([\d,.]+) GB", what)[0].replace(",", "")) >= 8 * 7e5**2 / 1e9
+    assert "--hidden" in remedy
+    assert list((tmp_path / "submissions").iterdir()) == []
+
+
+@pytest.fixture
+def interrupted(small_kaggle: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A project whose run was ended by SIGTERM after its state was saved, and the run's name."""
+    project = tmp_path / "project"
+    shutil.copytree(small_kaggle, project / "data" / "kaggle")
+    process = subprocess.Popen(
+        [KIT, *TRAIN, "--epochs", "3000", "--source", "kaggle", "--data", "data/kaggle"],
+        cwd=project, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not list(project.glob("submissions/.*/state.npz")):
+        time.sleep(0.05)
+    told = time.monotonic()
+    process.terminate()
+    _, stderr = process.communicate()
+    assert process.returncode == 143
+    assert time.monotonic() - told < 10
+    (draft,) = (project / "submissions").iterdir()
+    run = draft.name.removeprefix(".")
+    assert stderr.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {run}"
+    assert "Traceback" not in stderr
+    return project, run
+
+
+def test_a_run_goes_on_where_its_project_was_moved(
+    interrupted: tuple[Path, str], kit: Kit, tmp_path: Path
+) -> None:
+    project, run = interrupted
+    moved = project.rename(tmp_path / "elsewhere")
+    config = moved / "submissions" / f".{run}" / "config.json"
+    assert str(project) not in config.read_text()
+    record = json.loads(config.read_text())
+    config.write_text(json.dumps({**record, "settings": {**record["settings"], "epochs": 2}}))
+    submissions = ("--submissions", moved / "submissions")
+    # From another folder, on another backend: the digits would be others
+    ended = kit("train", "--resume", run, *submissions, KERAS_BACKEND="jax")
+    assert ended.exit_code == 2
+    assert "tensorflow" in ended.stderr
+    (moved / "data").rename(moved / "digits")
+    assert kit("train", "--resume", run, *submissions).exit_code == 3
+    ended = kit("train", "--resume", run, *submissions, "--data", moved / "digits" / "kaggle")
+    assert ended.exit_code == 0, ended.stderr
+    settings = json.loads((moved / "submissions" / run / "config.json").read_text())["settings"]
+    assert settings["data"] == "digits/kaggle"
+
+
+def test_resume_takes_only_the_digits_that_the_run_began_with(
+    interrupted: tuple[Path, str], kit: Kit, tmp_path: Path
+) -> None:
+    project, run = interrupted
+    other = shutil.copytree(project / "data" / "kaggle", tmp_path / "other")
+    lines = (other / "train.csv").read_text().splitlines(keepends=True)
+    (other / "train.csv").write_text("".join(lines[:-1]))
+    submissions = ("--submissions", project / "submissions")
+    ended = kit("train", "--resume", run, *submissions, "--data", other)
+    assert ended.exit_code == 3
+    assert str(other / "train.csv") in ended.stderr.splitlines()[-2]
+
+
+@pytest.mark.parametrize(
+    ("content", "exit_code", "words"),
+    [
+        ('{"floatx": "float64", "epsilon": 0.01, "image_data_format": "channels_first"}', 0, ()),
+        ("{not JSON", 0, ()),
+        ('{"backend": "torch"}', 2, ("keras.json", "torch", "Installed: tensorflow")),
+        ('{"backend": "cntk"}', 2, ("keras.json", "cntk", "Installed: tensorflow")),
+        ('{"floatx": "float8"}', 2, ("keras.json", "floatx")),
+    ],
+)
+def test_keras_json_decides_the_backend_and_nothing_else(
+    content: str, exit_code: int, words: tuple[str, ...], kit: Kit, small_kaggle: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    (tmp_path / "keras.json").write_text(content)
+    command = (*TRAIN, "--source", "kaggle", "--data", small_kaggle, "--epochs", "2", "--json")
+    ended = kit(*command, KERAS_HOME=str(tmp_path), KERAS_BACKEND="")
+    assert ended.exit_code == exit_code, ended.stderr
+    for word in words:
+        assert word in ended.stderr
+    if exit_code:
+        assert not [*tmp_path.glob("submissions/*"), *tmp_path.glob("submissions/.*")]
+        return
+    usual = kit(*command, KERAS_HOME=str(tmp_path / "none"), KERAS_BACKEND="")
+    one, two = (tmp_path / "submissions" / each.json["run"] for each in (ended, usual))
+    for file in ("submission.csv", "probabilities.npz"):
+        assert (one / file).read_bytes() == (two / file).read_bytes()
 
 
 def test_a_preset_cannot_change_a_record_that_has_every_setting(kit: Kit, tmp_path: Path) -> None:
