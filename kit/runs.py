@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ValidationError
 
 from kit.config import TrainConfig
 from kit.errors import DataError, KitError, UsageError
@@ -28,6 +29,22 @@ _MEND = "Put the file back, or move the run's folder away and train again."
 CONFIG, METRICS, MODEL = "config.json", "metrics.json", "model.keras"
 # What a `config.json` is written in. Records without a number are of the first form
 FORMAT = 2
+
+
+class _Figures(BaseModel):
+    accuracy: float | None
+    n: int
+    interval: tuple[float, float]
+
+
+class _Metrics(BaseModel):
+    source: str | None = None
+    preset: str | None = None
+    seconds: dict[str, float] = {}
+    validation: _Figures | None = None
+    keras_test: _Figures | None = None
+    overlap: dict[str, dict[str, int]] = {}
+    members: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True, init=False)
@@ -74,8 +91,19 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap."""
-        return translate_record(_read_json(self.folder / METRICS))
+        """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        path = self.folder / METRICS
+        metrics = translate_record(_read_json(path))
+        try:
+            _Metrics.model_validate(metrics)
+        except ValidationError as error:
+            field = ".".join(map(str, error.errors()[0]["loc"]))
+            raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
+        return metrics
 
 
 class Draft:
@@ -187,11 +215,20 @@ def find_draft(submissions: Path, run: str) -> Draft | Run:
             draft = Draft(hidden)
             # Metrics are written last: only the renaming is missing
             return draft.finish() if (hidden / METRICS).exists() else draft
-    waiting = [path.name[1:] for path in sorted(submissions.glob(".*")) if _is_draft(path)]
     raise UsageError(
         f"{run}: no such run in {submissions}, neither complete nor interrupted.",
-        f"Runs that can be resumed: {', '.join(waiting) or 'none'}.",
+        f"Runs that can be resumed: {', '.join(list_drafts(submissions)) or 'none'}.",
     )
+
+
+def list_drafts(submissions: Path) -> list[str]:
+    """List the names of the interrupted runs, which no process is working on, oldest first."""
+    names = []
+    for folder in filter(_is_draft, sorted(submissions.glob(".*"))):
+        with suppress(UsageError):
+            Draft(folder).release()
+            names.append(folder.name[1:])
+    return names
 
 
 def list_runs(submissions: Path) -> list[Run]:

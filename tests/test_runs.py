@@ -295,6 +295,8 @@ def test_unknown_run_to_resume_is_told_with_those_that_can_be(submissions: Path)
     )
     assert caught.value.remedy == "Runs that can be resumed: none."
     drafts = [begin_run(submissions, name, CONFIG) for name in ("b", "a")]
+    for draft in drafts:
+        draft.release()
     complete(submissions, "20260101-120000-tuned")
     (submissions / ".cache").mkdir()
     with pytest.raises(UsageError) as caught:
@@ -425,8 +427,9 @@ def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -
     (run.folder / "config.json").write_text(
         json.dumps({"settings": {"preset": "tuned", "epochs": 3, "validation": "last"}})
     )
+    figures = {"accuracy": 0.5, "n": 2, "interval": [0.1, 0.9]}
     (run.folder / "metrics.json").write_text(
-        json.dumps({"judged": {"n": 7}, "members": [{"run": "a", "judged": None}]})
+        json.dumps({"judged": figures, "members": [{"run": "a", "judged": None}]})
     )
     assert run.settings["split"] == "last"
     assert "validation" not in run.settings
@@ -434,7 +437,7 @@ def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -
     assert (run.settings["views"], run.settings["normalization"]) == (1, None)
     assert run.format == 1
     assert run.metrics == {
-        "keras_test": {"n": 7},
+        "keras_test": figures,
         "members": [{"run": "a", "keras_test": None}],
     }
 

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import app
-from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions, resume_command
 from kit.cli.output import note, print_json, print_lines, print_table, visible, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError, UsageError
+from kit.errors import (
+    CompetitionError,
+    CredentialsError,
+    DataError,
+    KitError,
+    NetworkError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
@@ -234,27 +241,35 @@ def history(
 ) -> None:
     """List all runs and submissions, with validation and score.
 
-    Submissions that were made elsewhere are listed too. If Kaggle cannot be asked, the command says
-    so and shows what is known without it.
+    Submissions that were made elsewhere are listed too, and runs that can be resumed. If Kaggle
+    cannot be asked, the command says so and shows what is known without it.
     """
     from kit.kaggle.history import read_history
+    from kit.runs import list_drafts
 
     failure: KitError | None = None
     rows: list[HistoryRow] | None = None
+    damaged: list[DataError] = []
     if not offline:
         from kit.kaggle.client import Kaggle
 
         try:
-            rows = read_history(submissions, Kaggle(on_retry=note_retry))
+            rows = read_history(submissions, Kaggle(on_retry=note_retry), damaged)
         except (CompetitionError, CredentialsError, NetworkError, UsageError) as error:
             failure = error
             note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
     if rows is None:
-        rows = read_history(submissions, None)
+        rows = read_history(submissions, None, damaged)
+    for each in damaged:
+        note(f"{each.what}\n{each.remedy}")
+    unfinished = list_drafts(submissions)
     if json:
         told = {"online": not offline and failure is None, "failure": failure and failure.what}
-        print_json({**told, "history": [_facts(row) for row in rows]})
+        lists = {"damaged": [each.what for each in damaged], "unfinished": unfinished}
+        print_json({**told, **lists, "history": [_facts(row) for row in rows]})
         return
+    for run in unfinished:
+        note(f"Interrupted; go on with: {resume_command(submissions)} {run}")
     if not rows:
         print_lines([f"No runs in {submissions}, and no submissions. Make one with: kit train"])
         return
@@ -264,9 +279,8 @@ def history(
         [_cells(row) for row in rows],
     )
     _print_chart(rows)
-    for _, _, attempt in rows:
-        if attempt is not None and attempt.reason:
-            print_lines([f"{attempt.ref} was rejected: {visible(attempt.reason)}"])
+    rejected = [attempt for _, _, attempt in rows if attempt is not None and attempt.reason]
+    print_lines(f"{each.ref} was rejected: {visible(each.reason or '')}" for each in rejected)
 
 
 def _facts(row: "HistoryRow") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,6 +28,13 @@ def complete_run(context: typer.Context, typed: str) -> list[str]:
 
     submissions = context.params.get("submissions") or SUBMISSIONS
     return [run.name for run in list_runs(submissions) if run.name.startswith(typed)]
+
+
+def resume_command(submissions: Path) -> str:
+    """The command that completes an interrupted run, without the run's name."""
+    if submissions == SUBMISSIONS:
+        return "kit train --resume"
+    return f"kit train --submissions {shlex.quote(str(submissions))} --resume"
 
 
 RunName = Annotated[

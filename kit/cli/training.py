@@ -1,13 +1,21 @@
 """kit train, kit rehearse, kit committee."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kit.cli.app import app
-from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submissions, complete_run
+from kit.cli.options import (
+    SUBMISSIONS,
+    Data,
+    Json,
+    Source,
+    Storage,
+    Submissions,
+    complete_run,
+    resume_command,
+)
 from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
 from kit.errors import UsageError
@@ -123,7 +131,7 @@ def train(
     from kit.runs import read_settings
     from kit.training.committee import resume as resume_training
 
-    with training_bar(_resuming(submissions)) as bar:
+    with training_bar(resume_command(submissions)) as bar:
         if resume is not None:
             run = resume_training(resume, submissions, bar, data)
         else:
@@ -183,7 +191,7 @@ def rehearse(
 
     name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
     settings = {**given, "source": "kaggle", "data": folder, "name": name}
-    with training_bar(_resuming(submissions)) as bar:
+    with training_bar(resume_command(submissions)) as bar:
         bar.on_stage("Making the rehearsal")
         # Before the files are made: a setting that is wrong should cost nothing
         make_config(settings)
@@ -244,9 +252,3 @@ def _train(
     if members is None:
         return train_run(make_config(given), submissions, bar)
     return train_committee(given, members, submissions, bar)
-
-
-def _resuming(submissions: Path) -> str:
-    if submissions == SUBMISSIONS:
-        return "kit train --resume"
-    return f"kit train --submissions {shlex.quote(str(submissions))} --resume"

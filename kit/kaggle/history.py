@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from kit.errors import DataError
 from kit.kaggle.receipt import RECEIPT, Attempt, keep, list_attempts
 from kit.runs import Run, list_runs
 
@@ -23,19 +24,29 @@ class HistoryRow(NamedTuple):
     attempt: Attempt | None
 
 
-def read_history(submissions: Path, kaggle: "Kaggle | None") -> list[HistoryRow]:
+def read_history(
+    submissions: Path, kaggle: "Kaggle | None", damaged: list[DataError] | None = None
+) -> list[HistoryRow]:
     """List every run and every submission, newest first.
 
     Receipts are brought up to date by Kaggle's list; without `kaggle`, the network is not used.
 
     Raises:
         KitError: Kaggle could not be asked.
-        DataError: a receipt is damaged.
-        OSError: a run cannot be read, or its receipt not be written.
+        DataError: a record is damaged; with a list for these errors, it is passed over.
+        OSError: a receipt cannot be written.
     """
     listed = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
-    runs = {run.folder / RECEIPT: run for run in list_runs(submissions)}
-    attempts = list_attempts(submissions)
+    runs = {}
+    for run in list_runs(submissions):
+        try:
+            if run.metrics:
+                runs[run.folder / RECEIPT] = run
+        except DataError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
+    attempts = list_attempts(submissions, damaged)
     rows = []
     # Those with a ref come first, so that none of them is taken for an open one
     for attempt in sorted(attempts, key=lambda each: each.ref is None):

@@ -86,15 +86,23 @@ def has_mark(found: "Submission", sha256: str) -> bool:
     return _dense(mark_of(sha256)) in _dense(found.description)
 
 
-def list_attempts(submissions: Path) -> list[Attempt]:
+def list_attempts(submissions: Path, damaged: list[DataError] | None = None) -> list[Attempt]:
     """Read the receipts of all runs, and of files that no run made.
 
     Raises:
-        DataError: a receipt is damaged.
+        DataError: a receipt is damaged; with a list for these errors, it is passed over.
     """
     paths = [run.folder / RECEIPT for run in list_runs(submissions)]
     paths += sorted((submissions / RECEIPTS).glob("*.json"))
-    return [attempt for path in paths for attempt in load_receipt(path)]
+    attempts = []
+    for path in paths:
+        try:
+            attempts += load_receipt(path)
+        except DataError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
+    return attempts
 
 
 def load_receipt(path: Path) -> list[Attempt]:

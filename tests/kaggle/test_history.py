@@ -17,6 +17,7 @@ from kit.kaggle.entry import prepare_entry
 from kit.kaggle.history import HistoryRow, read_history
 from kit.kaggle.receipt import keep, load_receipt
 from kit.kaggle.submit import submit
+from kit.runs import begin_run
 
 
 def send(submissions: Path, run: str | None, file: Path | None = None, again: bool = False) -> None:
@@ -105,6 +106,55 @@ def test_a_known_submission_is_not_taken_for_an_open_one(
     known, open_one = read_history(tmp_path, Kaggle())
     assert facts(known)[0] == 40000000
     assert facts(open_one)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("metrics.json", b""),
+        ("metrics.json", b"[1]"),
+        ("metrics.json", b"\xff\xfe{}"),
+        ("metrics.json", b'{"keras_test": "good"}'),
+        ("metrics.json", b'{"validation": {"accuracy": 0.9}}'),
+        ("metrics.json", b'{"overlap": {"test": {"n": "many"}}}'),
+        ("receipt.json", b'{"ref": 1}'),
+    ],
+)
+def test_a_damaged_record_is_named_and_the_others_are_listed(
+    file: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path, LABELS, name="20260101-000000-whole")
+    damaged = make_run(tmp_path, LABELS, name="20260102-000000-damaged") / file
+    damaged.write_bytes(content)
+    command = ["history", "--offline", "--submissions", str(tmp_path)]
+    assert run(command) == 0
+    told = capsys.readouterr()
+    assert "20260101-000000-whole" in told.out
+    assert str(damaged) in told.err
+    assert run([*command, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert "20260101-000000-whole" in {row["run"] for row in record["history"]}
+    assert [str(damaged) in what for what in record["damaged"]] == [True]
+    if file == "metrics.json":
+        committee = ["committee", "20260101-000000-whole", damaged.parent.name]
+        assert run([*committee, "--submissions", str(tmp_path)]) == 3
+        assert len([*tmp_path.iterdir()]) == 2
+
+
+def test_interrupted_runs_are_listed_with_the_line_that_resumes_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = begin_run(tmp_path, "waiting", {"settings": {}})
+    waiting.release()
+    held = begin_run(tmp_path, "held", {"settings": {}})
+    command = ["history", "--offline", "--submissions", str(tmp_path)]
+    assert run(command) == 0
+    err = capsys.readouterr().err
+    assert f"kit train --submissions {tmp_path} --resume {waiting.name}\n" in err
+    # A process is at work on this one
+    assert held.name not in err
+    assert run([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unfinished"] == [waiting.name]
 
 
 @pytest.mark.parametrize("score", ["97.186", "None", "", "n/a"])
