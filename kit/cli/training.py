@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="baseline (the lab's), quick, tuned or best. [default: tuned]", metavar="NAME"
+        help="baseline (the lab's), quick, tuned, best or cnn. [default: tuned]", metavar="NAME"
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
@@ -49,6 +49,7 @@ Examples:
   kit train
   kit train --source kaggle --preset tuned --seed 7
   kit train --hidden 800 --hidden 600 --epochs 20 --name wide
+  kit train --preset cnn --conv 32x5/2 --conv 64x5/2 --hidden 256
   kit train --from-study tune --epochs 60
   kit train --source kaggle --members 5
   kit train --resume 20260131-120000-tuned"""
@@ -59,6 +60,13 @@ def train(
     preset: Preset = None,
     epochs: Epochs = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
+    conv: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A layer of convolutions, FILTERSxKERNEL/STRIDE; repeat it for each.",
+            metavar="LAYER",
+        ),
+    ] = None,
     hidden: Annotated[
         list[int] | None, typer.Option(help="Units of a hidden layer; repeat it for each.")
     ] = None,

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from kit.config import TrainConfig
-from kit.data.digits import CLASSES, PIXELS
+from kit.data.digits import CLASSES, PIXELS, SIDE
 from kit.errors import TrainingError, UsageError
 from kit.files import keras_home
 
@@ -86,11 +86,17 @@ def load_backend() -> None:
 
 def memory_needed(config: TrainConfig) -> int:
     """About how many bytes a training needs for its weights, its optimizer and a batch."""
-    widths = [PIXELS, *config.hidden, CLASSES]
-    weights = sum(n * m for n, m in itertools.pairwise(widths))
+    side, maps, weights, values = SIDE, 1, 0, PIXELS
+    for conv in config.conv:
+        side = -(-side // conv.stride)
+        weights += conv.kernel**2 * maps * conv.filters
+        maps, values = conv.filters, values + side**2 * conv.filters
+        side = -(-side // conv.pooling)
+    widths = [maps if config.head == "mean" else side**2 * maps, *config.hidden, CLASSES]
+    weights += sum(n * m for n, m in itertools.pairwise(widths))
     # The weights, their gradient, and the two averages of Adam
     copies = 2 if config.optimizer == "sgd" else 4
-    return 4 * (copies * weights + 3 * config.batch_size * sum(widths))
+    return 4 * (copies * weights + 3 * config.batch_size * (values + sum(widths)))
 
 
 @contextlib.contextmanager
@@ -101,9 +107,10 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
     has its own way to say it.
     """
     needed = memory_needed(config)
-    size = f"hidden {[*config.hidden]}, batch_size {config.batch_size}"
+    layers = [*(conv.filters for conv in config.conv), *config.hidden]
+    size = f"layers of {', '.join(map(str, layers))}, batch_size {config.batch_size}"
     what = f"{size}: the training needs about {needed / 1e9:,.1f} GB of memory"
-    remedy = "Train with fewer --hidden units or a smaller --batch-size."
+    remedy = "Train with smaller layers (--hidden, --conv) or a smaller --batch-size."
     with contextlib.suppress(AttributeError, ValueError, OSError):
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > there:

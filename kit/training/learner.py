@@ -108,7 +108,6 @@ def make_learner(
         noise = keras.Input((NOISE,), name="noise")
         warped = Warp(config.augmentation)(plain, noise)
         learner = Learner({"rows": rows, "noise": noise}, network(warped))
-    backend = keras.backend.backend()
     for model, optimizer in ((learner, _optimizer(config, steps)), (judge, None)):
         model.compile(
             optimizer=optimizer,
@@ -116,12 +115,21 @@ def make_learner(
                 from_logits=True, label_smoothing=config.label_smoothing
             ),
             metrics=["accuracy"],
-            # On a CPU, TensorFlow's "auto" does without XLA, which makes learning twice as fast.
-            # For the judge, compiling takes longer than judging. PyTorch needs a C++ compiler.
-            jit_compile=backend == "jax" or (backend == "tensorflow" and model is learner),
+            jit_compile=_is_compiled(config, is_learner=model is learner),
         )
     learner.build_all()
     return learner, judge
+
+
+def _is_compiled(config: TrainConfig, *, is_learner: bool) -> bool:
+    """Whether XLA compiles a model, as was measured to be fastest on CPUs.
+
+    It makes learning twice as fast for an MLP on TensorFlow. There, convolutions learn up to twice
+    as fast without it (benchmarks/RESULTS.md). For the judge, compiling takes longer than judging.
+    JAX always needs it. PyTorch needs a C++ compiler for it.
+    """
+    backend = keras.backend.backend()
+    return backend == "jax" or (backend == "tensorflow" and is_learner and not config.conv)
 
 
 def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
