@@ -87,9 +87,9 @@ def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
     [
         ("source", "mnist", "Input should be 'keras' or 'kaggle'"),
         ("data", 3, "Input is not a valid path for <class 'pathlib.Path'>"),
-        ("preset", "huge", "Input should be 'baseline', 'quick', 'tuned' or 'best'"),
-        ("preset", None, "Input should be 'baseline', 'quick', 'tuned' or 'best'"),
-        ("preset", ["tuned"], "Input should be 'baseline', 'quick', 'tuned' or 'best'"),
+        ("preset", "huge", "Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn'"),
+        ("preset", None, "Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn'"),
+        ("preset", ["tuned"], "Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn'"),
         ("name", "a/b", WRONG_NAME),
         ("name", "", WRONG_NAME),
         ("name", ".hidden", WRONG_NAME),
@@ -99,7 +99,6 @@ def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
         ("epochs", 1.5, f"{WRONG_INTEGER}, got a number with a fractional part"),
         ("epochs", "many", f"{WRONG_INTEGER}, unable to parse string as an integer"),
         ("batch_size", -1, "Input should be greater than 0"),
-        ("hidden", [], "Tuple should have at least 1 item after validation, not 0"),
         ("hidden", 800, "Input should be a valid tuple"),
         (
             "kernel_initializer",
@@ -177,6 +176,33 @@ def test_an_unknown_setting_is_told_which_ones_there_are(
     assert what == f"{setting}: the kit has no such setting."
     for known in (*TrainConfig.model_fields, *PRESETS):
         assert known in remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("32x5", (32, 5, 1, 1)),
+        ("64x3/2", (64, 3, 2, 1)),
+        ("128x3p2", (128, 3, 1, 2)),
+        ("8x28/14p2", (8, 28, 14, 2)),
+    ],
+)
+def test_a_convolution_is_read_from_text(text: str, expected: tuple[int, ...]) -> None:
+    config = make_config({"preset": "cnn", "conv": [text]})
+    (conv,) = config.conv
+    assert (conv.filters, conv.kernel, conv.stride, conv.pooling) == expected
+    assert make_config(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize("text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "a"])
+def test_a_wrong_convolution_is_named(text: str) -> None:
+    what, _ = fault({"preset": "cnn", "conv": ["32x5/2", text]})
+    assert what.startswith("conv.1")
+
+
+def test_a_network_has_a_hidden_layer_or_convolutions() -> None:
+    assert "conv" in fault({"hidden": []})[0]
+    assert make_config({"preset": "cnn", "hidden": []}).hidden == ()
 
 
 def test_wrong_layer_is_named() -> None:

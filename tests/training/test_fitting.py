@@ -33,6 +33,8 @@ TUNED = {
     "validation_fraction": 0.2,
     "seed": 3,
 }
+CNN = {**TUNED, "preset": "cnn", "conv": ["16x5/2", "24x3p2"], "head": "mean", "hidden": [16],
+       "learning_rate": 2e-3}  # fmt: skip
 PATIENT = {
     **BASELINE,
     "hidden": [16],
@@ -114,9 +116,10 @@ class Trained:
     recorder: Recorder
 
 
-@pytest.fixture(scope="module", params=["baseline", "tuned", "patience"])
+@pytest.fixture(scope="module", params=["baseline", "tuned", "cnn", "patience"])
 def trained(request: pytest.FixtureRequest, thousand_digits: Digits) -> Trained:
-    config = make_config({"baseline": BASELINE, "tuned": TUNED, "patience": PATIENT}[request.param])
+    kinds = {"baseline": BASELINE, "tuned": TUNED, "cnn": CNN, "patience": PATIENT}
+    config = make_config(kinds[request.param])
     recorder = Recorder()
     predictor, history = train(config, thousand_digits, recorder)
     return Trained(config, weights(predictor), history, recorder)

@@ -41,12 +41,14 @@ keras.models.load_model(sys.argv[1])
 """
 
 
-@pytest.fixture(scope="module")
-def run(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture(scope="module", params=[(), ("12x5/2", "16x3p2")], ids=["mlp", "cnn"])
+def run(
+    request: pytest.FixtureRequest, small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
     """A run that normalises width and slant, with three views."""
     config = make_config(
-        {"source": "kaggle", "data": small_kaggle, "hidden": (64,), "batch_size": 50,
-         "epochs": 6, "views": 3}
+        {"source": "kaggle", "data": small_kaggle, "conv": request.param, "hidden": (64,),
+         "batch_size": 50, "epochs": 6, "views": 3}
     )  # fmt: skip
     assert config.normalization is not None
     return train(config, tmp_path_factory.mktemp("submissions"))

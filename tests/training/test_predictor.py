@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -75,6 +77,22 @@ def test_views_average_digits_that_are_warped_a_little(
 def test_baseline_has_the_labs_number_of_parameters() -> None:
     assert build_network(make_config({"preset": "baseline"})).count_params() == 636_010
     assert Predictor.build(make_config({"preset": "baseline"})).n_parameters == 636_010
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        # Kernels without biases, two trained numbers of batch normalisation for each map or unit
+        ({}, 5 * 5 * 32 + 2 * 32 + 5 * 5 * 32 * 64 + 2 * 64 + 49 * 64 * 256 + 2 * 256 + 2570),
+        ({"conv": ["8x3/2", "16x3p2"], "head": "mean", "hidden": []},
+         72 + 16 + 8 * 16 * 9 + 32 + 16 * 10 + 10),
+        ({"conv": [{"filters": 8, "kernel": 3, "pooling": 3}], "hidden": [5],
+          "batch_normalization": False}, 80 + 10 * 10 * 8 * 5 + 5 + 60),
+    ],
+)  # fmt: skip
+def test_convolutions_have_their_number_of_parameters(given: Any, expected: int) -> None:
+    predictor = Predictor.build(make_config({"preset": "cnn", **given}))
+    assert predictor.n_parameters == expected
 
 
 def test_a_normalised_predictor_normalises_before_it_views(mnist: Source) -> None:
