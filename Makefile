@@ -29,8 +29,8 @@ rehearse: .venv/kit
 	$(BIN)/kit rehearse --preset quick
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
-	$(JAX) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(JAX_TESTS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(JAX) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(JAX_TESTS)
 
 # pip itself checks, without the network, that Kaggle's versions are all that the wheel needs. The tests
 # run in a folder without the kit's source, so that they test the wheel.
@@ -50,8 +50,8 @@ test-kaggle: .venv-kaggle/pins .venv/kit
 	cp data/README.md data/mnist.npz $(KAGGLE_WORK)/data
 	cp data/mnist.npz $(KAGGLE_WORK)/keras/datasets
 	$(KAGGLE_RUN) -c 'import kit; assert "site-packages" in kit.__file__, kit'
-	$(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile tests/training tests/data tests/cli tests/kaggle
-	export $(JAX) && $(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile $(JAX_TESTS)
+	$(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/training tests/data tests/cli tests/kaggle
+	export $(JAX) && $(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(JAX_TESTS)
 
 lint: .venv/dev
 	$(BIN)/ruff check

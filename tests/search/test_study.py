@@ -71,7 +71,7 @@ def test_a_broken_backend_ends_the_command_and_costs_no_trial(
     (broken / "torch.py").write_text("raise ImportError('libtorch.so: no such file')\n")
     monkeypatch.syspath_prepend(broken)
     monkeypatch.setenv("KERAS_BACKEND", "torch")
-    with pytest.raises(UsageError, match=r"torch cannot be loaded .*libtorch\.so") as raised:
+    with pytest.raises(UsageError, match=r"torch \(libtorch\.so") as raised:
         tune(address, "broken", BASE, ignore, trials=3)
     assert raised.value.exit_code == 2
     assert load_study(address, "broken").trials == []
