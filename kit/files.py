@@ -34,6 +34,9 @@ _FOREIGN = {
     b"\x1f\x8b": "a gzip archive",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
+    b"\x93NUMPY": "a single array, as numpy.save writes it",
+    b"\x80": "a pickled Python object",
+    b"\x00\x00\x08": "an IDX file, as MNIST was first published",
 }
 
 

@@ -1,5 +1,6 @@
 """One command line, run: its command, and how its failure reaches the person."""
 
+import logging
 import os
 import sys
 import traceback
@@ -14,11 +15,17 @@ from kit.cli import training, evaluation, serving, kaggle, search  # noqa: F401
 # isort: on
 
 
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     # Wherever it stands, so that a failed line can be repeated with it at the end
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    logging.getLogger("kit").handlers = [_Notes()]
     try:
         code = app(arguments or ["--help"], prog_name="kit", standalone_mode=False)
         sys.stdout.flush()

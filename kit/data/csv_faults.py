@@ -10,6 +10,12 @@ REMEDY = "Download the file again with kit download, or use MNIST's own: kit tra
 _LABELS_REMEDY = (
     "Only train.csv has labels: check that the two files were not renamed or exchanged."
 )
+_INDEX_REMEDY = (
+    "If each row begins with its number or name, write the file again without: with pandas, "
+    "to_csv(…, index=False); with R, row.names=FALSE."
+)
+# What pandas calls an index that it has read as a column
+_INDEX = re.compile(r"Unnamed: [0-9.]+|index")
 _REMEDIES = {
     "an HTML page": "Kaggle answers with a page until you have signed in and accepted the "
     "competition's rules: do so, then kit download.",
@@ -48,12 +54,14 @@ def header_fault(start: bytes, *, labelled: bool) -> tuple[str, str] | None:
     fault = f"line 1, column {number}: expected {want}, found {found}"
     if len(names) != len(expected):
         fault += f" ({len(names)} columns in place of {len(expected)})"
-    exchanged = names == column_names(labelled=not labelled)
-    return fault, _LABELS_REMEDY if exchanged else REMEDY
+    if names == column_names(labelled=not labelled):
+        return fault, _LABELS_REMEDY
+    is_indexed = names[-len(expected) :] == expected or any(map(_INDEX.fullmatch, names))
+    return fault, _INDEX_REMEDY if is_indexed else REMEDY
 
 
-def row_fault(text: bytes, first_line: int, *, labelled: bool) -> str:
-    """The first fault of the rows in `text`, which starts with the file's line `first_line`.
+def row_fault(text: bytes, first_line: int, *, labelled: bool) -> tuple[str, str]:
+    """The first fault of the rows in `text`, which starts at line `first_line`, and its remedy.
 
     A last line without its line end is taken for the file's last one.
 
@@ -62,11 +70,13 @@ def row_fault(text: bytes, first_line: int, *, labelled: bool) -> str:
     """
     columns = column_names(labelled=labelled)
     lines = text.removesuffix(b"\n").split(b"\n")
+    # R's write.table, and pandas with index_label=False, give an index no name in the header
+    is_indexed = first_line == 2 and all(line.count(b",") == len(columns) for line in lines[:3])
     for number, line in enumerate(lines, first_line):
         ended = text.endswith(b"\n") or number < first_line + len(lines) - 1
         fault = _line_fault(line.removesuffix(b"\r"), columns, ended=ended)
         if fault is not None:
-            return f"line {number}, {fault}"
+            return f"line {number}, {fault}", _INDEX_REMEDY if is_indexed else REMEDY
     raise AssertionError("these rows have no fault")
 
 

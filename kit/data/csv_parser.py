@@ -50,8 +50,8 @@ def parse_digits(
     for text in filter(None, chain([start.partition(b"\n")[2]], pieces)):
         values = _values(text, columns)
         if values is None or (labelled and values[:, 0].max() >= CLASSES):
-            fault = row_fault(text, line, labelled=labelled)
-            raise DataError(f"{origin}, {fault}", REMEDY)
+            fault, remedy = row_fault(text, line, labelled=labelled)
+            raise DataError(f"{origin}, {fault}", remedy)
         parts.append(values)
         line += len(values)
     if not parts:

@@ -43,6 +43,18 @@ class Digits:
             digest.update(self.labels.astype("<i8").tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def first_rows(self) -> NDArray[np.int64]:
+        """For each row, the first row with an equal image: int64 (n,)."""
+        first: dict[bytes, int] = {}
+        rows = (first.setdefault(row.tobytes(), i) for i, row in enumerate(self.pixels))
+        return np.fromiter(rows, np.int64, len(self))
+
+    @property
+    def n_copies(self) -> int:
+        """How many rows repeat the image of an earlier row."""
+        return int(np.count_nonzero(self.first_rows != np.arange(len(self))))
+
     def take(self, rows: NDArray[np.int64]) -> "Digits":
         """The digits that stand in `rows` (int64, any length), in that order."""
         labels = None if self.labels is None else self.labels[rows]

@@ -1,8 +1,10 @@
 """Kaggle's digits: `train.csv` and `test.csv`, in a folder or in the zip that Kaggle serves.
 
-The zip is read in place, without unpacking it to disk.
+The zip is read in place, without unpacking it to disk. So are `train.csv.zip` and `train.csv.gz`,
+as Kaggle serves single files.
 """
 
+import gzip
 import lzma
 import struct
 import zipfile
@@ -59,22 +61,32 @@ def load_kaggle(path: Path | None = None) -> Source:
     if not path.exists():
         raise DataError(f"{path}: expected Kaggle's digits, found nothing", _MISSING)
     if path.is_dir():
-        missing = [name for name in (TRAIN, TEST) if not (path / name).exists()]
-        if missing and not (path / ARCHIVE).exists():
+        files, archive = [_find(path, name) for name in (TRAIN, TEST)], _find(path, ARCHIVE)
+        missing = [name for name, file in zip((TRAIN, TEST), files, strict=True) if file is None]
+        if missing and archive is None:
             found = " and no ".join(missing)
             raise DataError(f"{path}: expected {TRAIN} and {TEST}, found no {found}", _MISSING)
-        if missing:
-            path /= ARCHIVE
+        # Both from one place: the archive may be of another day than the file that is there
+        paths = [archive if missing else file for file in files]
+    else:
+        paths = [path, path]
     # Two threads, because NumPy, zlib and the disk all release the interpreter's lock
     with ThreadPoolExecutor(2) as pool:
-        train, test = pool.submit(_read, path, TRAIN), pool.submit(_read, path, TEST)
-        return Source("kaggle", train.result(), test.result())
+        train, test = pool.map(_read, paths, (TRAIN, TEST))
+        return Source("kaggle", train, test)
 
 
 def find_kaggle() -> Path | None:
     """Find the first of the usual places that holds any of Kaggle's files, or None."""
     names = (TRAIN, TEST, ARCHIVE)
-    return next((place for place in PLACES if any((place / name).exists() for name in names)), None)
+    return next((place for place in PLACES if any(_find(place, name) for name in names)), None)
+
+
+def _find(folder: Path, name: str) -> Path | None:
+    """The folder's file of that name, or the zip or gzip archive of that one file."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    there = {path.name.lower(): path for path in paths}
+    return next((there[n] for n in (name, f"{name}.zip", f"{name}.gz") if n in there), None)
 
 
 def load_kaggle_test() -> Digits | None:
@@ -85,29 +97,40 @@ def load_kaggle_test() -> Digits | None:
         OSError: the file cannot be read.
     """
     for place in PLACES:
-        if (place / TEST).exists():
-            return _read(place, TEST)
-        if (place / ARCHIVE).exists():
-            return _read(place / ARCHIVE, TEST)
+        if path := _find(place, TEST) or _find(place, ARCHIVE):
+            return _read(path, TEST)
     return None
 
 
 def _read(path: Path, name: str) -> Digits:
-    """Read one of the two files, from a folder or from a zip."""
-    file, origin = path, f"{path}, member {name}"
-    if path.is_dir():
-        file, origin = path / name, str(path / name)
-    if not file.is_file():
+    """Read one of the two files: itself, its gzip archive, or a zip that it is in."""
+    origin, kind = str(path), path.name.lower()
+    if not path.is_file():
         # A pipe or a device could block, or never end
-        raise DataError(f"{file}: expected a file, found a folder or a device", REMEDY)
-    with file.open("rb") as stream:
-        blocks = _blocks(stream) if file != path else member_blocks(stream, name, str(path))
+        raise DataError(f"{path}: expected a file, found a folder or a device", REMEDY)
+    with path.open("rb") as stream:
+        if kind == name:
+            blocks = _blocks(stream)
+        elif kind == f"{name}.gz":
+            blocks = _gzip_blocks(stream, origin)
+        else:
+            blocks, origin = member_blocks(stream, name, origin), f"{path}, member {name}"
         pixels, labels = parse_digits(blocks, origin, labelled=name == TRAIN)
     return Digits(pixels, labels, origin)
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+def _blocks(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     return iter(lambda: stream.read(_BLOCK), b"")
+
+
+def _gzip_blocks(stream: IO[bytes], origin: str) -> Iterator[bytes]:
+    try:
+        with gzip.open(stream) as content:
+            yield from _blocks(content)
+    except _BROKEN_ZIP as error:
+        reason = " ".join(str(error).split())
+        what = f"{origin}: expected a whole gzip archive, found a broken one ({reason})"
+        raise DataError(what, REMEDY) from error
 
 
 def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
@@ -147,10 +170,11 @@ def _member(archive: zipfile.ZipFile, name: str, origin: str) -> zipfile.ZipInfo
     found = [member for member in members if PurePosixPath(member.filename).name == name]
     if len(found) != 1:
         names = ", ".join(repr(member.filename) for member in members[:5]) or "none"
-        raise DataError(
-            f"{origin}: expected one {name}, found {len(found)} (members: {names})",
-            "Use the archive as Kaggle serves it: kit download.",
-        )
+        remedy = "Use the archive as Kaggle serves it: kit download."
+        if names.startswith(("'x_", "'y_")):
+            remedy = "These are MNIST's arrays, which are read with --source keras."
+        what = f"{origin}: expected one {name}, found {len(found)} (members: {names})"
+        raise DataError(what, remedy)
     if found[0].file_size > _LARGEST_MEMBER:
         raise DataError(
             f"{origin}: expected {name} to unpack to at most {_LARGEST_MEMBER >> 20} MiB, "

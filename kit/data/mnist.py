@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kit.data.digits import PIXELS, Digits, Source
 from kit.errors import DataError, NetworkError
-from kit.files import checkout, keras_home
+from kit.files import checkout, foreign_kind, keras_home
 
 # SHA-256 of each array's bytes in the file that keras.datasets.mnist serves (data/README.md)
 CHECKSUMS = {
@@ -78,16 +78,22 @@ def _download() -> Path:
 
 def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
     try:
+        _check_kind(path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in CHECKSUMS}
     except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file.", MEND) from error
+        others = [*path.parent.glob("*.csv*"), *path.parent.glob("*.zip")]
+        remedy = _kaggle(path.parent) if others else MEND
+        raise DataError(f"{path}: there is no such file.", remedy) from error
     except KeyError as error:
+        remedy = _kaggle(path) if any(".csv" in name for name in file.files) else MEND
         raise DataError(
-            f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", MEND
+            f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", remedy
         ) from error
     except BROKEN_NPZ as error:
-        raise DataError(f"{path}: not a readable .npz file ({error}).", MEND) from error
+        # NumPy's words would have people allow what can run any program
+        reason = "an array of pickled Python objects" if "allow_pickle" in str(error) else error
+        raise DataError(f"{path}: not a readable .npz file ({reason}).", MEND) from error
     for name, array in arrays.items():
         checksum = hashlib.sha256(array.tobytes()).hexdigest()
         if checksum != CHECKSUMS[name]:
@@ -97,6 +103,23 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
                 MEND,
             )
     return arrays
+
+
+def _check_kind(path: Path) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(1 << 12)
+    if start.startswith(b"PK"):
+        return
+    is_csv = b"," in start and start.isascii()
+    found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
+    remedy = _kaggle(path) if found == "a CSV" or ".csv" in path.name.lower() else MEND
+    raise DataError(f"{path}: not a readable .npz file ({found}).", remedy)
+
+
+def _kaggle(path: Path) -> str:
+    # `path` may be the archive of both files, or the folder; of a single file, it is its folder
+    folder = path if path.is_dir() or ".csv" not in path.name.lower() else path.parent
+    return f"Kaggle's files are read with: --source kaggle --data {folder}"
 
 
 def _digits(x: NDArray[np.uint8], y: NDArray[np.uint8], origin: str) -> Digits:

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import math
+import multiprocessing
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -216,7 +217,9 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
     Raises:
         DataError, NetworkError: one of them is missing or wrong.
     """
-    dataset = load_dataset(make_config({"source": source, "data": data}))
+    # What is odd about them, the command says, and not each of its processes
+    is_command = multiprocessing.parent_process() is None
+    dataset = load_dataset(make_config({"source": source, "data": data}), tell=is_command)
     keras_test = dataset.keras_test or load_keras().test
     unseen = np.flatnonzero(~seen_in_training(keras_test, dataset.train))
     return dataset.train, keras_test.take(unseen)

@@ -123,7 +123,7 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
         KitError, OSError: as `run_workers` raises them.
     """
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
-    fixed["fingerprint"] = load_dataset(base).train.fingerprint
+    fixed["fingerprint"] = load_dataset(base, tell=True).train.fingerprint
     storage = open_storage(job.storage)
     with database_errors(job.storage):
         study = optuna.create_study(

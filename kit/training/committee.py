@@ -12,7 +12,7 @@ from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
 from kit.errors import DataError, TrainingError, UsageError
 from kit.runs import CONFIG, METRICS, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
-from kit.training.dataset import Dataset, load_dataset, split_digits
+from kit.training.dataset import Dataset, load_dataset, rows_without, split_digits
 from kit.training.predictions import PARTS, finish_run, load_predictions, mean_probabilities
 from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
@@ -53,7 +53,7 @@ def train_committee(
     It raises what `plan_members` and `train` raise.
     """
     plan = plan_members(given, members)
-    dataset = read_digits(plan[0], callback)
+    dataset = read_digits(plan[0], callback, tell=True)
     # A split that leaves nothing is refused before anything is written
     split_digits(dataset.train, plan[0])
     settings = [config.model_dump(mode="json") for config in plan]
@@ -164,7 +164,8 @@ def _average(
             raise DataError(
                 f"{run.folder / METRICS}: has no {error}.", "Put the file back, or train again."
             ) from error
-    counts = {**counts, "train": len(dataset.train) - len(shared), "validation": len(shared)}
+    trained = rows_without(dataset.train, shared)
+    counts = {**counts, "train": len(trained), "validation": len(shared)}
     names = [run.name for run in members]
     draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})
     seconds = {key: sum(each["seconds"][key] for each in metrics) for key in metrics[0]["seconds"]}

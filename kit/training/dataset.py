@@ -1,5 +1,7 @@
 """The digits of a training: to learn from, to be validated on, and to predict."""
 
+import contextlib
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig
-from kit.data.digits import Digits
+from kit.data.digits import Digits, Source
 from kit.data.kaggle_csv import load_kaggle, load_kaggle_test
 from kit.data.mnist import load_keras
+from kit.data.oddities import describe_copies, describe_strangers
 from kit.errors import DataError, NetworkError, UsageError
 
 Rows = NDArray[np.int64]
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +36,13 @@ class Dataset:
 
     def describe(self, rows: tuple[Rows, Rows]) -> dict[str, dict[str, Any]]:
         """Return what `config.json` says of a run's digits, its training and validation rows."""
-        data = {
+        data: dict[str, Any] = {
             part: None
             if digits is None
             else {"origin": digits.origin, "rows": len(digits), "fingerprint": digits.fingerprint}
             for part, digits in vars(self).items()
         }
+        data["train"] |= {"copies": self.train.n_copies}
         test = 0 if self.test is None else len(self.test)
         counts = {"train": len(rows[0]), "validation": len(rows[1]), "test": test}
         return {"data": data, "rows": counts}
@@ -61,23 +67,32 @@ class Dataset:
                 )
 
 
-def load_dataset(config: TrainConfig) -> Dataset:
+def load_dataset(config: TrainConfig, *, tell: bool = False) -> Dataset:
     """Load the digits of the source, and what the other source has to validate or to predict.
+
+    If `tell`, copies and images that are not MNIST's are logged as warnings.
 
     Raises:
         DataError: a file that was asked for is missing or wrong.
         NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
     """
+    mnist: Source | None = None
     if config.source == "keras":
-        keras = load_keras(config.data)
-        return Dataset(keras.train, keras.test, load_kaggle_test())
-    kaggle = load_kaggle(config.data)
-    try:
-        keras_test = load_keras().test
-    except (DataError, NetworkError):
+        mnist = load_keras(config.data)
+        dataset = Dataset(mnist.train, mnist.test, load_kaggle_test())
+    else:
+        kaggle = load_kaggle(config.data)
         # The run is complete without it; `kit validate` says what was missing
-        keras_test = None
-    return Dataset(kaggle.train, keras_test, kaggle.test)
+        with contextlib.suppress(DataError, NetworkError):
+            mnist = load_keras()
+        dataset = Dataset(kaggle.train, None if mnist is None else mnist.test, kaggle.test)
+    if tell:
+        lines = describe_copies(dataset.train)
+        if mnist is not None:
+            lines += describe_strangers(filter(None, (dataset.train, dataset.test)), mnist)
+        for line in lines:
+            LOGGER.warning(line)
+    return dataset
 
 
 def split_rows(labels: Rows, config: TrainConfig) -> tuple[Rows, Rows]:
@@ -103,12 +118,22 @@ def split_rows(labels: Rows, config: TrainConfig) -> tuple[Rows, Rows]:
 def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
     """Split labelled digits as `split_rows` does, if that leaves enough of them.
 
+    Equal images never stand on both sides. `stratified` splits images, and all copies of an image
+    go with it. `last` holds out the last rows, whose copies are left out of the training rows.
+
     Raises:
         UsageError: no row is left to train on, or none to validate on.
     """
     if digits.labels is None:
         raise ValueError("training needs labels")
-    training, validation = split_rows(digits.labels, config)
+    first = digits.first_rows
+    if config.split == "last":
+        _, validation = split_rows(digits.labels, config)
+    else:
+        images = np.unique(first)
+        _, held_out = split_rows(digits.labels[images], config)
+        validation = np.flatnonzero(np.isin(first, images[held_out]))
+    training = rows_without(digits, validation)
     if not len(training) or (config.validation_fraction and not len(validation)):
         raise UsageError(
             f"validation_fraction: {config.validation_fraction} of {len(digits)} rows leaves "
@@ -116,3 +141,9 @@ def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
             "Choose a fraction that leaves some of both, or 0.",
         )
     return training, validation
+
+
+def rows_without(digits: Digits, rows: Rows) -> Rows:
+    """Return the rows of all images that are not among those of `rows`, ascending."""
+    first = digits.first_rows
+    return np.flatnonzero(~np.isin(first, first[rows]))

@@ -56,7 +56,7 @@ def train(
     """
     began = time.monotonic()
     callback = callback or Callback()
-    dataset = read_digits(config, callback)
+    dataset = read_digits(config, callback, tell=True)
     return train_on(begin_training(config, dataset, submissions), dataset, callback, began)
 
 
@@ -99,11 +99,11 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     return train_on(draft, dataset, callback, began)
 
 
-def read_digits(config: TrainConfig, callback: Callback) -> Dataset:
+def read_digits(config: TrainConfig, callback: Callback, *, tell: bool = False) -> Dataset:
     """Load a training's digits, once it is sure that there is a backend to train with."""
     choose_backend()
     callback.on_stage("Reading digits")
-    return load_dataset(config)
+    return load_dataset(config, tell=tell)
 
 
 def begin_training(config: TrainConfig, dataset: Dataset, submissions: Path) -> Draft:
