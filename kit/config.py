@@ -134,6 +134,7 @@ class TrainConfig(BaseModel):
         weight_decay: of kernels alone, decoupled from the gradient as in AdamW.
         split: whether the rows held out are `stratified` by label, or the `last`, as in the lab.
         validation_fraction: share of the rows held out, in [0, 1); 0 trains on every row.
+        fold: which fold is held out instead, and of how many: (1, 5) to (5, 5), or None.
         patience: training stops after this many epochs without a better validation accuracy, and
             keeps the best epoch's weights. None never stops early and keeps the last epoch's.
         seed: seed of all random numbers: initial weights, order of rows, dropout, warps.
@@ -165,6 +166,7 @@ class TrainConfig(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     split: Literal["stratified", "last"] = "stratified"
     validation_fraction: Annotated[float, Field(ge=0, lt=1)]
+    fold: tuple[PositiveInt, Annotated[int, Field(ge=2)]] | None = None
     patience: PositiveInt | None = None
     seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
     split_seed: Annotated[NonNegativeInt, Field(lt=2**32)] | None = None
@@ -183,6 +185,8 @@ class TrainConfig(BaseModel):
     def _fits_together(self) -> Self:
         if not self.hidden and not self.conv:
             raise ValueError("a network needs hidden layers, or conv")
+        if self.fold is not None and (self.patience is not None or self.fold[0] > self.fold[1]):
+            raise ValueError("fold: is from (1, K) to (K, K), and chooses nothing: no patience")
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError("patience needs validation rows: give a validation_fraction above 0")
         return self

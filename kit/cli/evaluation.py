@@ -1,4 +1,4 @@
-"""kit validate, kit check, kit score."""
+"""kit validate, kit check, kit score, kit suspects."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -105,3 +105,44 @@ def score(
         print_json(asdict(accuracy))
     else:
         print_lines([f"Score {with_interval(**asdict(accuracy))}"])
+
+
+@app.command(
+    epilog="""\b
+Examples:
+  kit train --source kaggle --folds 5
+  kit suspects
+  kit suspects 20260131-120000-tuned --json"""
+)
+def suspects(
+    run: RunName = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the digits are now. [default: as for the run]")
+    ] = None,
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """List the training rows whose label is probably wrong, the clearest first.
+
+    It needs a run that was trained with --folds, where each row was judged by a network that had
+    not seen it.
+    """
+    from kit.evaluation.suspects import find_suspects
+    from kit.runs import find_run
+
+    found = find_run(submissions, run)
+    rows = find_suspects(found, data)
+    if json:
+        print_json({"run": found.name, "suspects": [asdict(row) for row in rows]})
+        return
+    print_table(
+        "Rows whose label is probably wrong; row 1 is the first below the header",
+        ["row", "label", "network says", "sure, %", "label, %"],
+        [
+            [
+                *map(str, (each.row, each.label, each.predicted)),
+                *(f"{100 * share:.1f}" for share in (each.probability, each.label_probability)),
+            ]
+            for each in rows
+        ],
+    )

@@ -132,7 +132,9 @@ def _lines(told: dict[str, Any], folder: Path) -> list[str]:
         # Of a single run, kit validate shows it
         if figures and figures["n"] and (members or kind == "validation"):
             worded = with_interval(figures["accuracy"], figures["n"], figures["interval"])
-            lines.append(f"{name} accuracy {worded}")
+            is_folded = kind == "validation" and told.get("folds")
+            of_one = ", of one of its networks, each on the fold it has not seen" * bool(is_folded)
+            lines.append(f"{name} accuracy {worded}{of_one}")
     if not told["validation"]["n"]:
         what = " by all members: this committee" if members else ": this run"
         lines.append(f"No row was held out for validation{what} has no validation estimate.")

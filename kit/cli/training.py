@@ -41,6 +41,12 @@ Members = Annotated[
     int | None,
     typer.Option(min=2, help="Train this many different runs, and make a committee of them."),
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="Train this many runs, each without another part of the rows; their committee."
+    ),
+]
 
 
 @app.command(
@@ -84,6 +90,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     views: Views = None,
     members: Members = None,
+    folds: Folds = None,
     name: Annotated[
         str | None, typer.Option(help="The last part of the run's name. [default: the preset's]")
     ] = None,
@@ -118,14 +125,15 @@ def train(
 
     The run also holds its settings, history, validation and predictions. Settings that are not
     given come from --config or --from-study, else from the preset. --members trains several runs
-    that differ by seed and normalisation, and averages them in a run of its own.
+    that differ by seed and normalisation, and averages them in a run of its own. --folds K judges
+    every training row by a network that has not seen it.
     """
     given = _given(locals())
     sources = {"--config": config, "--from-study": from_study, "--resume": resume}
     named = [option for option, value in sources.items() if value is not None]
     if len(named) > 1:
         raise UsageError(f"{' and '.join(named)} each give settings.", "Give one of them.")
-    fixed = [*(given.keys() - {"data"}), *["members"] * bool(members)]
+    fixed = [*(given.keys() - {"data"}), *["members"] * bool(members), *["folds"] * bool(folds)]
     if resume is not None and fixed:
         options = ", ".join(f"--{setting.replace('_', '-')}" for setting in sorted(fixed))
         raise UsageError(
@@ -162,7 +170,7 @@ def train(
             if source is not None and settings.get("source") != source:
                 # The other source's files are not this one's
                 settings.pop("data", None)
-            run = _train({**settings, **given}, members, submissions, bar)
+            run = _train({**settings, **given}, members, folds, submissions, bar)
     print_run(run, as_json=json)
 
 
@@ -179,6 +187,7 @@ def rehearse(
     epochs: Epochs = None,
     views: Views = None,
     members: Members = None,
+    folds: Folds = None,
     data: Annotated[
         Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)
     ] = Path("data"),
@@ -204,7 +213,7 @@ def rehearse(
         # Before the files are made: a setting that is wrong should cost nothing
         make_config(settings)
         rehearsal = make_rehearsal(load_keras(), seed, data)
-        run = _train(settings, members, submissions, bar)
+        run = _train(settings, members, folds, submissions, bar)
     scores = {
         judged.name: score_submission(judged.folder / "submission.csv", rehearsal.solution)
         for judged in (*members_of(run), run)
@@ -251,12 +260,19 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train(
-    given: dict[str, Any], members: int | None, submissions: Path, bar: "TrainingBar"
+    given: dict[str, Any],
+    members: int | None,
+    folds: int | None,
+    submissions: Path,
+    bar: "TrainingBar",
 ) -> "Run":
     from kit.config import make_config
     from kit.training.committee import train_committee
     from kit.training.train import train as train_run
 
-    if members is None:
+    if members and folds:
+        raise UsageError("--members and --folds each make a committee.", "Give one of them.")
+    number = members or folds
+    if number is None:
         return train_run(make_config(given), submissions, bar)
-    return train_committee(given, members, submissions, bar)
+    return train_committee(given, number, submissions, bar, folds=folds is not None)

@@ -12,24 +12,32 @@ from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
 from kit.errors import DataError, TrainingError, UsageError
 from kit.runs import CONFIG, METRICS, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
-from kit.training.dataset import Dataset, load_dataset, rows_without, split_digits
-from kit.training.predictions import PARTS, finish_run, load_predictions, mean_probabilities
+from kit.training.dataset import Dataset, Rows, load_dataset, rows_without, split_digits
+from kit.training.predictions import (
+    PARTS,
+    Predictions,
+    Probabilities,
+    finish_run,
+    load_predictions,
+    mean_probabilities,
+)
 from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
 # Keys of a committee's config.json: its members that have begun; in a draft, the settings of all
 _COMMITTEE, _PLAN = "committee", "plan"
 
 
-def plan_members(given: dict[str, Any], members: int) -> list[TrainConfig]:
+def plan_members(given: dict[str, Any], members: int, *, folds: bool = False) -> list[TrainConfig]:
     """Return the configurations of `members` runs: one seed each, the same rows held out.
 
-    Each has a normalisation of its own from `MEMBER_NORMALIZATIONS`, unless `given` has one.
+    Each has a normalisation of its own from `MEMBER_NORMALIZATIONS`, unless `given` has one. With
+    `folds`, they differ in the fold that is held out and in the seed alone.
 
     Raises:
         UsageError: a setting is unknown, out of range, or does not fit another.
     """
     base = make_config(given)
-    own = given.get("normalization") is not None
+    own = folds or given.get("normalization") is not None
     normalizations = (base.normalization,) if own else MEMBER_NORMALIZATIONS
     return [
         make_config(
@@ -39,6 +47,7 @@ def plan_members(given: dict[str, Any], members: int) -> list[TrainConfig]:
                 "seed": base.seed + number,
                 "split_seed": base.seed if base.split_seed is None else base.split_seed,
                 "normalization": normalizations[number % len(normalizations)],
+                "fold": (number + 1, members) if folds else None,
             }
         )
         for number in range(members)
@@ -46,13 +55,18 @@ def plan_members(given: dict[str, Any], members: int) -> list[TrainConfig]:
 
 
 def train_committee(
-    given: dict[str, Any], members: int, submissions: Path, callback: Callback
+    given: dict[str, Any],
+    members: int,
+    submissions: Path,
+    callback: Callback,
+    *,
+    folds: bool = False,
 ) -> Run:
     """Train the runs of `plan_members`, and make a committee of them.
 
     It raises what `plan_members` and `train` raise.
     """
-    plan = plan_members(given, members)
+    plan = plan_members(given, members, folds=folds)
     dataset = read_digits(plan[0], callback, tell=True)
     # A split that leaves nothing is refused before anything is written
     split_digits(dataset.train, plan[0])
@@ -120,7 +134,8 @@ def make_committee(members: Sequence[Run], submissions: Path, name: str) -> Run:
     """Make a run in `submissions` that predicts the mean of its members' probabilities.
 
     An image counts as seen if any member has seen it. The committee is validated on the rows that
-    all members held out. Where there are none, it has no validation.
+    all members held out. Where there are none, it has no validation. If the members are all folds
+    of a split, each row is judged by the one member that held it out: that estimates one member.
 
     Raises:
         UsageError: there are fewer than two members, one is named twice or is a committee, their
@@ -144,11 +159,9 @@ def _average(
     data, counts = (members[0].config[key] for key in ("data", "rows"))
     dataset = dataset or load_dataset(make_config(members[0].settings))
     dataset.check_same(data, members[0].name)
-    shared = reduce(np.intersect1d, [given["validation_rows"] for given in each])
-    held_out = [
-        given["validation"][np.searchsorted(given["validation_rows"], shared)] for given in each
-    ]
-    average = {"validation_rows": shared, "validation": mean_probabilities(held_out)}
+    shared, out_of_fold = _held_out(each, len(dataset.train))
+    is_folded = len(shared) == len(dataset.train)
+    average: Predictions = {"validation_rows": shared, "validation": out_of_fold}
     for part in PARTS:
         if part in each[0]:
             average[part] = mean_probabilities([given[part] for given in each])
@@ -164,8 +177,8 @@ def _average(
             raise DataError(
                 f"{run.folder / METRICS}: has no {error}.", "Put the file back, or train again."
             ) from error
-    trained = rows_without(dataset.train, shared)
-    counts = {**counts, "train": len(trained), "validation": len(shared)}
+    trained = len(dataset.train if is_folded else rows_without(dataset.train, shared))
+    counts = {**counts, "train": trained, "validation": len(shared)}
     names = [run.name for run in members]
     draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})
     seconds = {key: sum(each["seconds"][key] for each in metrics) for key in metrics[0]["seconds"]}
@@ -177,8 +190,22 @@ def _average(
         "epochs": sum(each["epochs"] for each in metrics),
         "seconds": seconds,
         "members": told,
+        "folds": len(members) if is_folded else None,
     }
     return finish_run(draft, average, dataset, about)
+
+
+def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:
+    """The rows that all members held out, and their mean; of folds, all `n`, by their members."""
+    rows = np.concatenate([given["validation_rows"] for given in each])
+    if np.array_equal(np.sort(rows), np.arange(n)):
+        validation = np.concatenate([given["validation"] for given in each])
+        return np.arange(n), validation[np.argsort(rows)]
+    shared = reduce(np.intersect1d, [given["validation_rows"] for given in each])
+    held_out = [
+        given["validation"][np.searchsorted(given["validation_rows"], shared)] for given in each
+    ]
+    return shared, mean_probabilities(held_out)
 
 
 def _check_members(members: Sequence[Run]) -> None:

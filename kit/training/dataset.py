@@ -99,10 +99,11 @@ def split_rows(labels: Rows, config: TrainConfig) -> tuple[Rows, Rows]:
     """Split the rows of int64 (n,) labels into training and validation rows, each ascending.
 
     `last` holds out the final rows, as Keras's `validation_split` does. `stratified` gives each
-    digit the share of the validation rows that it has of all rows, give or take one row.
+    digit the share of the validation rows that it has of all rows, give or take one row. So does
+    a fold.
     """
     n = len(labels)
-    if config.split == "last":
+    if config.split == "last" and config.fold is None:
         kept = int(n * (1 - config.validation_fraction))
         return np.arange(kept), np.arange(kept, n)
     # Sort the rows by digit, shuffled within each digit. Evenly spaced picks out of that order give
@@ -110,16 +111,20 @@ def split_rows(labels: Rows, config: TrainConfig) -> tuple[Rows, Rows]:
     seed = config.seed if config.split_seed is None else config.split_seed
     shuffled = np.random.default_rng(seed).permutation(n)
     by_digit = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    held_out = round(n * config.validation_fraction)
-    validation = np.sort(by_digit[np.arange(held_out) * n // max(held_out, 1)])
+    if config.fold is not None:
+        number, folds = config.fold
+        validation = np.sort(by_digit[number - 1 :: folds])
+    else:
+        held_out = round(n * config.validation_fraction)
+        validation = np.sort(by_digit[np.arange(held_out) * n // max(held_out, 1)])
     return np.setdiff1d(np.arange(n), validation), validation
 
 
 def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
     """Split labelled digits as `split_rows` does, if that leaves enough of them.
 
-    Equal images never stand on both sides. `stratified` splits images, and all copies of an image
-    go with it. `last` holds out the last rows, whose copies are left out of the training rows.
+    Equal images never stand on both sides. `stratified` and folds split images, and all copies of
+    an image go with it. `last` holds out the last rows, whose copies leave the training rows.
 
     Raises:
         UsageError: no row is left to train on, or none to validate on.
@@ -127,14 +132,15 @@ def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
     if digits.labels is None:
         raise ValueError("training needs labels")
     first = digits.first_rows
-    if config.split == "last":
+    if config.split == "last" and config.fold is None:
         _, validation = split_rows(digits.labels, config)
     else:
         images = np.unique(first)
         _, held_out = split_rows(digits.labels[images], config)
         validation = np.flatnonzero(np.isin(first, images[held_out]))
     training = rows_without(digits, validation)
-    if not len(training) or (config.validation_fraction and not len(validation)):
+    is_held_out = config.validation_fraction or config.fold
+    if not len(training) or (is_held_out and not len(validation)):
         raise UsageError(
             f"validation_fraction: {config.validation_fraction} of {len(digits)} rows leaves "
             f"{len(training)} to train on and {len(validation)} to validate on.",

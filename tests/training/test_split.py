@@ -113,3 +113,25 @@ def test_batches_divide_the_rows_that_are_trained_on(preset: str, rows: int) -> 
     training, validation = split_rows(np.arange(rows) % 10, given_preset)
     assert len(validation) > 0
     assert len(training) % given_preset.batch_size == 0
+
+
+@settings(max_examples=100)
+@given(
+    labels=st.lists(st.integers(0, 9), min_size=1, max_size=300),
+    folds=st.integers(2, 12),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_folds_hold_each_row_out_once_and_give_each_digit_its_share(
+    labels: list[int], folds: int, seed: int
+) -> None:
+    given = np.array(labels)
+    held_out = []
+    for number in range(1, folds + 1):
+        chosen = make_config({"fold": (number, folds), "seed": seed, "split": "last"})
+        training, validation = split_rows(given, chosen)
+        assert_split(training, validation, len(labels))
+        for digit in range(10):
+            share = np.count_nonzero(given == digit) / folds
+            assert abs(np.count_nonzero(given[validation] == digit) - share) <= 1
+        held_out += validation.tolist()
+    assert sorted(held_out) == list(range(len(labels)))

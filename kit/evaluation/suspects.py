@@ -1,0 +1,93 @@
+"""Training rows whose label is probably wrong, by networks that have not seen them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.config import make_config
+from kit.data.digits import CLASSES
+from kit.errors import UsageError
+from kit.runs import Run, members_of
+from kit.training.dataset import load_dataset
+from kit.training.predictions import load_predictions
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A training row whose label is probably wrong.
+
+    Attributes:
+        row: its number; 1 is the first below the header, or the first image of MNIST's arrays.
+        label: the label that it has.
+        predicted: the digit that the network sees.
+        probability: of that digit, by the network, in [0, 1].
+        label_probability: of its label, by the network, in [0, 1].
+    """
+
+    row: int
+    label: int
+    predicted: int
+    probability: float
+    label_probability: float
+
+
+def find_suspects(run: Run, data: Path | None = None) -> list[Suspect]:
+    """List the suspects of a run that was trained with folds, the clearest first.
+
+    `data` is where the source's files are now, if they are not where the run has read them.
+
+    Raises:
+        UsageError: the run has no folds.
+        DataError: its files are broken, or its digits are no longer where they were.
+    """
+    if not run.metrics.get("folds"):
+        raise UsageError(
+            f"{run.name}: has not judged every training row by a network that had not seen it.",
+            "Train with: kit train --source kaggle --folds 5",
+        )
+    probabilities = load_predictions(run)["validation"]
+    settings = members_of(run)[0].settings
+    dataset = load_dataset(make_config(settings | ({} if data is None else {"data": data})))
+    dataset.check_same({"train": run.config["data"]["train"]}, run.name)
+    labels = dataset.train.labels
+    if labels is None:
+        raise ValueError("suspects need labels")
+    return [
+        Suspect(
+            row=row + 1,
+            label=int(labels[row]),
+            predicted=digit,
+            probability=float(probabilities[row, digit]),
+            label_probability=float(probabilities[row, labels[row]]),
+        )
+        for row, digit in rank_suspects(probabilities, labels)
+    ]
+
+
+def rank_suspects(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Rank the rows whose label is probably wrong, the clearest first, each with its likely digit.
+
+    Confident learning: a row counts as the likeliest of those digits whose probability is at least
+    the mean over the rows with that label. It is a suspect if that is not its label. The order is
+    by how much likelier the digit is than the label. Source: C. G. Northcutt, L. Jiang and I. L.
+    Chuang, "Confident learning: estimating uncertainty in dataset labels", Journal of Artificial
+    Intelligence Research 70 (2021), 1373-1411.
+
+    Args:
+        probabilities: float32 (n, 10), of networks that have not seen the rows.
+        labels: int64 (n,), 0 to 9.
+    """
+    thresholds = [
+        probabilities[labels == digit, digit].mean() if (labels == digit).any() else np.inf
+        for digit in range(CLASSES)
+    ]
+    confident = np.where(probabilities >= thresholds, probabilities, 0)
+    counted, rows = confident.argmax(axis=1), np.arange(len(labels))
+    suspects = np.flatnonzero((confident.max(axis=1) > 0) & (counted != labels))
+    margins = (probabilities[rows, counted] - probabilities[rows, labels])[suspects]
+    ranked = suspects[np.argsort(-margins, kind="stable")]
+    return list(zip(ranked.tolist(), counted[ranked].tolist(), strict=True))
