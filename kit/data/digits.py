@@ -44,10 +44,15 @@ class Digits:
         return digest.hexdigest()
 
     @cached_property
+    def keys(self) -> list[bytes]:
+        """The bytes of each image. Kept, because Python then hashes each image only once."""
+        return [row.tobytes() for row in self.pixels]
+
+    @cached_property
     def first_rows(self) -> NDArray[np.int64]:
         """For each row, the first row with an equal image: int64 (n,)."""
         first: dict[bytes, int] = {}
-        rows = (first.setdefault(row.tobytes(), i) for i, row in enumerate(self.pixels))
+        rows = (first.setdefault(key, i) for i, key in enumerate(self.keys))
         return np.fromiter(rows, np.int64, len(self))
 
     @property
@@ -84,7 +89,5 @@ def seen_in_training(digits: Digits, trained: Digits) -> NDArray[np.bool_]:
     Returns:
         bool (len(digits),), true where the image was seen.
     """
-    trained_images = {row.tobytes() for row in trained.pixels}
-    return np.fromiter(
-        (row.tobytes() in trained_images for row in digits.pixels), np.bool_, len(digits)
-    )
+    trained_images = set(trained.keys)
+    return np.fromiter((key in trained_images for key in digits.keys), np.bool_, len(digits))

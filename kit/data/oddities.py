@@ -57,18 +57,21 @@ def describe_strangers(parts: Iterable[Digits], mnist: Source) -> list[str]:
 
     There is no line where 99% of each part are MNIST's. Of Kaggle's and of a rehearsal, all are.
     """
-    known = {row.tobytes() for part in (mnist.train, mnist.test) for row in part.pixels}
+    known = {*mnist.train.keys, *mnist.test.keys}
 
-    def strangers(pixels: Pixels) -> NDArray[np.int64]:
-        return np.flatnonzero([row.tobytes() not in known for row in pixels])
+    def strangers(keys: Iterable[bytes]) -> NDArray[np.int64]:
+        return np.flatnonzero([key not in known for key in keys])
 
     found = []
     for digits in parts:
-        strange, n = strangers(digits.pixels), len(digits)
+        strange, n = strangers(digits.keys), len(digits)
         if len(strange) * 100 > n:
             few = digits.pixels[strange[:: len(strange) // 1_000 + 1]]
-            most = len(few) / 2
-            looks = (look for look, undo in _LOOKS.items() if len(strangers(undo(few))) < most)
+            looks = (
+                look
+                for look, undo in _LOOKS.items()
+                if len(strangers(row.tobytes() for row in undo(few))) < len(few) / 2
+            )
             count = f"{len(strange):,} of the {n:,} images are not"
             if len(strange) == n:
                 count = f"None of the {n:,} images is"
