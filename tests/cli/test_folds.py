@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import KIT, Ended, Kit
 
-SETTINGS = ("train", "--source", "kaggle", "--preset", "quick", "--hidden", "64", "--epochs", "6",
+SETTINGS = ("train", "--source", "kaggle", "--preset", "quick", "--hidden", "128", "--epochs", "12",
             "--batch-size", "50", "--seed", "5", "--folds", "3")  # fmt: skip
 
 
