@@ -86,10 +86,6 @@ TRAIN_FAULTS = {
         add(1, 785, ""),
         "line 1, column 786: expected nothing, found nothing (786 columns in place of 785)",
     ),
-    "an index column": (
-        add(1, 0, "Unnamed: 0"),
-        "line 1, column 1: expected 'label', found 'Unnamed: 0' (786 columns in place of 785)",
-    ),
     "a renamed column": (
         put(1, 43, "Pixel42"),
         "line 1, column 44: expected 'pixel42', found 'Pixel42'",

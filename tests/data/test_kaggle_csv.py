@@ -1,3 +1,4 @@
+import gzip
 import os
 import subprocess
 import sys
@@ -94,6 +95,50 @@ def test_zip_is_read_in_place_and_leaves_no_other_file(
     assert_digits_of(source, mnist_digits)
     assert source.train.origin == f"{path}, member train.csv"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train.csv.zip", "test.csv.zip"),
+        ("train.csv", "test.csv.gz"),
+        ("train.csv.GZ", "Test.CSV.Zip"),
+        ("TRAIN.CSV", "test.csv.gz"),
+    ],
+)
+def test_single_files_as_kaggle_serves_them_are_read(
+    train: str, test: str, tmp_path: Path, tables: dict[str, bytes], mnist_digits: Digits
+) -> None:
+    for kind, name in (("train.csv", train), ("test.csv", test)):
+        if name.lower().endswith(".zip"):
+            write_zip(tmp_path / name, {kind: tables[kind]})
+        else:
+            is_packed = name.lower().endswith(".gz")
+            content = gzip.compress(tables[kind]) if is_packed else tables[kind]
+            (tmp_path / name).write_bytes(content)
+    assert_digits_of(load_kaggle(tmp_path), mnist_digits)
+
+
+def test_a_cut_gzip_archive_is_named(tmp_path: Path, tables: dict[str, bytes]) -> None:
+    write_folder(tmp_path, {"test.csv": tables["test.csv"]})
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(tables["train.csv"])[:-20])
+    assert str(tmp_path / "train.csv.gz") in fault(tmp_path)[0]
+
+
+@pytest.mark.parametrize("name", ["train.csv", "test.csv"])
+@pytest.mark.parametrize("header", ['""', "", "Unnamed: 0", "index", "row_names", None])
+def test_an_index_column_is_refused_with_its_cause(
+    name: str, header: str | None, tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    first, *rows = tables[name].decode().splitlines()
+    # R's write.table gives the names of rows no name in the header
+    first = first if header is None else f"{header},{first}"
+    lines = [first, *(f"{number},{row}" for number, row in enumerate(rows))]
+    write_folder(tmp_path, {**tables, name: ("\n".join(lines) + "\n").encode()})
+    what, remedy = fault(tmp_path)
+    assert what.startswith(f"{tmp_path / name}, line ")
+    assert "index=False" in remedy
+    assert "row.names=FALSE" in remedy
 
 
 def test_changed_zip_is_read_anew(

@@ -1,5 +1,7 @@
+import gzip
 import hashlib
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -252,3 +254,34 @@ def test_without_a_copy_and_a_network_the_remedy_is_told(
         MEND,
     ]
     assert not (home / "datasets" / "mnist.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("train.csv", b"label,pixel0\n1,0\n", ("a CSV", "--source kaggle", "--data")),
+        ("mnist.npz", b"<html>Sign in</html>", ("an HTML page",)),
+        ("mnist.npz", b"version https://git-lfs.github.com/spec/v1\n", ("a Git LFS pointer",)),
+        ("mnist.npz", pickle.dumps({"x_train": 1}), ("a pickled Python object",)),
+        ("train.csv.gz", gzip.compress(b"label,pixel0\n1,0\n"), ("gzip", "--source kaggle")),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_the_option_that_fits(
+    name: str, content: bytes, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        load_keras(tmp_path / name)
+    said = f"{caught.value.what} {caught.value.remedy}"
+    assert str(tmp_path / name) in said
+    for word in words:
+        assert word in said
+
+
+def test_pickled_arrays_are_refused_and_nobody_is_told_to_allow_them(tmp_path: Path) -> None:
+    arrays = {name: np.array([{}], object) for name in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(tmp_path / "mnist.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(DataError) as caught:
+        load_keras(tmp_path / "mnist.npz")
+    assert "pickled" in caught.value.what
+    assert "allow_pickle" not in caught.value.what + caught.value.remedy

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig, make_config
-from kit.data.digits import Source
+from kit.data.digits import Digits, Source
 from kit.errors import UsageError
 from kit.training.dataset import split_digits, split_rows
 
@@ -135,3 +135,48 @@ def test_folds_hold_each_row_out_once_and_give_each_digit_its_share(
             assert abs(np.count_nonzero(given[validation] == digit) - share) <= 1
         held_out += validation.tolist()
     assert sorted(held_out) == list(range(len(labels)))
+
+
+@settings(max_examples=100)
+@given(
+    images=st.lists(st.integers(0, 30), min_size=4, max_size=120),
+    fraction=st.floats(0.1, 0.6),
+    kind=st.sampled_from(["stratified", "last", "fold"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_equal_images_never_stand_on_both_sides(
+    mnist: Source, images: list[int], fraction: float, kind: str, seed: int
+) -> None:
+    rows = np.array(images)
+    # Some copies have another label
+    labels = (rows + np.random.default_rng(seed).integers(0, 2, len(rows))) % 10
+    digits = Digits(mnist.train.pixels[rows], labels, "copies")
+    chosen = {"split": "last" if kind == "last" else "stratified", "seed": seed}
+    chosen |= {"fold": (2, 3)} if kind == "fold" else {"validation_fraction": fraction}
+    try:
+        training, validation = split_digits(digits, make_config(chosen))
+    except UsageError:
+        # Too few different images for both sides
+        assert len(set(images)) < 12 or kind == "last"
+        return
+    assert not set(rows[training]) & set(rows[validation])
+    if kind == "last":
+        # The rows held out are fixed; their twins leave the training rows
+        assert validation.tolist() == list(range(int(len(rows) * (1 - fraction)), len(rows)))
+        assert set(rows[training]) == set(images) - set(rows[validation])
+        return
+    assert sorted([*training, *validation]) == list(range(len(rows)))
+    share = 1 / 3 if kind == "fold" else fraction
+    # Of a fold, each digit may be a row off
+    off = 10 if kind == "fold" else 1
+    assert abs(len(set(rows[validation])) - share * len(set(images))) <= off
+
+
+def test_without_copies_the_split_is_that_of_the_labels(mnist: Source) -> None:
+    assert mnist.train.labels is not None
+    for kind in ("stratified", "last"):
+        chosen = config(0.1, kind, seed=7)
+        for ours, plain in zip(
+            split_digits(mnist.train, chosen), split_rows(mnist.train.labels, chosen), strict=True
+        ):
+            np.testing.assert_array_equal(ours, plain)
