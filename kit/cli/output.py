@@ -1,7 +1,9 @@
 """What a person or a program reads: tables, lines and JSON on stdout, notes on stderr."""
 
 import contextlib
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -11,6 +13,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kit.metrics import Accuracy
     from kit.runs import Run
+
+
+def open_streams() -> None:
+    """Replace streams that are closed, and have stdout escape what its encoding lacks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def flush_streams() -> None:
+    """Write out what is left."""
+    try:
+        sys.stderr.flush()
+        sys.stdout.flush()
+    except OSError:
+        # A full disk. Python would try once more when it ends, and change the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(content: dict[str, Any]) -> None:
