@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.config import make_config
-from kit.data.digits import CLASSES
 from kit.errors import UsageError
 from kit.runs import Run, members_of
 from kit.training.dataset import load_dataset
@@ -71,23 +70,18 @@ def rank_suspects(
 ) -> list[tuple[int, int]]:
     """Rank the rows whose label is probably wrong, the clearest first, each with its likely digit.
 
-    Confident learning: a row counts as the likeliest of those digits whose probability is at least
-    the mean over the rows with that label. It is a suspect if that is not its label. The order is
-    by how much likelier the digit is than the label. Source: C. G. Northcutt, L. Jiang and I. L.
-    Chuang, "Confident learning: estimating uncertainty in dataset labels", Journal of Artificial
-    Intelligence Research 70 (2021), 1373-1411.
+    Confident learning: a row is a suspect if its likeliest digit is not its label, and it is the
+    clearer, the less likely its label is ("self-confidence"). Source: C. G. Northcutt, L. Jiang and
+    I. L. Chuang, "Confident learning: estimating uncertainty in dataset labels", Journal of
+    Artificial Intelligence Research 70 (2021), 1373-1411. Their other rule counts a digit only if
+    it is at least as likely as on average where it is the label. With it, one changed label in ten
+    is not found.
 
     Args:
         probabilities: float32 (n, 10), of networks that have not seen the rows.
         labels: int64 (n,), 0 to 9.
     """
-    thresholds = [
-        probabilities[labels == digit, digit].mean() if (labels == digit).any() else np.inf
-        for digit in range(CLASSES)
-    ]
-    confident = np.where(probabilities >= thresholds, probabilities, 0)
-    counted, rows = confident.argmax(axis=1), np.arange(len(labels))
-    suspects = np.flatnonzero((confident.max(axis=1) > 0) & (counted != labels))
-    margins = (probabilities[rows, counted] - probabilities[rows, labels])[suspects]
-    ranked = suspects[np.argsort(-margins, kind="stable")]
-    return list(zip(ranked.tolist(), counted[ranked].tolist(), strict=True))
+    likeliest = probabilities.argmax(axis=1)
+    suspects = np.flatnonzero(likeliest != labels)
+    ranked = suspects[np.argsort(probabilities[suspects, labels[suspects]], kind="stable")]
+    return list(zip(ranked.tolist(), likeliest[ranked].tolist(), strict=True))
