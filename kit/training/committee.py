@@ -190,8 +190,9 @@ def _average(
         "epochs": sum(each["epochs"] for each in metrics),
         "seconds": seconds,
         "members": told,
-        "folds": len(members) if is_folded else None,
     }
+    if is_folded:
+        about["folds"] = len(members)
     return finish_run(draft, average, dataset, about)
 
 
