@@ -185,8 +185,10 @@ class TrainConfig(BaseModel):
     def _fits_together(self) -> Self:
         if not self.hidden and not self.conv:
             raise ValueError("a network needs hidden layers, or conv")
-        if self.fold is not None and (self.patience is not None or self.fold[0] > self.fold[1]):
-            raise ValueError("fold: is from (1, K) to (K, K), and chooses nothing: no patience")
+        if self.fold is not None and self.fold[0] > self.fold[1]:
+            raise ValueError(f"fold: there is no fold {self.fold[0]} of {self.fold[1]}")
+        if self.fold is not None and self.patience is not None:
+            raise ValueError("patience would choose the best epoch by the fold that is held out")
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError("patience needs validation rows: give a validation_fraction above 0")
         return self
@@ -263,12 +265,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 _SETTINGS = f"Settings are {', '.join(TrainConfig.model_fields)}; presets: {', '.join(PRESETS)}."
 
 
-def make_config(given: dict[str, Any]) -> TrainConfig:
+def make_config(given: dict[str, Any], data: Path | None = None) -> TrainConfig:
     """Complete the settings that somebody gave, from their preset and then from the defaults.
+
+    If `data` is given, the digits are there, whatever the settings say.
 
     Raises:
         UsageError: a setting is unknown, out of range, or does not fit another.
     """
+    given = given if data is None else {**given, "data": data}
     try:
         return TrainConfig.model_validate(given)
     except ValidationError as error:

@@ -70,3 +70,13 @@ def missing_extra(extra: str, package: str) -> UsageError:
         f"{package} is not installed; it belongs to the extra `{extra}`.",
         f"Install it with: pip install 'digit-kit[{extra}]'",
     )
+
+
+def visible(text: str) -> str:
+    r"""Show text in one line: line ends and what a terminal obeys become `\n` and `\x1b`."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def one_line(text: str) -> str:
+    """As `visible`, with one space in place of line ends, tabs and several spaces."""
+    return visible(" ".join(text.split()))

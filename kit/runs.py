@@ -296,7 +296,7 @@ def translate_record(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_paths(record: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """Change each path in a record: where the settings and the members look for data, origins."""
+    """Change the paths in a record: its settings' data, its plan's data, its digits' origins."""
 
     def changed(holder: Any, key: str) -> Any:
         is_path = isinstance(holder, dict) and isinstance(holder.get(key), str)

@@ -10,7 +10,7 @@ import typer
 
 from kit.cli.app import app
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions, resume_command
-from kit.cli.output import note, print_json, print_lines, print_table, visible, with_interval
+from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import (
     CompetitionError,
@@ -19,6 +19,7 @@ from kit.errors import (
     KitError,
     NetworkError,
     UsageError,
+    visible,
 )
 
 if TYPE_CHECKING:

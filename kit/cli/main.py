@@ -6,8 +6,8 @@ import sys
 import traceback
 
 from kit.cli.app import app
-from kit.cli.output import note, visible
-from kit.errors import KitError
+from kit.cli.output import note
+from kit.errors import KitError, one_line
 
 # Commands stand in the help in the order in which they are imported
 # isort: off
@@ -61,5 +61,5 @@ def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: b
         traceback.print_exception(error)
     in_colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     bold, plain = ("\033[1;31m", "\033[0m") if in_colour else ("", "")
-    note(f"{bold}{visible(' '.join(what.split()))}{plain}\n{remedy}")
+    note(f"{bold}{one_line(what)}{plain}\n{remedy}")
     return exit_code

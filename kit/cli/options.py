@@ -22,7 +22,7 @@ Submissions = Annotated[
 ]
 
 
-def complete_run(context: typer.Context, typed: str) -> list[str]:
+def complete_run_name(context: typer.Context, typed: str) -> list[str]:
     """List the runs whose names begin with what was typed."""
     from kit.runs import list_runs
 
@@ -42,7 +42,7 @@ RunName = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run's name or folder. [default: the newest]",
-        autocompletion=complete_run,
+        autocompletion=complete_run_name,
     ),
 ]
 SUBMISSIONS = Path("submissions")

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.errors import visible
+
 if TYPE_CHECKING:
     from kit.metrics import Accuracy
     from kit.runs import Run
@@ -54,11 +56,6 @@ def note(line: str) -> None:
     """Print a line on stderr, if it can be written to: no work is broken off for a note."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{line}\n")
-
-
-def visible(text: str) -> str:
-    """Put somebody's text into one line: line ends and what a terminal obeys become escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:

@@ -13,7 +13,7 @@ from kit.cli.options import (
     Source,
     Storage,
     Submissions,
-    complete_run,
+    complete_run_name,
     resume_command,
 )
 from kit.cli.output import note, print_run
@@ -231,7 +231,9 @@ def committee(
     runs: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN", help="Names or folders of two or more runs.", autocompletion=complete_run
+            metavar="RUN",
+            help="Names or folders of two or more runs.",
+            autocompletion=complete_run_name,
         ),
     ],
     name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",

@@ -43,12 +43,11 @@ def find_suspects(run: Run, data: Path | None = None) -> list[Suspect]:
     """
     if not run.metrics.get("folds"):
         raise UsageError(
-            f"{run.name}: has not judged every training row by a network that had not seen it.",
+            f"{run.name}: was trained without folds.",
             "Train with: kit train --source kaggle --folds 5",
         )
     probabilities = load_predictions(run)["validation"]
-    settings = members_of(run)[0].settings
-    dataset = load_dataset(make_config(settings | ({} if data is None else {"data": data})))
+    dataset = load_dataset(make_config(members_of(run)[0].settings, data))
     dataset.check_same({"train": run.config["data"]["train"]}, run.name)
     labels = dataset.train.labels
     if labels is None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.errors import CompetitionError, DataError, KitError
+from kit.errors import CompetitionError, DataError, KitError, one_line
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
 from kit.kaggle.download import ROWS, find_files
-from kit.kaggle.exchange import ENTER, limit_remedy, one_line
+from kit.kaggle.exchange import ENTER, limit_remedy
 
 _ASK_KERAS = """
 import keras

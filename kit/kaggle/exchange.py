@@ -13,7 +13,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import Retry
 from urllib3 import exceptions as urllib3
 
-from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError
+from kit.errors import CompetitionError, CredentialsError, KitError, NetworkError, one_line
 from kit.kaggle.credentials import LOG_IN, SETTINGS_PAGE, Credential
 
 COMPETITION = "digit-recognizer"
@@ -156,12 +156,6 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
         retry_after=_seconds(response.headers.get("Retry-After") or ""),
         is_kaggles="message" in said or "code" in said,
     )
-
-
-def one_line(words: str) -> str:
-    r"""Somebody else's text in one line, with what a terminal would obey shown as `\x1b`."""
-    line = " ".join(words.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def explain(

@@ -36,7 +36,7 @@ class Upload:
 
 
 @dataclass
-class Submission:
+class StoredSubmission:
     """One submission, made at `time` (seconds since 1970); it has a `score` or an `error`."""
 
     ref: int
@@ -64,7 +64,7 @@ class Submission:
         return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-_KEPT = TypeAdapter(dict[str, list[Submission]])
+_KEPT = TypeAdapter(dict[str, list[StoredSubmission]])
 
 
 class CompetitionState:
@@ -81,7 +81,7 @@ class CompetitionState:
         self.account, self.lock = Account(), threading.RLock()
         self.daily_limit, self.judging_seconds = 5, 2.0
         self.uploads: dict[str, Upload] = {}
-        self.submissions: list[Submission] = []
+        self.submissions: list[StoredSubmission] = []
         if path is not None and path.exists():
             self.submissions = _KEPT.validate_json(path.read_bytes()).get("submissions", [])
 
@@ -91,7 +91,7 @@ class CompetitionState:
         self.uploads[token] = Upload(file_name, size)
         return token
 
-    def submit(self, token: str, description: str) -> Submission:
+    def submit(self, token: str, description: str) -> StoredSubmission:
         """Make an upload a submission. It is judged at once, though its verdict is shown later.
 
         Raises:
@@ -104,7 +104,7 @@ class CompetitionState:
         file, seconds = (upload.file_name, upload.size), self.judging_seconds
         with self.lock:
             ref = FIRST_REF + len(self.submissions)
-            submission = Submission(ref, self.clock(), seconds, description, *file, *verdict)
+            submission = StoredSubmission(ref, self.clock(), seconds, description, *file, *verdict)
             self.submissions.append(submission)
             if self._path is not None:
                 kept = _KEPT.dump_json({"submissions": self.submissions}, indent=2)

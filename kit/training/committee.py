@@ -109,7 +109,7 @@ def _complete_committee(
     for number, settings in enumerate(plan[len(names) :], start=len(names) + 1):
         callback.on_member_begin(number)
         began = time.monotonic()
-        config = make_config(settings | ({} if data is None else {"data": data}))
+        config = make_config(settings, data)
         dataset = dataset or read_digits(config, callback)
         member = begin_training(config, dataset, submissions)
         # From now on, the committee that is interrupted goes on with this member

@@ -76,8 +76,7 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     """
     began = time.monotonic()
     record = draft.config
-    settings = draft.settings | ({} if data is None else {"data": str(data)})
-    config, backend = make_config(settings), choose_backend()
+    config, backend = make_config(draft.settings, data), choose_backend()
     if record.get("backend", backend) != backend:
         raise UsageError(
             f"{draft.name} began on {record['backend']}; on {backend} it would become another run.",
@@ -95,6 +94,7 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     dataset.check_same(record.get("data", {}), draft.name)
     # A part of the dataset that was missing before may be there now. Then the run has it too
     described = dataset.describe(split_digits(dataset.train, config))
+    settings = config.model_dump(mode="json")
     draft.write_json(CONFIG, {**record, "settings": settings, "format": FORMAT, **described})
     return train_on(draft, dataset, callback, began)
 

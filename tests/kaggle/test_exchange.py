@@ -7,8 +7,9 @@ from email.utils import format_datetime
 import pytest
 import requests
 
+from kit.errors import one_line
 from kit.kaggle.credentials import Credential
-from kit.kaggle.exchange import Trouble, explain, failure_of, one_line
+from kit.kaggle.exchange import Trouble, explain, failure_of
 
 TOKEN = Credential("token", "KAGGLE_API_TOKEN", secret="t")
 
