@@ -77,8 +77,8 @@ class Running:
                         "--workers", "2", *arguments]  # fmt: skip
         # A group of its own, as a terminal gives each command
         self.process = subprocess.Popen(
-            [KIT, *self.command], cwd=folder, env=os.environ | JAX, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            [KIT, *self.command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
         )  # fmt: skip
         self.wait_for("Trainings: 0 of ")
         deadline = time.monotonic() + 30
@@ -139,14 +139,14 @@ def test_a_signal_ends_the_command_and_its_workers_without_a_traceback(
 def test_a_killed_command_ends_its_workers_and_goes_on_when_it_is_repeated(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "150")
+    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "50")
     running.wait_for("Trainings: 1 of 3")
     running.process.kill()
     running.assert_its_workers_end()
     files = list((tmp_path / "submissions" / "experiments").glob("[!.]*"))
     before = {file.name: file.read_bytes() for file in files}
     assert 1 <= len(before) < 3
-    ended = kit(*running.command, "--json", **JAX)
+    ended = kit(*running.command, "--workers", "1", "--json")
     assert ended.exit_code == 0, ended.stderr
     assert ended.json["trained"] == 3 - len(before)
     assert [row["value"] for row in ended.json["experiments"][0]["rows"]] == [10, 20, 30]
@@ -157,7 +157,7 @@ def test_a_killed_command_ends_its_workers_and_goes_on_when_it_is_repeated(
 def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "100")
+    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "30")
     os.kill(running.workers[0], signal.SIGKILL)
     stdout, stderr = running.process.communicate(timeout=120)
     assert running.process.returncode == 8
@@ -168,7 +168,7 @@ def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
     assert "30-batch200-seed42-" in what
     assert "killed" in what
     assert "same command" in remedy
-    ended = kit(*running.command, "--json", **JAX)
+    ended = kit(*running.command, "--workers", "1", "--json")
     assert ended.exit_code == 0, ended.stderr
     assert ended.json["trained"] == 1
 

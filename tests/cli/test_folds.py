@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from command_line import KIT, Ended, Kit
 
-SETTINGS = ("train", "--source", "kaggle", "--preset", "quick", "--hidden", "128", "--epochs", "12",
-            "--batch-size", "50", "--seed", "5", "--folds", "3")  # fmt: skip
+SETTINGS = ("train", "--source", "kaggle", "--preset", "baseline", "--hidden", "128", "--epochs",
+            "12", "--optimizer", "adam", "--learning-rate", "0.002", "--batch-size", "50", "--seed",
+            "5", "--folds", "3")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -79,33 +79,12 @@ def test_ctrl_c_in_a_training_names_the_line_that_resumes_it(
     assert json.loads((draft / "config.json").read_text())["settings"]["epochs"] == 5000
     assert stderr.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {run}"
     assert kit("history", "--offline", "--json").json["history"] == []
+    assert kit("validate").stderr.startswith("submissions: no run there yet.")
 
 
 def test_a_wrong_setting_deals_no_rehearsal(kit: Kit, tmp_path: Path) -> None:
     assert kit("rehearse", "--preset", "huge").exit_code == 2
     assert not (tmp_path / "data").exists()
-
-
-def test_resume_holds_to_the_test_digits_too(kit: Kit, small_kaggle: Path, tmp_path: Path) -> None:
-    data = shutil.copytree(small_kaggle, tmp_path / "kaggle")
-    process = subprocess.Popen(
-        [KIT, *TRAIN, "--epochs", "5000", "--source", "kaggle", "--data", data],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    next(line for line in process.stderr if line.startswith("Epoch 2/"))
-    process.kill()
-    process.communicate()
-    lines = (data / "test.csv").read_text().splitlines(keepends=True)
-    (data / "test.csv").write_text("".join(lines[:-1]))
-    run = next((tmp_path / "submissions").iterdir()).name.removeprefix(".")
-    ended = kit("train", "--resume", run)
-    assert ended.exit_code == 3
-    assert ended.stderr.splitlines()[-2].startswith(f"{data / 'test.csv'}: not the digits that")
-    config = tmp_path / "submissions" / f".{run}" / "config.json"
-    assert json.loads(config.read_text())["rows"]["test"] == 300
 
 
 @pytest.mark.parametrize("members", [[], ["--members", "2"]])
@@ -127,10 +106,12 @@ def test_a_network_that_no_memory_holds_is_no_bug(
     assert list((tmp_path / "submissions").iterdir()) == []
 
 
-@pytest.fixture
-def interrupted(small_kaggle: Path, tmp_path: Path) -> tuple[Path, str]:
+@pytest.fixture(scope="module")
+def ended_by_sigterm(
+    small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """A project whose run was ended by SIGTERM after its state was saved, and the run's name."""
-    project = tmp_path / "project"
+    project = tmp_path_factory.mktemp("ended") / "project"
     shutil.copytree(small_kaggle, project / "data" / "kaggle")
     process = subprocess.Popen(
         [KIT, *TRAIN, "--epochs", "3000", "--source", "kaggle", "--data", "data/kaggle"],
@@ -148,6 +129,12 @@ def interrupted(small_kaggle: Path, tmp_path: Path) -> tuple[Path, str]:
     assert stderr.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {run}"
     assert "Traceback" not in stderr
     return project, run
+
+
+@pytest.fixture
+def interrupted(ended_by_sigterm: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    """A copy of that project, for one test alone."""
+    return shutil.copytree(ended_by_sigterm[0], tmp_path / "project"), ended_by_sigterm[1]
 
 
 def test_a_run_goes_on_where_its_project_was_moved(
@@ -172,17 +159,20 @@ def test_a_run_goes_on_where_its_project_was_moved(
     assert settings["data"] == "digits/kaggle"
 
 
+@pytest.mark.parametrize("file", ["train.csv", "test.csv"])
 def test_resume_takes_only_the_digits_that_the_run_began_with(
-    interrupted: tuple[Path, str], kit: Kit, tmp_path: Path
+    file: str, interrupted: tuple[Path, str], kit: Kit, tmp_path: Path
 ) -> None:
     project, run = interrupted
     other = shutil.copytree(project / "data" / "kaggle", tmp_path / "other")
-    lines = (other / "train.csv").read_text().splitlines(keepends=True)
-    (other / "train.csv").write_text("".join(lines[:-1]))
+    lines = (other / file).read_text().splitlines(keepends=True)
+    (other / file).write_text("".join(lines[:-1]))
     submissions = ("--submissions", project / "submissions")
     ended = kit("train", "--resume", run, *submissions, "--data", other)
     assert ended.exit_code == 3
-    assert str(other / "train.csv") in ended.stderr.splitlines()[-2]
+    assert ended.stderr.splitlines()[-2].startswith(f"{other / file}: not the digits that")
+    config = project / "submissions" / f".{run}" / "config.json"
+    assert json.loads(config.read_text())["rows"]["test"] == 300
 
 
 @pytest.mark.parametrize(
@@ -208,7 +198,7 @@ def test_keras_json_decides_the_backend_and_nothing_else(
     if exit_code:
         assert not [*tmp_path.glob("submissions/*"), *tmp_path.glob("submissions/.*")]
         return
-    usual = kit(*command, KERAS_HOME=str(tmp_path / "none"), KERAS_BACKEND="")
+    usual = kit(*command)
     one, two = (tmp_path / "submissions" / each.json["run"] for each in (ended, usual))
     for file in ("submission.csv", "probabilities.npz"):
         assert (one / file).read_bytes() == (two / file).read_bytes()

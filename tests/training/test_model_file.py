@@ -41,7 +41,7 @@ keras.models.load_model(sys.argv[1])
 """
 
 
-@pytest.fixture(scope="module", params=[(), ("12x5/2", "16x3p2")], ids=["mlp", "cnn"])
+@pytest.fixture(scope="module", params=[(), ("8x5/4", "16x3p2")], ids=["mlp", "cnn"])
 def run(
     request: pytest.FixtureRequest, small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
