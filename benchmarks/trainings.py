@@ -1,4 +1,4 @@
-"""Training with the kit, and as the lab's script does it with plain Keras `fit`."""
+"""Training with the kit, and with plain Keras `fit`: the lab's script, and convolutions."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.config import TrainConfig
-from kit.data.digits import CLASSES, PIXELS, Digits
+from kit.data.digits import CLASSES, PIXELS, SIDE, Digits
 from kit.training.callback import Callback, Epoch, FitState
 from kit.training.fitting import fit
+from kit.training.networks import build_network
 from kit.training.predictor import Predictor
 
 # Called at the end of each epoch with a function from digits to float32 (n, 10) probabilities
@@ -78,5 +79,59 @@ def train_with_keras(
         verbose=0,
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: at_epoch_end(predict))
+        ],
+    )
+
+
+def train_convolutions_with_keras(
+    digits: Digits,
+    config: TrainConfig,
+    at_epoch_end: EpochEnd,
+    *,
+    compiled: bool,
+    warped: bool,
+) -> None:
+    """Train the network of `config` as Keras's guides do, on TensorFlow.
+
+    If `warped`, its random layers warp each batch in the `tf.data` pipeline, as far as the kit does
+    without elastic displacements. Nothing is held out.
+    """
+    import tensorflow as tf
+
+    network = build_network(config)
+    network.compile(
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=config.label_smoothing
+        ),
+        optimizer=keras.optimizers.AdamW(config.learning_rate, config.weight_decay),
+        metrics=["accuracy"],
+        jit_compile=compiled,
+    )
+    answers = keras.utils.to_categorical(digits.labels, CLASSES)
+    batches = tf.data.Dataset.from_tensor_slices((digits.images, answers))
+    batches = batches.shuffle(len(digits)).batch(config.batch_size)
+    if warped and config.augmentation is not None:
+        given = config.augmentation
+        warp = keras.Sequential(
+            [
+                keras.layers.Reshape((SIDE, SIDE, 1)),
+                keras.layers.RandomRotation(given.rotation / 360),
+                keras.layers.RandomZoom(given.scale, given.scale),
+                keras.layers.RandomTranslation(given.shift / SIDE, given.shift / SIDE),
+                keras.layers.Reshape((PIXELS,)),
+            ]
+        )
+        batches = batches.map(
+            lambda images, answer: (warp(images, training=True), answer), tf.data.AUTOTUNE
+        )
+    network.fit(
+        batches.prefetch(tf.data.AUTOTUNE),
+        shuffle=False,
+        epochs=config.epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda _epoch, _logs: at_epoch_end(network.predict)
+            )
         ],
     )

@@ -194,6 +194,10 @@ class TrainConfig(BaseModel):
         return self
 
 
+def _layers(*texts: str) -> tuple[Convolution, ...]:
+    return tuple(Convolution.model_validate(text) for text in texts)
+
+
 # What `quick`, `tuned` and `best` have in common
 _RECIPE: dict[str, Any] = {
     # Divides the training rows, 37,800 of Kaggle's and 54,000 of MNIST's, because a shorter last
@@ -250,10 +254,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 60,
         # Divides 41,160 and 58,800 rows
         "batch_size": 294,
-        "conv": (
-            Convolution(filters=32, kernel=5, stride=2),
-            Convolution(filters=64, kernel=5, stride=2),
-        ),
+        "conv": _layers("32x5/2", "64x5/2"),
         "hidden": (256,),
         "learning_rate": 3e-3,
         "augmentation": Augmentation(rotation=15, scale=0.2, shear=0.2, displacement=1.5),
@@ -261,6 +262,42 @@ PRESETS: dict[str, dict[str, Any]] = {
         "views": 9,
     },
 }
+
+
+# The members of the preset `committee`, first to last, each with why it is there. Members that see
+# digits differently make different mistakes.
+COMMITTEE: tuple[dict[str, Any], ...] = (
+    # The best for its time
+    {"preset": "cnn", "epochs": 48},
+    # Sees what normalising takes away: how wide and how slanted a digit was written
+    {"preset": "cnn", "epochs": 48, "normalization": None},
+    # Deeper, with small kernels
+    {
+        "preset": "cnn",
+        "epochs": 24,
+        "conv": _layers("32x5/2", "64x3", "64x3/2", "128x3", "128x3/2"),
+        "hidden": (),
+        "normalization": Normalization(slant=True),
+    },
+    # Large kernels, and four layers
+    {
+        "preset": "cnn",
+        "epochs": 24,
+        "conv": _layers("24x7/2", "48x5", "64x5/2", "128x3/2"),
+        "normalization": Normalization(width=18),
+    },
+    # Narrower digits, warped most
+    {
+        "preset": "cnn",
+        "epochs": 48,
+        "normalization": Normalization(width=16, slant=True),
+        "augmentation": Augmentation(
+            rotation=15, scale=0.2, shear=0.2, displacement=1.8, final_strength=0.5
+        ),
+    },
+    # No convolutions at all: weaker alone, but its mistakes are others
+    {"preset": "tuned", "batch_size": 490, "validation_fraction": 0.02},
+)
 
 _SETTINGS = f"Settings are {', '.join(TrainConfig.model_fields)}; presets: {', '.join(PRESETS)}."
 

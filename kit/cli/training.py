@@ -22,12 +22,15 @@ from kit.errors import UsageError
 
 if TYPE_CHECKING:
     from kit.cli.progress import TrainingBar
+    from kit.config import TrainConfig
     from kit.runs import Run
 
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="baseline (the lab's), quick, tuned, best or cnn. [default: tuned]", metavar="NAME"
+        help="baseline (the lab's), quick, tuned, best-mlp, cnn, best or committee. "
+        "[default: tuned]",
+        metavar="NAME",
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
@@ -58,6 +61,7 @@ Examples:
   kit train --preset cnn --conv 32x5/2 --conv 64x5/2 --hidden 256
   kit train --from-study tune --epochs 60
   kit train --source kaggle --members 5
+  kit train --source kaggle --preset committee
   kit train --resume 20260131-120000-tuned"""
 )
 def train(
@@ -170,7 +174,7 @@ def train(
             if source is not None and settings.get("source") != source:
                 # The other source's files are not this one's
                 settings.pop("data", None)
-            run = _train({**settings, **given}, members, folds, submissions, bar)
+            run = _train(_plan({**settings, **given}, members, folds), submissions, bar)
     print_run(run, as_json=json)
 
 
@@ -200,7 +204,6 @@ def rehearse(
     labels of test.csv are hidden in solution.csv, which only the scoring reads.
     """
     given = _given(locals())
-    from kit.config import make_config
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.judging import score_submission
@@ -211,9 +214,9 @@ def rehearse(
     with training_bar(resume_command(submissions)) as bar:
         bar.on_stage("Making the rehearsal")
         # Before the files are made: a setting that is wrong should cost nothing
-        make_config(settings)
+        plan = _plan(settings, members, folds)
         rehearsal = make_rehearsal(load_keras(), seed, data)
-        run = _train(settings, members, folds, submissions, bar)
+        run = _train(plan, submissions, bar)
     scores = {
         judged.name: score_submission(judged.folder / "submission.csv", rehearsal.solution)
         for judged in (*members_of(run), run)
@@ -261,20 +264,24 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in names}
 
 
-def _train(
-    given: dict[str, Any],
-    members: int | None,
-    folds: int | None,
-    submissions: Path,
-    bar: "TrainingBar",
-) -> "Run":
+def _plan(
+    given: dict[str, Any], members: int | None, folds: int | None
+) -> "TrainConfig | list[TrainConfig]":
+    """What to train: a network, or the members of a committee."""
     from kit.config import make_config
-    from kit.training.committee import train_committee
-    from kit.training.train import train as train_run
+    from kit.training.committee import plan_members
 
     if members and folds:
         raise UsageError("--members and --folds each make a committee.", "Give one of them.")
-    number = members or folds
-    if number is None:
-        return train_run(make_config(given), submissions, bar)
-    return train_committee(given, number, submissions, bar, folds=folds is not None)
+    if members or folds or given.get("preset") == "committee":
+        return plan_members(given, members or folds, folds=folds is not None)
+    return make_config(given)
+
+
+def _train(plan: "TrainConfig | list[TrainConfig]", submissions: Path, bar: "TrainingBar") -> "Run":
+    from kit.training.committee import train_committee
+    from kit.training.train import train as train_run
+
+    if isinstance(plan, list):
+        return train_committee(plan, submissions, bar)
+    return train_run(plan, submissions, bar)

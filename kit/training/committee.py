@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kit.config import MEMBER_NORMALIZATIONS, TrainConfig, make_config
+from kit.config import COMMITTEE, MEMBER_NORMALIZATIONS, TrainConfig, make_config
 from kit.errors import DataError, TrainingError, UsageError
 from kit.runs import CONFIG, METRICS, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
@@ -27,52 +27,58 @@ from kit.training.train import begin_training, complete_run, provenance, read_di
 _COMMITTEE, _PLAN = "committee", "plan"
 
 
-def plan_members(given: dict[str, Any], members: int, *, folds: bool = False) -> list[TrainConfig]:
-    """Return the configurations of `members` runs: one seed each, the same rows held out.
+def plan_members(
+    given: dict[str, Any], members: int | None = None, *, folds: bool = False
+) -> list[TrainConfig]:
+    """Return the configurations of a committee's members: one seed each, the same rows held out.
 
-    Each has a normalisation of its own from `MEMBER_NORMALIZATIONS`, unless `given` has one. With
-    `folds`, they differ in the fold that is held out and in the seed alone.
+    With the preset `committee` they are the kinds of `COMMITTEE`, by default one of each. Other
+    presets need `members`. Theirs have a normalisation each from `MEMBER_NORMALIZATIONS`, unless
+    `given` has one; with `folds`, they differ in the fold that is held out and in the seed alone.
 
     Raises:
         UsageError: a setting is unknown, out of range, or does not fit another.
     """
-    base = make_config(given)
-    own = folds or given.get("normalization") is not None
-    normalizations = (base.normalization,) if own else MEMBER_NORMALIZATIONS
+    kinds: tuple[dict[str, Any], ...] = ({},)
+    if given.get("preset") == "committee":
+        if folds:
+            raise UsageError(
+                "--folds judges one kind of network, and a committee has many.",
+                "Name another --preset, such as cnn.",
+            )
+        kinds, given = COMMITTEE, {"name": "committee", **given}
+        del given["preset"]
+    elif not folds and given.get("normalization") is None:
+        kinds = tuple({"normalization": kind} for kind in MEMBER_NORMALIZATIONS)
+        given = {key: value for key, value in given.items() if key != "normalization"}
+    base = make_config({**kinds[0], **given})
+    number = len(kinds) if members is None else members
     return [
         make_config(
             {
-                **base.model_dump(),
-                "name": f"{base.name}-{number + 1}",
-                "seed": base.seed + number,
+                **kinds[i % len(kinds)],
+                **given,
+                "name": f"{base.name}-{i + 1}",
+                "seed": base.seed + i,
                 "split_seed": base.seed if base.split_seed is None else base.split_seed,
-                "normalization": normalizations[number % len(normalizations)],
-                "fold": (number + 1, members) if folds else None,
+                "fold": (i + 1, number) if folds else None,
             }
         )
-        for number in range(members)
+        for i in range(number)
     ]
 
 
-def train_committee(
-    given: dict[str, Any],
-    members: int,
-    submissions: Path,
-    callback: Callback,
-    *,
-    folds: bool = False,
-) -> Run:
-    """Train the runs of `plan_members`, and make a committee of them.
+def train_committee(plan: list[TrainConfig], submissions: Path, callback: Callback) -> Run:
+    """Train the runs that `plan_members` returned, and make a committee of them.
 
-    It raises what `plan_members` and `train` raise.
+    It raises what `train` raises.
     """
-    plan = plan_members(given, members, folds=folds)
     dataset = read_digits(plan[0], callback, tell=True)
     # A split that leaves nothing is refused before anything is written
     split_digits(dataset.train, plan[0])
     settings = [config.model_dump(mode="json") for config in plan]
     record = {_COMMITTEE: [], _PLAN: settings, **provenance()}
-    draft = begin_run(submissions, make_config(given).name, record)
+    draft = begin_run(submissions, plan[0].name.removesuffix("-1"), record)
     return _complete_committee(draft, callback, dataset)
 
 

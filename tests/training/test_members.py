@@ -1,6 +1,6 @@
 import pytest
 
-from kit.config import MEMBER_NORMALIZATIONS, Normalization, make_config
+from kit.config import COMMITTEE, MEMBER_NORMALIZATIONS, Normalization, make_config
 from kit.errors import UsageError
 from kit.training.committee import plan_members
 
@@ -39,3 +39,28 @@ def test_seeds_and_names_end_somewhere() -> None:
         plan_members({"seed": 2**32 - 2}, 3)
     with pytest.raises(UsageError, match="name: takes letters"):
         plan_members({"name": "x" * 99}, 2)
+
+
+def test_the_preset_committee_has_a_list_of_kinds() -> None:
+    plan = plan_members({"preset": "committee", "seed": 3, "source": "kaggle"})
+    assert [config.name for config in plan] == [f"committee-{i}" for i in range(1, 7)]
+    assert len({(config.conv, config.normalization) for config in plan}) == len(COMMITTEE)
+    # All hold the same rows out, so that the committee is judged by them
+    assert {(config.split_seed, config.validation_fraction) for config in plan} == {(3, 0.02)}
+    assert [config.seed for config in plan] == [3, 4, 5, 6, 7, 8]
+    first = plan_members({"preset": "committee", "seed": 3, "source": "kaggle"}, 2)
+    assert first == plan[:2]
+    more = plan_members({"preset": "committee"}, len(COMMITTEE) + 1)
+    assert (more[-1].conv, more[-1].epochs) == (more[0].conv, more[0].epochs)
+    assert more[-1].seed != more[0].seed
+
+
+def test_options_win_over_the_kinds_of_a_committee() -> None:
+    plan = plan_members({"preset": "committee", "epochs": 2, "name": "short"}, 3)
+    assert [(config.name, config.epochs) for config in plan] == [
+        ("short-1", 2),
+        ("short-2", 2),
+        ("short-3", 2),
+    ]
+    with pytest.raises(UsageError, match="--folds"):
+        plan_members({"preset": "committee"}, 5, folds=True)
