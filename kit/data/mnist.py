@@ -112,7 +112,7 @@ def _check_kind(path: Path) -> None:
         return
     is_csv = b"," in start and start.isascii()
     found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
-    remedy = _kaggle(path) if found == "a CSV" or ".csv" in path.name.lower() else MEND
+    remedy = _kaggle(path.parent) if found == "a CSV" or ".csv" in path.name.lower() else MEND
     raise DataError(f"{path}: not a readable .npz file ({found}).", remedy)
 
 
