@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kaggle(home: Path) -> Iterator[dict[str, str]]:
     """Variables by which Kaggle is a rehearsal on this machine."""
     files = make_rehearsal(load_keras(), 3, home / "files")
-    with LocalKaggle(files.folder, files.solution) as running:
+    with LocalKaggle(files, files / "solution.csv") as running:
         running.state.judging_seconds = 0.1
         yield running.environment() | {"HOME": str(home)}
 

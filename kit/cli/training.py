@@ -215,7 +215,7 @@ def rehearse(
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = _train(settings, members, folds, submissions, bar)
     scores = {
-        judged.name: score_submission(judged.folder / "submission.csv", rehearsal.solution)
+        judged.name: score_submission(judged.folder / "submission.csv", rehearsal / "solution.csv")
         for judged in (*members_of(run), run)
     }
     print_run(run, as_json=json, scores=scores, rehearsal=folder)

@@ -2,6 +2,8 @@ import gzip
 import os
 import subprocess
 import sys
+import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -372,6 +374,34 @@ def test_zip_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, tables: dict[s
                 member.write(bytes(1 << 20))
     what = f"{path}: expected train.csv to unpack to at most 512 MiB, found 513 MiB"
     assert fault(path) == (what, AGAIN)
+
+
+def test_gzip_that_unpacks_to_gigabytes_is_refused(
+    tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    # Right rows of white images; to repeat an archive repeats what it holds
+    row = b"0," * 783 + b"0\n"
+    rows = gzip.compress(row * (64 << 20 >> 11), compresslevel=1)
+    header = gzip.compress(tables["test.csv"].splitlines(keepends=True)[0])
+    write_folder(tmp_path, {"train.csv": tables["train.csv"], "test.csv.gz": header + rows * 40})
+    path = tmp_path / "test.csv.gz"
+    assert path.stat().st_size < 20 << 20
+    tracemalloc.start()
+    what, _ = fault(tmp_path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert what.startswith(f"{path}: expected at most 512 MiB")
+    assert most < 1 << 29
+
+
+def test_gzip_of_nothing_is_refused_at_its_beginning(
+    tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    zeros = gzip.compress(bytes(64 << 20), compresslevel=1)
+    write_folder(tmp_path, {"train.csv.gz": zeros * 40, "test.csv": tables["test.csv"]})
+    began = time.process_time()
+    assert fault(tmp_path)[0].startswith(f"{tmp_path / 'train.csv.gz'}, line 1, column 1: ")
+    assert time.process_time() - began < 1
 
 
 @pytest.fixture(scope="session")
