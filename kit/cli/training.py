@@ -159,9 +159,9 @@ def train(
                     f"Leave --preset out; other options win over the settings of {named[0]}.",
                 )
             if from_study is not None:
-                from kit.search.study import trial_settings
+                from kit.search.study import default_address, trial_settings
 
-                address = storage or f"sqlite:///{submissions / 'studies.db'}"
+                address = storage or default_address(submissions)
                 settings = trial_settings(address, from_study, trial)
                 note(
                     "These settings were chosen by the rows held out. So this run's validation "
