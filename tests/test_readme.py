@@ -53,10 +53,10 @@ def kaggle(home: Path) -> Iterator[dict[str, str]]:
     files = make_rehearsal(load_keras(), 3, home / "files")
     # Few digits to train on, but all that are to be predicted
     (home / "few").mkdir()
-    (home / "few" / "test.csv").symlink_to(files.folder / "test.csv")
-    with (files.folder / "train.csv").open() as train:
+    (home / "few" / "test.csv").symlink_to(files / "test.csv")
+    with (files / "train.csv").open() as train:
         (home / "few" / "train.csv").write_text("".join(itertools.islice(train, 1 + 4_000)))
-    with LocalKaggle(files.folder, files.solution) as running:
+    with LocalKaggle(files, files / "solution.csv") as running:
         running.state.judging_seconds = 0.1
         yield running.environment() | {"HOME": str(home)}
 

@@ -213,9 +213,9 @@ def tune(
     smoothing, weight decay and warps. The same command continues an interrupted study. Machines
     that use the same --study and --storage share a study.
     """
-    from kit.search.study import draw_study, load_study, study_figures
+    from kit.search.study import default_address, draw_study, load_study, study_figures
 
-    address = storage or f"sqlite:///{submissions / 'studies.db'}"
+    address = storage or default_address(submissions)
     if show is None:
         from kit.config import make_config
         from kit.search.study import PRUNERS, make_objective

@@ -46,9 +46,9 @@ def serve(
     from kit.local_kaggle import LocalKaggle
 
     rehearsal = make_rehearsal(load_keras(), seed, data)
-    state = rehearsal.folder / "local-kaggle.json"
+    state = rehearsal / "local-kaggle.json"
     try:
-        local = LocalKaggle(rehearsal.folder, rehearsal.solution, port=port, state=state)
+        local = LocalKaggle(rehearsal, rehearsal / "solution.csv", port=port, state=state)
     except OSError as error:
         if error.filename is not None:
             raise
@@ -58,7 +58,7 @@ def serve(
         ) from error
     except ValueError as error:
         raise DataError(
-            f"{state} or {rehearsal.solution} is damaged.",
+            f"{state} or {rehearsal / 'solution.csv'} is damaged.",
             "Remove the first to start without submissions. Remove the folder to make it anew.",
         ) from error
     with local:
@@ -69,13 +69,13 @@ def serve(
                 "server. Run there: export NO_PROXY= no_proxy="
             )
         if json:
-            print_json({"rehearsal": rehearsal.folder, "environment": environment})
+            print_json({"rehearsal": rehearsal, "environment": environment})
         else:
             exported = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
-            files = f"--data {rehearsal.folder / 'download'}"
+            files = f"--data {rehearsal / 'download'}"
             print_lines(["# In another terminal:", f"export {exported}", f"kit download {files}"])
             print_lines([f"kit train --source kaggle {files}", "kit submit", "kit history"])
-            note(f"Serving {rehearsal.folder} as Kaggle; its submissions stay in {state}.")
+            note(f"Serving {rehearsal} as Kaggle; its submissions stay in {state}.")
             note("Ctrl-C ends it.")
         # The reader of a pipe waits for the environment
         sys.stdout.flush()

@@ -163,9 +163,9 @@ def train(
                     f"Leave --preset out; other options win over the settings of {named[0]}.",
                 )
             if from_study is not None:
-                from kit.search.study import trial_settings
+                from kit.search.study import default_address, trial_settings
 
-                address = storage or f"sqlite:///{submissions / 'studies.db'}"
+                address = storage or default_address(submissions)
                 settings = trial_settings(address, from_study, trial)
                 note(
                     "These settings were chosen by the rows held out. So this run's validation "
@@ -218,7 +218,7 @@ def rehearse(
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = _train(plan, submissions, bar)
     scores = {
-        judged.name: score_submission(judged.folder / "submission.csv", rehearsal.solution)
+        judged.name: score_submission(judged.folder / "submission.csv", rehearsal / "solution.csv")
         for judged in (*members_of(run), run)
     }
     print_run(run, as_json=json, scores=scores, rehearsal=folder)

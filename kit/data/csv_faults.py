@@ -6,7 +6,10 @@ from itertools import zip_longest
 from kit.data.digits import CLASSES, PIXELS
 from kit.files import foreign_kind
 
-REMEDY = "Download the file again with kit download, or use MNIST's own: kit train --source keras."
+REMEDY = (
+    "Write it as Kaggle does (this header, commas, whole numbers), get Kaggle's own with kit "
+    "download, or use MNIST's: kit train --source keras."
+)
 _LABELS_REMEDY = (
     "Only train.csv has labels: check that the two files were not renamed or exchanged."
 )
@@ -71,7 +74,9 @@ def row_fault(text: bytes, first_line: int, *, labelled: bool) -> tuple[str, str
     columns = column_names(labelled=labelled)
     lines = text.removesuffix(b"\n").split(b"\n")
     # R's write.table, and pandas with index_label=False, give an index no name in the header
-    is_indexed = first_line == 2 and all(line.count(b",") == len(columns) for line in lines[:3])
+    is_indexed = first_line == 2 and all(
+        line.count(b",") == len(columns) and not line.rstrip().endswith(b",") for line in lines[:3]
+    )
     for number, line in enumerate(lines, first_line):
         ended = text.endswith(b"\n") or number < first_line + len(lines) - 1
         fault = _line_fault(line.removesuffix(b"\r"), columns, ended=ended)

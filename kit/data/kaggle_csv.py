@@ -126,7 +126,12 @@ def _blocks(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
 def _gzip_blocks(stream: IO[bytes], origin: str) -> Iterator[bytes]:
     try:
         with gzip.open(stream) as content:
-            yield from _blocks(content)
+            for number, block in enumerate(_blocks(content)):
+                # The archive does not say how much it holds
+                if number * _BLOCK > _LARGEST_MEMBER:
+                    what = f"{origin}: expected at most {_LARGEST_MEMBER >> 20} MiB, found more"
+                    raise DataError(what, REMEDY)
+                yield block
     except _BROKEN_ZIP as error:
         reason = " ".join(str(error).split())
         what = f"{origin}: expected a whole gzip archive, found a broken one ({reason})"

@@ -1,18 +1,16 @@
 """Digits from MNIST's arrays, as Keras serves them."""
 
 import hashlib
-import subprocess
-import sys
-import zipfile
 import zlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.digits import PIXELS, Digits, Source
 from kit.errors import DataError, NetworkError
-from kit.files import checkout, foreign_kind, keras_home
+from kit.files import checkout, foreign_kind, keras_home, write_whole
 
 # SHA-256 of each array's bytes in the file that keras.datasets.mnist serves (data/README.md)
 CHECKSUMS = {
@@ -21,19 +19,14 @@ CHECKSUMS = {
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
+# What keras.datasets.mnist downloads, and the file's SHA-256
+URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+CHECKSUM = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 # Everything that NumPy, zipfile and zlib raise for a broken byte
-BROKEN_NPZ = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+BROKEN_NPZ = (OSError, ValueError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error)
 MEND = (
-    "Put MNIST's file from Keras at data/mnist.npz (in a clone: git checkout data/mnist.npz), "
-    "or name it with --data FILE."
+    "Put MNIST's file from Keras at data/mnist.npz (in a clone: git checkout data/mnist.npz). "
+    "kit train takes it with --data FILE, too."
 )
 
 
@@ -41,7 +34,7 @@ def load_keras(path: Path | None = None) -> Source:
     """Load MNIST: 60,000 digits to train on and 10,000 to test on, all labelled.
 
     Without `path` it reads `data/mnist.npz` of this folder or of the kit's own checkout, else the
-    copy in Keras's cache. If there is none, Keras downloads it.
+    copy in Keras's cache. If there is none, it is downloaded there.
 
     Raises:
         DataError: the file is missing, broken, or its arrays are not MNIST's.
@@ -68,12 +61,21 @@ def _places() -> list[Path]:
 
 
 def _download() -> Path:
-    # In a process of its own: TensorFlow, which Keras loads, writes to the terminal as it starts
-    load = [sys.executable, "-c", "import keras; keras.datasets.mnist.load_data()"]
-    if subprocess.run(load, capture_output=True, check=False).returncode:
-        what = "MNIST is missing (data/mnist.npz, Keras's cache), and Keras cannot download it."
-        raise NetworkError(what, MEND)
-    return next(place for place in _places() if place.is_file())
+    # Not by Keras, which takes seconds to load, and needs a backend that works
+    import requests
+
+    path, reason = keras_home() / "datasets" / "mnist.npz", "another file came"
+    try:
+        answer = requests.get(URL, timeout=10)
+        answer.raise_for_status()
+        if hashlib.sha256(answer.content).hexdigest() == CHECKSUM:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, answer.content)
+            return path
+    except OSError as error:
+        reason = type(error).__name__
+    what = "MNIST is missing (data/mnist.npz, Keras's cache), and cannot be downloaded"
+    raise NetworkError(f"{what} ({reason}).", MEND)
 
 
 def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
@@ -86,7 +88,9 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
         remedy = _kaggle(path.parent) if others else MEND
         raise DataError(f"{path}: there is no such file.", remedy) from error
     except KeyError as error:
-        remedy = _kaggle(path) if any(".csv" in name for name in file.files) else MEND
+        # A single file's archive is read with its folder
+        place = path.parent if ".csv" in path.name.lower() else path
+        remedy = _kaggle(place) if any(".csv" in name for name in file.files) else MEND
         raise DataError(
             f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", remedy
         ) from error
@@ -112,14 +116,12 @@ def _check_kind(path: Path) -> None:
         return
     is_csv = b"," in start and start.isascii()
     found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
-    remedy = _kaggle(path) if found == "a CSV" or ".csv" in path.name.lower() else MEND
+    remedy = _kaggle(path.parent) if found == "a CSV" or ".csv" in path.name.lower() else MEND
     raise DataError(f"{path}: not a readable .npz file ({found}).", remedy)
 
 
 def _kaggle(path: Path) -> str:
-    # `path` may be the archive of both files, or the folder; of a single file, it is its folder
-    folder = path if path.is_dir() or ".csv" not in path.name.lower() else path.parent
-    return f"Kaggle's files are read with: --source kaggle --data {folder}"
+    return f"Kaggle's files are read with: --source kaggle --data {path}"
 
 
 def _digits(x: NDArray[np.uint8], y: NDArray[np.uint8], origin: str) -> Digits:

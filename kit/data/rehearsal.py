@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,33 +19,17 @@ TEST_ROWS = 28_000
 LINE_END = "\r\n"
 
 
-@dataclass(frozen=True)
-class Rehearsal:
-    """The four files of a rehearsal.
-
-    Attributes:
-        folder: where they are; `load_kaggle` reads it like Kaggle's own files.
-    """
-
-    folder: Path
-
-    @property
-    def solution(self) -> Path:
-        """The hidden labels of `test.csv`, as ImageId,Label."""
-        return self.folder / "solution.csv"
-
-
-def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Rehearsal:
+def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Path:
     """Deal MNIST's 70,000 images into `parent/rehearsal-<seed>/`, unless it is there already.
 
     `train.csv` (42,000), `test.csv` (28,000) and `sample_submission.csv` are in Kaggle's format to
-    the byte; `solution.csv` holds the labels of `test.csv`.
+    the byte; `solution.csv` holds the labels of `test.csv`. Returns the folder.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full. No partial folder is left.
     """
-    rehearsal = Rehearsal(parent / f"rehearsal-{seed}")
-    if rehearsal.folder.is_dir():
+    rehearsal = parent / f"rehearsal-{seed}"
+    if rehearsal.is_dir():
         return rehearsal
     if mnist.train.labels is None or mnist.test.labels is None:
         raise ValueError("a rehearsal needs labels")
@@ -65,10 +48,10 @@ def make_rehearsal(mnist: Source, seed: int, parent: Path) -> Rehearsal:
         write_whole(hidden / "sample_submission.csv", LINE_END.join(sample))
         write_submission(hidden / "solution.csv", test[:, 0])
         try:
-            hidden.rename(rehearsal.folder)
+            hidden.rename(rehearsal)
         except OSError:
             # Another process has just made the same folder
-            if not rehearsal.folder.is_dir():
+            if not rehearsal.is_dir():
                 raise
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

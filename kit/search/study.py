@@ -11,6 +11,7 @@ from kit.errors import UsageError, missing_extra
 
 try:
     import optuna
+    import sqlalchemy
     from optuna.importance import PedAnovaImportanceEvaluator
     from optuna.trial import FrozenTrial, Trial, TrialState
 except ImportError as error:
@@ -41,6 +42,12 @@ PRUNERS: dict[str, Callable[[int], optuna.pruners.BasePruner]] = {
     "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(max_resource=epochs),
     "none": lambda _: optuna.pruners.NopPruner(),
 }
+
+
+def default_address(submissions: Path) -> str:
+    """The address of the studies' database in the runs' folder, whatever signs its name has."""
+    file = str(submissions / "studies.db")
+    return sqlalchemy.URL.create("sqlite", database=file).render_as_string()
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:

@@ -1,6 +1,5 @@
 """The digits of a training: to learn from, to be validated on, and to predict."""
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +56,9 @@ class Dataset:
         """
         for part, before in recorded.items():
             digits: Digits | None = getattr(self, part)
+            if before is not None and digits is None and part == "keras_test":
+                # It says why MNIST is missing
+                load_keras()
             found = "none" if digits is None else digits.fingerprint
             if before is not None and found != before["fingerprint"]:
                 place = before["origin"] if digits is None else digits.origin
@@ -82,9 +84,13 @@ def load_dataset(config: TrainConfig, *, tell: bool = False) -> Dataset:
         dataset = Dataset(mnist.train, mnist.test, load_kaggle_test())
     else:
         kaggle = load_kaggle(config.data)
-        # The run is complete without it; `kit validate` says what was missing
-        with contextlib.suppress(DataError, NetworkError):
+        try:
             mnist = load_keras()
+        except (DataError, NetworkError) as error:
+            # What is trained is complete without it
+            if tell:
+                left_out = "No image is compared with it, and the Keras test split is left out."
+                LOGGER.warning("%s %s", error.what, left_out)
         dataset = Dataset(kaggle.train, None if mnist is None else mnist.test, kaggle.test)
     if tell:
         lines = describe_copies(dataset.train)

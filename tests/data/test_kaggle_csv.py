@@ -2,6 +2,8 @@ import gzip
 import os
 import subprocess
 import sys
+import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -116,13 +118,42 @@ def test_single_files_as_kaggle_serves_them_are_read(
             is_packed = name.lower().endswith(".gz")
             content = gzip.compress(tables[kind]) if is_packed else tables[kind]
             (tmp_path / name).write_bytes(content)
+    source = load_kaggle(tmp_path)
+    assert_digits_of(source, mnist_digits)
+    assert source.train.origin.startswith(str(tmp_path / train))
+    assert source.test.origin.startswith(str(tmp_path / test))
+
+
+def test_a_plain_file_is_read_before_an_archive_of_it(
+    tmp_path: Path, tables: dict[str, bytes], mnist_digits: Digits
+) -> None:
+    write_folder(tmp_path, tables | {"train.csv.gz": b"\x1f\x8b", "digit-recognizer.zip": b"PK"})
     assert_digits_of(load_kaggle(tmp_path), mnist_digits)
 
 
-def test_a_cut_gzip_archive_is_named(tmp_path: Path, tables: dict[str, bytes]) -> None:
-    write_folder(tmp_path, {"test.csv": tables["test.csv"]})
-    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(tables["train.csv"])[:-20])
-    assert str(tmp_path / "train.csv.gz") in fault(tmp_path)[0]
+@pytest.mark.parametrize("length", [0, 5, 100, -4])
+def test_a_broken_gzip_archive_is_named(
+    length: int, tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    packed = gzip.compress(tables["train.csv"])[:length] or b"label,pixel0"
+    write_folder(tmp_path, {"train.csv.gz": packed, "test.csv": tables["test.csv"]})
+    path = tmp_path / "train.csv.gz"
+    assert fault(tmp_path)[0].startswith(f"{path}: expected a whole gzip archive, found a broken")
+
+
+def test_a_page_in_the_place_of_a_single_archive_is_named(
+    tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    write_folder(tmp_path, {"train.csv": tables["train.csv"], "test.csv.zip": b"<html></html>"})
+    what, _ = fault(tmp_path)
+    assert what.startswith(f"{tmp_path / 'test.csv.zip'}: ")
+    assert what.endswith("found an HTML page")
+
+
+def test_mnists_arrays_in_the_place_of_the_zip_are_named() -> None:
+    what, remedy = fault(Path(__file__).parents[2] / "data" / "mnist.npz")
+    assert "expected one train.csv, found 0" in what
+    assert "--source keras" in remedy
 
 
 @pytest.mark.parametrize("name", ["train.csv", "test.csv"])
@@ -139,6 +170,15 @@ def test_an_index_column_is_refused_with_its_cause(
     assert what.startswith(f"{tmp_path / name}, line ")
     assert "index=False" in remedy
     assert "row.names=FALSE" in remedy
+
+
+def test_an_index_column_behind_the_label_is_refused_with_its_cause(
+    tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    train = tables["train.csv"].replace(b"label,", b"label,Unnamed: 0.1,")
+    what, remedy = fault(write_folder(tmp_path, tables | {"train.csv": train}))
+    assert "line 1, column 2: expected 'pixel0', found 'Unnamed: 0.1'" in what
+    assert "index=False" in remedy
 
 
 def test_changed_zip_is_read_anew(
@@ -334,6 +374,34 @@ def test_zip_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, tables: dict[s
                 member.write(bytes(1 << 20))
     what = f"{path}: expected train.csv to unpack to at most 512 MiB, found 513 MiB"
     assert fault(path) == (what, AGAIN)
+
+
+def test_gzip_that_unpacks_to_gigabytes_is_refused(
+    tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    # Right rows of white images; to repeat an archive repeats what it holds
+    row = b"0," * 783 + b"0\n"
+    rows = gzip.compress(row * (64 << 20 >> 11), compresslevel=1)
+    header = gzip.compress(tables["test.csv"].splitlines(keepends=True)[0])
+    write_folder(tmp_path, {"train.csv": tables["train.csv"], "test.csv.gz": header + rows * 40})
+    path = tmp_path / "test.csv.gz"
+    assert path.stat().st_size < 20 << 20
+    tracemalloc.start()
+    what, _ = fault(tmp_path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert what.startswith(f"{path}: expected at most 512 MiB")
+    assert most < 1 << 29
+
+
+def test_gzip_of_nothing_is_refused_at_its_beginning(
+    tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    zeros = gzip.compress(bytes(64 << 20), compresslevel=1)
+    write_folder(tmp_path, {"train.csv.gz": zeros * 40, "test.csv": tables["test.csv"]})
+    began = time.process_time()
+    assert fault(tmp_path)[0].startswith(f"{tmp_path / 'train.csv.gz'}, line 1, column 1: ")
+    assert time.process_time() - began < 1
 
 
 @pytest.fixture(scope="session")

@@ -11,64 +11,62 @@ import pytest
 
 from kit.data.digits import Digits, Source
 from kit.data.kaggle_csv import load_kaggle
-from kit.data.rehearsal import Rehearsal, make_rehearsal
+from kit.data.rehearsal import make_rehearsal
 
 FILES = ["sample_submission.csv", "solution.csv", "test.csv", "train.csv"]
 
 
-def checksums(rehearsal: Rehearsal) -> dict[str, str]:
-    return {
-        name: hashlib.sha256((rehearsal.folder / name).read_bytes()).hexdigest() for name in FILES
-    }
+def checksums(rehearsal: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((rehearsal / name).read_bytes()).hexdigest() for name in FILES}
 
 
 @pytest.fixture(scope="module")
-def rehearsal(mnist: Source, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(mnist: Source, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     parent = tmp_path_factory.mktemp("data")
     yield make_rehearsal(mnist, 7, parent)
     shutil.rmtree(parent)
 
 
 @pytest.fixture(scope="module")
-def dealt(rehearsal: Rehearsal) -> Source:
-    return load_kaggle(rehearsal.folder)
+def dealt(rehearsal: Path) -> Source:
+    return load_kaggle(rehearsal)
 
 
 @pytest.fixture(scope="module")
-def solution(rehearsal: Rehearsal) -> list[int]:
-    with rehearsal.solution.open(newline="") as stream:
+def solution(rehearsal: Path) -> list[int]:
+    with (rehearsal / "solution.csv").open(newline="") as stream:
         header, *rows = csv.reader(stream)
     assert header == ["ImageId", "Label"]
     assert [int(image) for image, _ in rows] == list(range(1, 28_001))
     return [int(label) for _, label in rows]
 
 
-def test_folder_holds_four_files_and_nothing_else(rehearsal: Rehearsal) -> None:
-    assert rehearsal.folder.name == "rehearsal-7"
-    shown = sorted(file.name for file in rehearsal.folder.iterdir() if file.name[0] != ".")
+def test_folder_holds_four_files_and_nothing_else(rehearsal: Path) -> None:
+    assert rehearsal.name == "rehearsal-7"
+    shown = sorted(file.name for file in rehearsal.iterdir() if file.name[0] != ".")
     assert shown == FILES
-    assert list(rehearsal.folder.parent.iterdir()) == [rehearsal.folder]
+    assert list(rehearsal.parent.iterdir()) == [rehearsal]
 
 
-def test_sizes_are_kaggles(rehearsal: Rehearsal) -> None:
+def test_sizes_are_kaggles(rehearsal: Path) -> None:
     # Kaggle's files: 76,775,041 + 51,118,296 and 240,909 bytes
-    sizes = {name: (rehearsal.folder / name).stat().st_size for name in FILES}
+    sizes = {name: (rehearsal / name).stat().st_size for name in FILES}
     assert sizes["train.csv"] + sizes["test.csv"] == 127_893_337
     assert sizes["sample_submission.csv"] == 240_909
 
 
-def test_headers_and_line_ends_are_kaggles(rehearsal: Rehearsal) -> None:
+def test_headers_and_line_ends_are_kaggles(rehearsal: Path) -> None:
     pixels = ",".join(f"pixel{i}" for i in range(784))
     for name, header, lines in [
         ("train.csv", f"label,{pixels}", 42_001),
         ("test.csv", pixels, 28_001),
         ("sample_submission.csv", "ImageId,Label", 28_001),
     ]:
-        content = (rehearsal.folder / name).read_bytes()
+        content = (rehearsal / name).read_bytes()
         assert content.startswith(header.encode() + b"\r\n")
         assert content.endswith(b"\r\n")
         assert content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r") == lines
-    sample = (rehearsal.folder / "sample_submission.csv").read_bytes()
+    sample = (rehearsal / "sample_submission.csv").read_bytes()
     expected = "".join(f"{i},0\r\n" for i in range(1, 28_001))
     assert sample == b"ImageId,Label\r\n" + expected.encode()
 
@@ -94,17 +92,15 @@ def test_deal_is_shuffled(dealt: Source, mnist: Source) -> None:
         assert 5_800 < sum(row.tobytes() in trained for row in digits.pixels) < 6_200
 
 
-def test_first_line_is_the_digit_as_text(rehearsal: Rehearsal, dealt: Source) -> None:
-    with (rehearsal.folder / "train.csv").open(newline="") as stream:
+def test_first_line_is_the_digit_as_text(rehearsal: Path, dealt: Source) -> None:
+    with (rehearsal / "train.csv").open(newline="") as stream:
         row = next(csv.DictReader(stream))
     assert dealt.train.labels is not None
     assert int(row.pop("label")) == dealt.train.labels[0]
     assert [int(value) for value in row.values()] == dealt.train.pixels[0].tolist()
 
 
-def test_seed_decides_the_deal_to_the_byte(
-    rehearsal: Rehearsal, mnist: Source, tmp_path: Path
-) -> None:
+def test_seed_decides_the_deal_to_the_byte(rehearsal: Path, mnist: Source, tmp_path: Path) -> None:
     same, other = make_rehearsal(mnist, 7, tmp_path), make_rehearsal(mnist, 8, tmp_path)
     first = checksums(rehearsal)
     assert checksums(same) == first
@@ -113,11 +109,11 @@ def test_seed_decides_the_deal_to_the_byte(
     shutil.rmtree(tmp_path)
 
 
-def test_second_call_changes_nothing(rehearsal: Rehearsal, mnist: Source) -> None:
-    marks = {name: (rehearsal.folder / name).stat() for name in FILES}
-    assert make_rehearsal(mnist, 7, rehearsal.folder.parent) == rehearsal
+def test_second_call_changes_nothing(rehearsal: Path, mnist: Source) -> None:
+    marks = {name: (rehearsal / name).stat() for name in FILES}
+    assert make_rehearsal(mnist, 7, rehearsal.parent) == rehearsal
     for name, mark in marks.items():
-        now = (rehearsal.folder / name).stat()
+        now = (rehearsal / name).stat()
         assert (now.st_ino, now.st_mtime_ns) == (mark.st_ino, mark.st_mtime_ns)
 
 
@@ -129,13 +125,11 @@ from kit.data.rehearsal import make_rehearsal
 mnist = load_keras()
 sys.stdin.readline()
 {limit}
-print(make_rehearsal(mnist, 7, Path(sys.argv[1])).folder)
+print(make_rehearsal(mnist, 7, Path(sys.argv[1])))
 """
 
 
-def test_two_processes_deal_the_same_rehearsal_at_once(
-    rehearsal: Rehearsal, tmp_path: Path
-) -> None:
+def test_two_processes_deal_the_same_rehearsal_at_once(rehearsal: Path, tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM.format(limit=""), str(tmp_path)],
@@ -153,7 +147,7 @@ def test_two_processes_deal_the_same_rehearsal_at_once(
         told, _ = process.communicate()
         assert (process.returncode, told) == (0, f"{tmp_path / 'rehearsal-7'}\n")
     assert list(tmp_path.iterdir()) == [tmp_path / "rehearsal-7"]
-    assert checksums(Rehearsal(tmp_path / "rehearsal-7")) == checksums(rehearsal)
+    assert checksums(tmp_path / "rehearsal-7") == checksums(rehearsal)
     shutil.rmtree(tmp_path)
 
 
@@ -172,5 +166,5 @@ def test_full_disk_leaves_nothing(size: int, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folder_is_as_open_as_the_one_around_it(rehearsal: Rehearsal) -> None:
-    assert rehearsal.folder.stat().st_mode == rehearsal.folder.parent.stat().st_mode
+def test_folder_is_as_open_as_the_one_around_it(rehearsal: Path) -> None:
+    assert rehearsal.stat().st_mode == rehearsal.parent.stat().st_mode

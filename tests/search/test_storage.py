@@ -11,7 +11,7 @@ import sqlalchemy
 
 from kit.errors import DataError, KitError, NetworkError, UsageError
 from kit.search.storage import database_errors, open_storage
-from kit.search.study import load_study
+from kit.search.study import default_address, load_study
 
 
 def test_a_locked_file_is_told_apart_from_a_broken_one(
@@ -26,6 +26,15 @@ def test_a_locked_file_is_told_apart_from_a_broken_one(
         optuna.create_study(study_name="new", storage=storage)
     other.close()
     optuna.create_study(study_name="new", storage=storage)
+
+
+@pytest.mark.parametrize("name", ["100%", "r%41b", "{0}", "a b#c", "naïve"])
+def test_the_database_is_in_the_folder_of_the_runs_whatever_its_name(
+    name: str, tmp_path: Path
+) -> None:
+    open_storage(default_address(tmp_path / name)).engine.dispose()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "studies.db").stat().st_size > 0
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:

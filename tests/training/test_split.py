@@ -172,6 +172,14 @@ def test_equal_images_never_stand_on_both_sides(
     assert abs(len(set(rows[validation])) - share * len(set(images))) <= off
 
 
+def test_the_labs_last_rows_stay_and_their_copies_are_not_trained_on(mnist: Source) -> None:
+    # Ten of MNIST's last rows stand among its first, too
+    rows = np.r_[59_990:60_000, 0:60_000]
+    training, validation = split_digits(mnist.train.take(rows), make_config({"preset": "baseline"}))
+    np.testing.assert_array_equal(validation, np.arange(48_008, 60_010))
+    np.testing.assert_array_equal(training, np.arange(10, 48_008))
+
+
 def test_without_copies_the_split_is_that_of_the_labels(mnist: Source) -> None:
     assert mnist.train.labels is not None
     for kind in ("stratified", "last"):
