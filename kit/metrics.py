@@ -71,21 +71,17 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two accuracies that were measured on different samples.
+    """The difference of two accuracies.
 
     Attributes:
         difference: the first accuracy less the second, in [-1, 1]; None where either is unknown.
-        interval: the 95% interval of the difference, both ends in [-1, 1].
+        interval: its 95% interval, both ends in [-1, 1].
+        significant: whether chance alone would seldom (5%) make so large a difference.
     """
 
     difference: float | None
     interval: Interval
-
-    @property
-    def significant(self) -> bool:
-        """Whether the interval excludes 0, so that the difference is significant."""
-        low, high = self.interval
-        return low > 0 or high < 0
+    significant: bool
 
 
 def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
@@ -95,12 +91,44 @@ def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
     proportions", Statistics in Medicine 17 (1998), 873–890, method 10.
     """
     if first.accuracy is None or second.accuracy is None:
-        return Difference(None, (-1.0, 1.0))
+        return Difference(None, (-1.0, 1.0), significant=False)
     difference = first.accuracy - second.accuracy
     (low, high), (second_low, second_high) = first.interval, second.interval
     below = math.hypot(first.accuracy - low, second_high - second.accuracy)
     above = math.hypot(high - first.accuracy, second.accuracy - second_low)
-    return Difference(difference, (difference - below, difference + above))
+    # Significant where the interval excludes 0
+    significant = difference > below or difference < -above
+    return Difference(difference, (difference - below, difference + above), significant)
+
+
+@dataclass(frozen=True)
+class Comparison(Difference):
+    """The difference of two accuracies on the same images, with McNemar's `p_value`, in [0, 1]."""
+
+    p_value: float
+
+
+def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
+    """Compare two networks' right answers with McNemar's test, with continuity correction.
+
+    The test weighs the images that only one of the two gets right. Over several seeds, an image
+    counts by the mean of its differences, so that one image stays one observation.
+
+    Sources: Q. McNemar, Psychometrika 12 (1947), 153–157; A. L. Edwards, Psychometrika 13 (1948),
+    185–187; recommended by T. G. Dietterich, Neural Computation 10 (1998), 1895–1923.
+
+    Args:
+        first: bool (seeds, n), whether the first network was right.
+        second: bool (seeds, n), likewise, on the same images in the same order.
+    """
+    seeds, n = first.shape
+    differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
+    mean, squares = float(differences.mean()), float((differences**2).sum())
+    z = max(0.0, abs(float(differences.sum())) - 1 / seeds) / math.sqrt(squares) if squares else 0.0
+    p_value = math.erfc(z / math.sqrt(2))
+    half_width = _Z * float(differences.std()) / math.sqrt(n)
+    interval = max(-1.0, mean - half_width), min(1.0, mean + half_width)
+    return Comparison(mean, interval, p_value < 0.05, p_value)
 
 
 def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]:
@@ -183,43 +211,3 @@ def _share(part: int, whole: int) -> float | None:
 def _check_shapes(predicted: Integers, labels: Integers) -> None:
     if predicted.shape != labels.shape or labels.ndim != 1:
         raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The difference of two accuracies on the same images.
-
-    Attributes:
-        difference: the first accuracy less the second, in [-1, 1].
-        interval: its 95% interval over images, both ends in [-1, 1].
-        p_value: how often a difference as large would appear by chance if both were equally good.
-        significant: whether that is less than 5%.
-    """
-
-    difference: float
-    interval: Interval
-    p_value: float
-    significant: bool
-
-
-def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
-    """Compare two networks' right answers with McNemar's test, with continuity correction.
-
-    The test weighs the images that only one of the two gets right. Over several seeds, an image
-    counts by the mean of its differences, so that one image stays one observation.
-
-    Sources: Q. McNemar, Psychometrika 12 (1947), 153–157; A. L. Edwards, Psychometrika 13 (1948),
-    185–187; recommended by T. G. Dietterich, Neural Computation 10 (1998), 1895–1923.
-
-    Args:
-        first: bool (seeds, n), whether the first network was right.
-        second: bool (seeds, n), likewise, on the same images in the same order.
-    """
-    seeds, n = first.shape
-    differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
-    mean, squares = float(differences.mean()), float((differences**2).sum())
-    z = max(0.0, abs(float(differences.sum())) - 1 / seeds) / math.sqrt(squares) if squares else 0.0
-    p_value = math.erfc(z / math.sqrt(2))
-    half_width = _Z * float(differences.std()) / math.sqrt(n)
-    interval = max(-1.0, mean - half_width), min(1.0, mean + half_width)
-    return Comparison(mean, interval, p_value, p_value < 0.05)

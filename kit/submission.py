@@ -22,8 +22,8 @@ _PLAIN_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 _READABLE_NUMBER = re.compile(r'\s*"?\s*([+-]?[0-9]{1,18})(\.0*)?\s*"?\s*')
 # Kaggle's 28,000 rows take 0.2 MiB; with ten probabilities in each row, 6 MiB
 _MOST_BYTES, _MOST_LINES = 16 * 2**20, 2 * 2**20
-# Image id, label, line; None in place of what cannot be read
-_Row = tuple[int | None, int | None, int]
+# The image id of a row, None where it cannot be read, and its line
+_Row = tuple[int | None, int]
 _TEXT_BYTES = bytes([*range(0x20, 0x7F), *b"\t\r\n"])
 _REMEDY = "Name a CSV file, such as the submission.csv of a run"
 _BOM = b"\xef\xbb\xbf"
@@ -93,12 +93,16 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     Raises:
         DataError: the file is missing, is no CSV, or has a fault; the first ones are named.
     """
-    check, rows = _inspect(read_bytes(path), None)
+    content = read_bytes(path)
+    check = check_bytes(content)
     if not check.ok:
         first = "; ".join(str(fault) for fault in check.faults[:3])
         what = f"{path}: {count_faults(check.faults)}: {first}"
         raise DataError(what, f"See every fault with: kit check {path}")
-    return np.array([label for _, label, _ in sorted(rows)], dtype=np.int64)
+    # A right file holds plain numbers
+    rows = np.array([row.split(b",") for row in content.split()[1:]]).astype(np.int64)
+    labels: NDArray[np.int64] = rows[rows[:, 0].argsort(), 1]
+    return labels
 
 
 def count_faults(faults: tuple[Fault, ...]) -> str:
@@ -121,18 +125,13 @@ def check_submission(path: Path | str, rows: int | None = None) -> SubmissionChe
 
 def check_bytes(content: bytes, rows: int | None = None) -> SubmissionCheck:
     """Check the bytes of a file, as `check_submission` does."""
-    return _inspect(content, rows)[0]
-
-
-def _inspect(content: bytes, expected: int | None) -> tuple[SubmissionCheck, list[_Row]]:
     reader = _Reader(content)
-    faults = reader.faults + _faults_of_all(reader.rows, reader.end, expected)
+    faults = reader.faults + _faults_of_all(reader.rows, reader.end, rows)
     if (kind := foreign_kind(content)) is not None:
         faults = [Fault(1, None, "a CSV", kind, "the file is not a CSV")]
     faults.sort(key=lambda fault: fault.line)
-    ids = [image_id for image_id, _, _ in reader.rows if image_id is not None]
-    check = SubmissionCheck(not faults, len(reader.rows), tuple(faults), ids == sorted(ids))
-    return check, reader.rows
+    ids = [image_id for image_id, _ in reader.rows if image_id is not None]
+    return SubmissionCheck(not faults, len(reader.rows), tuple(faults), ids == sorted(ids))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -172,7 +171,7 @@ class _Reader:
                 header = _shown(raw.decode("ascii"))
                 self._fault(line, None, _HEADER, header, "the header is missing")
             if plain_rows and (row := _PLAIN_ROW.fullmatch(raw)):
-                self.rows.append((int(row[1]), int(row[2]), line))
+                self.rows.append((int(row[1]), line))
             elif text := self._text(line, raw):
                 if header:
                     self._read_row(line, text)
@@ -245,7 +244,7 @@ class _Reader:
         image_id, label = (self._whole_number(line, column, fields) for column in COLUMNS)
         if label is not None and not 0 <= label <= 9:
             self._fault(line, "Label", _EXPECTED["Label"], str(label), "the label is out of range")
-        self.rows.append((image_id, label, line))
+        self.rows.append((image_id, line))
 
     def _whole_number(self, line: int, column: str, fields: list[str]) -> int | None:
         place = self._places.get(column)
@@ -270,10 +269,10 @@ def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fau
         kind = "too few" if expected else "no"
         faults.append(Fault(end, None, wanted, count, f"there are {kind} rows"))
     elif expected and len(rows) > expected:
-        faults.append(Fault(rows[expected][2], None, wanted, count, "there are too many rows"))
+        faults.append(Fault(rows[expected][1], None, wanted, count, "there are too many rows"))
     lines: dict[int, int] = {}
     unreadable = 0
-    for image_id, _, line in rows:
+    for image_id, line in rows:
         if image_id is None:
             unreadable += 1
         elif image_id < 1 or (expected and image_id > expected):

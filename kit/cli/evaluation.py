@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.app import app
-from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
+from kit.cli.app import SUBMISSIONS, Json, RunName, Submissions, command
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 
 TEST_ROWS = 28_000
@@ -15,12 +14,7 @@ TEST_ROWS = 28_000
 SHOWN_FAULTS = 20
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit validate
-  kit validate 20260131-120000-tuned --json"""
-)
+@command("kit validate", "kit validate 20260131-120000-tuned --json")
 def validate(
     run: RunName = None, submissions: Submissions = SUBMISSIONS, json: Json = False
 ) -> None:
@@ -55,11 +49,9 @@ def validate(
     print_table("Each digit", columns, rows)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit check submissions/20260131-120000-tuned/submission.csv
-  kit check mine.csv --rows 100 --json"""
+@command(
+    "kit check submissions/20260131-120000-tuned/submission.csv",
+    "kit check mine.csv --rows 100 --json",
 )
 def check(
     file: Annotated[Path, typer.Argument(help="A submission file.")],
@@ -87,11 +79,7 @@ def check(
         raise typer.Exit(3)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit score mine.csv --solution data/rehearsal-1/solution.csv"""
-)
+@command("kit score mine.csv --solution data/rehearsal-1/solution.csv")
 def score(
     file: Annotated[Path, typer.Argument(help="A submission file.")],
     solution: Annotated[Path, typer.Option(help="The true labels, as ImageId,Label.")],
@@ -107,12 +95,10 @@ def score(
         print_lines([f"Score {with_interval(**asdict(accuracy))}"])
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit train --source kaggle --folds 5
-  kit suspects
-  kit suspects 20260131-120000-tuned --json"""
+@command(
+    "kit train --source kaggle --folds 5",
+    "kit suspects",
+    "kit suspects 20260131-120000-tuned --json",
 )
 def suspects(
     run: RunName = None,

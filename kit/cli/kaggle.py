@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import app
-from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions, resume_command
+from kit.cli.app import SUBMISSIONS, Json, RunName, Submissions, command, resume_command
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import (
@@ -37,12 +36,7 @@ _CHART_WIDTH = 48
 _SIGNS = {True: "ok", False: "!!", None: "--"}
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit download
-  kit download --force"""
-)
+@command("kit download", "kit download --force")
 def download(
     data: Files = KAGGLE,
     force: Annotated[
@@ -77,12 +71,10 @@ def download(
     print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit submit
-  kit submit 20260131-120000-tuned --message "wider" --yes
-  kit submit --file mine.csv --dry-run"""
+@command(
+    "kit submit",
+    'kit submit 20260131-120000-tuned --message "wider" --yes',
+    "kit submit --file mine.csv --dry-run",
 )
 def submit(
     run: RunName = None,
@@ -227,12 +219,7 @@ def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
     }
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit history
-  kit history --offline --json"""
-)
+@command("kit history", "kit history --offline --json")
 def history(
     offline: Annotated[
         bool, typer.Option("--offline", help="Show what is known without asking Kaggle.")
@@ -349,12 +336,7 @@ def _print_chart(rows: "list[HistoryRow]") -> None:
     print_lines([f"From {low:.2%} to {high:.2%}: {legend}"])
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit doctor
-  kit doctor --json"""
-)
+@command("kit doctor", "kit doctor --json")
 def doctor(
     data: Files = KAGGLE,
     json: Json = False,

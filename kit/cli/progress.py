@@ -3,6 +3,7 @@
 A person sees a bar, which is gone at the end. A log gets lines.
 """
 
+import math
 import signal
 import sys
 import time
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _progress(*columns: "str | ProgressColumn", period: float = 30) -> "Iterator[Progress]":
-    """Rich's bar, whose time left follows from the last `period` seconds; disabled in a log."""
+def _progress(*columns: "str | ProgressColumn") -> "Iterator[Progress]":
+    """Rich's bar, disabled in a log."""
     from rich.console import Console
     from rich.progress import Progress
 
-    bar = Progress(
-        "{task.description}", *columns, console=Console(stderr=True), transient=True,
-        disable=not sys.stderr.isatty(), speed_estimate_period=period,
-    )  # fmt: skip
-    with nullcontext() if bar.disable else bar:
+    console, in_log = Console(stderr=True), not sys.stderr.isatty()
+    bar = Progress("{task.description}", *columns, console=console, transient=True, disable=in_log)
+    with nullcontext() if in_log else bar:
         yield bar
 
 
@@ -149,29 +148,29 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
 
     # So that SIGTERM, too, ends the workers
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    columns = ("{task.fields[figures]}", TimeElapsedColumn(), "{task.fields[left]}")
+    columns = (BarColumn(), MofNCompleteColumn(), "{task.fields[figures]}", TimeElapsedColumn())
+    began, first, last = 0.0, 0, math.inf
     try:
-        # A trial takes longer than half a minute
-        with _progress(BarColumn(), MofNCompleteColumn(), *columns, period=float("inf")) as bar:
-            number = bar.add_task(what, total=None, figures="", left="")
-            task = bar.tasks[0]
+        with _progress(*columns, "{task.fields[left]}") as bar:
+            task = bar.add_task(what, total=None, figures="", left="")
 
             def tell(done: int, total: int, figures: str) -> None:
-                is_first = task.total is None or done < task.completed
-                is_new = is_first or done != task.completed
-                if is_first:
-                    # Of these trials; others may have gone before
-                    bar.reset(number, total=total, completed=done)
-                    bar.advance(number, 0)
-                bar.update(number, completed=done, total=total)
-                seconds = task.time_remaining
-                if seconds and until is not None:
-                    seconds = min(seconds, max(until - time.time(), 0.0))
+                nonlocal began, first, last
+                if done == last:
+                    bar.update(task, figures=figures)
+                    return
+                now = time.time()
+                if done < last:
+                    # Another lot begins, of which some may have been done before
+                    began, first = now, done
+                last = done
+                # Rich's estimate is of the last half minute, and a trial takes longer
+                seconds = (total - done) * (now - began) / (done - first) if done > first else 0
+                seconds = min(seconds, max((until or math.inf) - now, 0))
                 left = f"{timedelta(seconds=round(seconds))} left" if seconds else ""
-                bar.update(number, figures=figures, left=left)
-                if bar.disable and is_new:
-                    words = (f"{what}: {done} of {total}", figures, left)
-                    note("  ".join(word for word in words if word))
+                bar.update(task, completed=done, total=total, figures=figures, left=left)
+                if bar.disable:
+                    note("  ".join(filter(None, [f"{what}: {done} of {total}", figures, left])))
 
             yield tell
     except (KeyboardInterrupt, SystemExit) as ended:

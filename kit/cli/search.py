@@ -8,20 +8,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kit.cli.app import app
-from kit.cli.options import SUBMISSIONS, Data, Json, Source, Storage, Submissions, Workers
+from kit.cli.app import SUBMISSIONS, Data, Json, Source, Storage, Submissions, command
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit experiment batch-size
-  kit experiment units --values 400,800,1600 --seeds 3
-  kit experiment all --epochs 3 --json
-  kit experiment best --workers 1"""
+@command(
+    "kit experiment batch-size",
+    "kit experiment units --values 400,800,1600 --seeds 3",
+    "kit experiment all --epochs 3 --json",
+    "kit experiment best --workers 1",
 )
 def experiment(
     name: Annotated[
@@ -168,14 +165,12 @@ def _spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -
     return told if sd is None else f"{told} ± {scale * sd:.{digits}f}"
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit tune --trials 100 --timeout 36000 --workers 2
-  kit tune --study warps --source kaggle --epochs 30
-  kit tune --study warps --storage postgresql://kit@db.example/kit
-  kit tune --show warps
-  kit train --from-study warps"""
+@command(
+    "kit tune --trials 100 --timeout 36000 --workers 2",
+    "kit tune --study warps --source kaggle --epochs 30",
+    "kit tune --study warps --storage postgresql://kit@db.example/kit",
+    "kit tune --show warps",
+    "kit train --from-study warps",
 )
 def tune(
     trials: Annotated[
@@ -189,7 +184,9 @@ def tune(
         str, typer.Option(help="Name of a new study, or of one to continue.")
     ] = "tune",
     storage: Storage = None,
-    workers: Workers = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes on this machine, which share its cores.")
+    ] = 1,
     pruner: Annotated[
         Literal["median", "halving", "hyperband", "none"],
         typer.Option(help="How to end trials that do worse than earlier ones."),

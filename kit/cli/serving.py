@@ -9,19 +9,12 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.app import app
-from kit.cli.options import Json
+from kit.cli.app import Json, command
 from kit.cli.output import note, print_json, print_lines
 from kit.errors import DataError, UsageError
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit serve
-  kit serve --seed 7 --port 8000
-  kit serve --json"""
-)
+@command("kit serve", "kit serve --seed 7 --port 8000", "kit serve --json")
 def serve(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the rehearsal's deal.")] = 0,
     port: Annotated[

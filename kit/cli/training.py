@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import app
-from kit.cli.options import (
+from kit.cli.app import (
     SUBMISSIONS,
     Data,
     Json,
+    Preset,
     Source,
     Storage,
     Submissions,
+    command,
     complete_run_name,
     resume_command,
 )
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
     from kit.config import TrainConfig
     from kit.runs import Run
 
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="baseline (the lab's), quick, tuned, best-mlp, cnn, best or committee. "
-        "[default: tuned]",
-        metavar="NAME",
-    ),
-]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
 Views = Annotated[
     int | None,
@@ -52,17 +45,15 @@ Folds = Annotated[
 ]
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit train
-  kit train --source kaggle --preset tuned --seed 7
-  kit train --hidden 800 --hidden 600 --epochs 20 --name wide
-  kit train --preset cnn --conv 32x5/2 --conv 64x5/2 --hidden 256
-  kit train --from-study tune --epochs 60
-  kit train --source kaggle --members 5
-  kit train --source kaggle --preset committee
-  kit train --resume 20260131-120000-tuned"""
+@command(
+    "kit train",
+    "kit train --source kaggle --preset tuned --seed 7",
+    "kit train --hidden 800 --hidden 600 --epochs 20 --name wide",
+    "kit train --preset cnn --conv 32x5/2 --conv 64x5/2 --hidden 256",
+    "kit train --from-study tune --epochs 60",
+    "kit train --source kaggle --members 5",
+    "kit train --source kaggle --preset committee",
+    "kit train --resume 20260131-120000-tuned",
 )
 def train(
     source: Source = None,
@@ -178,12 +169,10 @@ def train(
     print_run(run, as_json=json)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit rehearse
-  kit rehearse --seed 7 --preset baseline --epochs 10
-  kit rehearse --members 5"""
+@command(
+    "kit rehearse",
+    "kit rehearse --seed 7 --preset baseline --epochs 10",
+    "kit rehearse --members 5",
 )
 def rehearse(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the deal and of the training.")] = 0,
@@ -224,11 +213,9 @@ def rehearse(
     print_run(run, as_json=json, scores=scores, rehearsal=folder)
 
 
-@app.command(
-    epilog="""\b
-Examples:
-  kit committee 20260131-120000-tuned 20260131-120500-wide
-  kit committee submissions/*-tuned --name tuned-committee --json"""
+@command(
+    "kit committee 20260131-120000-tuned 20260131-120500-wide",
+    "kit committee submissions/*-tuned --name tuned-committee --json",
 )
 def committee(
     runs: Annotated[

@@ -49,25 +49,13 @@ def find_suspects(run: Run, data: Path | None = None) -> list[Suspect]:
     probabilities = load_predictions(run)["validation"]
     dataset = load_dataset(make_config(members_of(run)[0].settings, data))
     dataset.check_same({"train": run.config["data"]["train"]}, run.name)
-    labels = dataset.train.labels
-    if labels is None:
+    if dataset.train.labels is None:
         raise ValueError("suspects need labels")
-    return [
-        Suspect(
-            row=row + 1,
-            label=int(labels[row]),
-            predicted=digit,
-            probability=float(probabilities[row, digit]),
-            label_probability=float(probabilities[row, labels[row]]),
-        )
-        for row, digit in rank_suspects(probabilities, labels)
-    ]
+    return rank_suspects(probabilities, dataset.train.labels)
 
 
-def rank_suspects(
-    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
-) -> list[tuple[int, int]]:
-    """Rank the rows whose label is probably wrong, the clearest first, each with its likely digit.
+def rank_suspects(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> list[Suspect]:
+    """Rank the rows whose label is probably wrong, the clearest first.
 
     Confident learning: a row is a suspect if its likeliest digit is not its label, and it is the
     clearer, the less likely its label is ("self-confidence"). Source: C. G. Northcutt, L. Jiang and
@@ -81,6 +69,9 @@ def rank_suspects(
         labels: int64 (n,), 0 to 9.
     """
     likeliest = probabilities.argmax(axis=1)
-    suspects = np.flatnonzero(likeliest != labels)
-    ranked = suspects[np.argsort(probabilities[suspects, labels[suspects]], kind="stable")]
-    return list(zip(ranked.tolist(), likeliest[ranked].tolist(), strict=True))
+    rows = np.flatnonzero(likeliest != labels)
+    suspects = [
+        Suspect(row + 1, label, digit, *probabilities[row, [digit, label]].tolist())
+        for row, label, digit in np.column_stack([rows, labels[rows], likeliest[rows]]).tolist()
+    ]
+    return sorted(suspects, key=lambda each: each.label_probability)
