@@ -89,7 +89,8 @@ Data = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="baseline (the lab's), quick, tuned, best or cnn. [default: tuned]", metavar="NAME"
+        help="baseline (the lab's), quick, tuned, best, cnn or committee. [default: tuned]",
+        metavar="NAME",
     ),
 ]
 Storage = Annotated[
