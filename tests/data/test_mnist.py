@@ -263,7 +263,11 @@ def test_without_a_copy_and_a_network_the_remedy_is_told(
         ("mnist.npz", b"<html>Sign in</html>", ("an HTML page",)),
         ("mnist.npz", b"version https://git-lfs.github.com/spec/v1\n", ("a Git LFS pointer",)),
         ("mnist.npz", pickle.dumps({"x_train": 1}), ("a pickled Python object",)),
-        ("train.csv.gz", gzip.compress(b"label,pixel0\n1,0\n", mtime=0), ("gzip", "--source kaggle")),
+        (
+            "train.csv.gz",
+            gzip.compress(b"label,pixel0\n1,0\n", mtime=0),
+            ("gzip", "--source kaggle"),
+        ),
     ],
 )
 def test_a_file_of_another_kind_is_named_with_the_option_that_fits(
