@@ -14,7 +14,6 @@ from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import (
     CompetitionError,
     CredentialsError,
-    DataError,
     KitError,
     NetworkError,
     UsageError,
@@ -236,18 +235,16 @@ def history(
     from kit.runs import list_drafts
 
     failure: KitError | None = None
-    rows: list[HistoryRow] | None = None
-    damaged: list[DataError] = []
     if not offline:
         from kit.kaggle.client import Kaggle
 
         try:
-            rows = read_history(submissions, Kaggle(on_retry=note_retry), damaged)
+            rows, damaged = read_history(submissions, Kaggle(on_retry=note_retry))
         except (CompetitionError, CredentialsError, NetworkError, UsageError) as error:
             failure = error
             note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
-    if rows is None:
-        rows = read_history(submissions, None, damaged)
+    if offline or failure is not None:
+        rows, damaged = read_history(submissions, None)
     for each in damaged:
         note(f"{each.what}\n{each.remedy}")
     unfinished = list_drafts(submissions)

@@ -1,9 +1,9 @@
-"""What Kaggle's answers hold, read from their JSON. What is absent or null has its usual value."""
+"""What Kaggle's answers hold, read from their JSON. What is absent has its usual value."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -15,24 +15,15 @@ def _moment(given: object) -> datetime | None:
         return None
 
 
-Entry = TypeVar("Entry")
 # In UTC; None for words that are no time
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 Text = Annotated[str, BeforeValidator(str)]
-Reason = Annotated[Text | None, BeforeValidator(lambda given: given or None)]
 
 
 class Answer(BaseModel):
     """An answer to a call, or a part of one."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_nulls(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: value for name, value in given.items() if value is not None}
 
 
 class Competition(Answer):
@@ -43,20 +34,11 @@ class Competition(Answer):
 
 
 class Limits(Answer):
-    """How many submissions were made, since midnight UTC and ever, and how many are left now.
-
-    Where not the day limits them, they are `limited_by_total`.
-    """
+    """How many submissions were made, since midnight UTC and ever, and how many are left now."""
 
     today: int = Field(0, validation_alias="numToday")
     total: int = Field(0, validation_alias="numTotal")
     left: int = Field(0, validation_alias="numAllowedNow")
-    limited_by_total: bool = False
-
-    @property
-    def known(self) -> bool:
-        """Whether they say anything: to who is not on a team yet, Kaggle answers with zeros."""
-        return bool(self.today or self.total or self.left)
 
 
 class File(Answer):
@@ -79,11 +61,12 @@ class Submission(Answer):
     status: Text = "PENDING"
     public_score: Text | None = None
     private_score: Text | None = None
-    reason: Reason = Field(None, validation_alias="errorDescription")
+    reason: Text | None = Field(None, validation_alias="errorDescription")
 
 
-class Page(Answer, Generic[Entry]):
-    """A part of a list; without a token, it is the last one."""
+class Page(Answer):
+    """A part of a list of files or submissions; without a token, it is the last one."""
 
-    entries: list[Entry] = Field([], validation_alias=AliasChoices("files", "submissions"))
+    files: list[File] = []
+    submissions: list[Submission] = []
     next_page_token: Text = ""

@@ -5,35 +5,35 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
-import requests
 from pydantic import ValidationError
+from requests import HTTPError, PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError as TransferError
 
 from kit import __version__
 from kit.errors import CompetitionError, UsageError
-from kit.kaggle.answers import Answer, Competition, File, Limits, Page, Submission
-from kit.kaggle.credentials import Credential, choose_credential, find_credentials
-from kit.kaggle.exchange import (
-    COMPETITION,
-    COMPETITION_PAGE,
-    CallFailure,
-    Trouble,
-    explain,
-    failure_of,
-)
+from kit.kaggle.answers import Answer, Competition, Limits, Page, Submission
+from kit.kaggle.credentials import Credential, find_credentials, usable_credentials
+from kit.kaggle.exchange import CLOSED, COMPETITION, CallFailure, Trouble, explain, failure_of
 
 T = TypeVar("T")
 SomeAnswer = TypeVar("SomeAnswer", bound=Answer)
+utc_now = partial(datetime.now, UTC)
 
 # Seconds until a connection must stand; before the second try, doubled from try to try; at most
 # between two tries; and what Kaggle may ask for with `Retry-After` and still be waited for
 CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0, 120.0
+_SERVICE = "competitions.CompetitionApiService"
 # Entries of a list that are asked for in a page, and that are read at most
 PAGE, MOST_ENTRIES = 100, 10_000
+# What requests, the SDK and the reading of an answer raise
+_EXPECTED = (OSError, TransferError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class _Adapter(HTTPAdapter):
@@ -48,22 +48,14 @@ class _Adapter(HTTPAdapter):
         self._timeout = min(CONNECT_SECONDS, timeout), timeout
         super().__init__()
 
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **options: Any
-    ) -> requests.Response:
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         is_call = request.method == "POST"
         if not is_call:
             request.headers.pop("Authorization", None)
         response = super().send(request, *args, **{**options, "timeout": self._timeout})
         if is_call and response.status_code >= 300:
-            raise requests.HTTPError(response=response)
+            raise HTTPError(response=response)
         return response
-
-
-class _Json:
-    """Has the SDK give an answer's JSON as it is: its own classes fail at words new to them."""
-
-    prepare_from = staticmethod(requests.Response.json)
 
 
 class Kaggle:
@@ -81,8 +73,9 @@ class Kaggle:
         *,
         timeout: float | None = None,
         tries: int | None = None,
-        on_retry: Callable[[str, float], None] | None = None,
+        on_retry: Callable[[str, float], None] = lambda _what, _seconds: None,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Choose a credential, and have the SDK open its session.
 
@@ -92,15 +85,15 @@ class Kaggle:
             tries: of a call until it fails; `KIT_KAGGLE_ATTEMPTS`, or 5, if None.
             on_retry: told what failed before each wait for another try, and the seconds.
             sleep: waits for so many seconds.
+            now: tells the time in UTC.
 
         Raises:
             CredentialsError: no credential can be used.
             UsageError: a variable is not a number above 0, or names no environment.
         """
-        found = find_credentials() if found is None else found
-        usable = [c for c in found if c.problem is None]
-        self.credential, self.shadowed = choose_credential(found), usable[1:]
-        self.sleep = sleep
+        usable = usable_credentials(find_credentials() if found is None else found)
+        self.credential, *self.shadowed = usable
+        self.sleep, self.now = sleep, now
         self._timeout = timeout or _setting("KIT_KAGGLE_TIMEOUT", 60.0)
         self._tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
         self._on_retry = on_retry
@@ -120,42 +113,47 @@ class Kaggle:
 
     def whoami(self) -> str:
         """The user's name, once Kaggle has accepted the credential."""
-        if self.credential.kind == "key":
-            # For keys there is no such call; any other shows whether they are accepted
-            self.competition()
+        doing = "asking whose credential it is"
+        if self.credential.kind != "token":
+            # These name their user. Any call shows whether they are accepted
+            self.retry(doing, lambda: self.call_once("GetCompetition"))
             return self.credential.username or ""
+        from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+        request = IntrospectTokenRequest()
+        request.token = self.credential.secret
 
         def once() -> str:
-            answer = self.call_once("IntrospectToken")
-            if not answer.get("active") or not answer.get("username"):
+            with self.failing():
+                answer = self._client.security.oauth_client.introspect_token(request)
+            if not answer.active or not answer.username:
                 raise CallFailure(Trouble.STATUS, 401)
-            return str(answer["username"])
+            return str(answer.username)
 
-        return self.retry("asking whose credential it is", once)
+        return self.retry(doing, once)
 
     def competition(self) -> Competition:
-        """The competition, as it stands to the user."""
-        return self._ask("asking for the competition", "GetCompetition", Competition)
-
-    def check_open(self) -> Competition:
-        """The competition, whose deadline has not passed; a CompetitionError if it has."""
-        competition = self.competition()
+        """The competition, as it stands to the user; a CompetitionError if it is closed."""
+        competition = self._ask("asking for the competition", "GetCompetition", Competition)
         deadline = competition.deadline
-        if deadline is not None and deadline < datetime.now(UTC):
+        if deadline is not None and deadline < self.now():
             what = f"The competition is closed: its deadline was {deadline:%Y-%m-%d %H:%M} UTC."
-            raise CompetitionError(what, f"It takes no more submissions: see {COMPETITION_PAGE}")
+            raise CompetitionError(what, CLOSED)
         return competition
 
     def limits(self) -> Limits | None:
-        """How many submissions are left, or None if the installed version of the SDK cannot ask."""
+        """How many submissions are left, or None where Kaggle does not say.
+
+        It answers with zeros to who is not on a team, and old versions of the SDK cannot ask.
+        """
         if _request_type("GetSubmissionLimits") is None:
             return None
-        return self._ask("asking for the submissions left", "GetSubmissionLimits", Limits)
+        limits = self._ask("asking for the submissions left", "GetSubmissionLimits", Limits)
+        return limits if limits.today or limits.total or limits.left else None
 
     def list_files(self) -> dict[str, int]:
         """The competition's files by name, with their sizes in bytes."""
-        doing = "listing the competition's files"
-        files = self._list(doing, "ListDataFiles", Page[File], "name")
+        files = self._list("listing the competition's files", "ListDataFiles", "files", "name")
         return {file.name: file.total_bytes for file in files}
 
     def locate(self, name: str, **fields: Any) -> str:
@@ -174,7 +172,7 @@ class Kaggle:
 
     def list_submissions(self) -> list[Submission]:
         """All submissions, newest first; where there are more than 10,000, at least so many."""
-        return self._list("listing the submissions", "ListSubmissions", Page[Submission], "ref")
+        return self._list("listing the submissions", "ListSubmissions", "submissions", "ref")
 
     def get_submission(self, ref: int) -> Submission | None:
         """One submission, as it stands now; None while Kaggle does not know it yet."""
@@ -198,7 +196,7 @@ class Kaggle:
         def once() -> str:
             fields = {"content_length": len(content), "last_modified_epoch_seconds": modified}
             place = self.call_once("StartSubmissionUpload", file_name=file_name, **fields)
-            with self._failing(), self.transfer_session() as session:
+            with self.failing(), self.transfer_session() as session:
                 answer = session.put(str(place["createUrl"]), content, allow_redirects=False)
                 answer.raise_for_status()
             is_page = answer.content.lstrip()[:5].lower() in (b"<!doc", b"<html")
@@ -227,18 +225,16 @@ class Kaggle:
                 failure = caught
             except ValidationError:
                 failure = CallFailure(Trouble.NONSENSE)
-            failure.words = self._mask(failure.words)
             error = explain(failure, doing, self.credential, self.shadowed)
-            futile, wait = futile_tries() if futile_tries else tries, failure.retry_after
-            is_long = wait is not None and wait > LONGEST_RETRY_AFTER
-            if futile >= self._tries or not failure.is_transient or is_long:
-                # Without its cause: what requests says may quote addresses that hold secrets
-                raise error
+            futile = futile_tries() if futile_tries else tries
+            wait = failure.retry_after
             if wait is None:
                 jitter = random.uniform(0, FIRST_WAIT)  # noqa: S311 - it is no secret
                 wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(futile - 1, 30)) + jitter
-            if self._on_retry is not None:
-                self._on_retry(error.what, wait)
+            if futile >= self._tries or not failure.is_transient or wait > LONGEST_RETRY_AFTER:
+                # Without its cause: what requests says may quote addresses that hold secrets
+                raise error
+            self._on_retry(error.what, wait)
             self.sleep(wait)
 
     def call_once(self, name: str, **fields: Any) -> dict[str, Any]:
@@ -252,20 +248,31 @@ class Kaggle:
         """
         if self._session.auth is None:
             self._log_in()
-        try:
-            return self._send(name, fields)
-        except CallFailure as failure:
-            # The SDK takes an OAuth token for good until half an hour after it has expired
-            if failure.status != 401 or self.credential.kind != "oauth":
-                raise
-        self._log_in(renew=True)
-        return self._send(name, fields)
+        request = _request_type(name)()
+        if hasattr(request, "competition_name"):
+            request.competition_name = COMPETITION
+        for field, value in fields.items():
+            setattr(request, field, value)
+        # The SDK's own types of answers fail at words that are new to them
+        kind = SimpleNamespace(prepare_from=lambda answer: answer.json(object_hook=self._clean))
+        with self.failing():
+            return dict(self._client.http_client().call(_SERVICE, name, request, kind))
 
-    def transfer_session(self) -> requests.Session:
+    def transfer_session(self) -> Session:
         """A session for transfers: with time-outs, without credentials."""
-        return self._limit(requests.Session())
+        return self._limit(Session())
 
-    def _limit(self, session: requests.Session) -> requests.Session:
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Turn what an exchange, or the reading of its answer, raises into a `CallFailure`."""
+        try:
+            yield
+        except _EXPECTED as error:
+            failure = failure_of(error)
+            failure.words = self._mask(failure.words)
+            raise failure from None
+
+    def _limit(self, session: Session) -> Session:
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(self._timeout))
         return session
@@ -274,13 +281,13 @@ class Kaggle:
         """Make a call that may be made again, and read its answer."""
         return self.retry(doing, lambda: kind.model_validate(self.call_once(name, **fields)))
 
-    def _list(self, doing: str, name: str, kind: type[Page[T]], key: str) -> list[T]:
+    def _list(self, doing: str, name: str, kind: str, key: str) -> list[Any]:
         """The entries of a list, which differ in their `key`, however short its pages are."""
-        listed: dict[Any, T] = {}
+        listed: dict[Any, Any] = {}
         token, idle = "", 0
         while idle < 2:
-            page = self._ask(doing, name, kind, page_size=PAGE, page_token=token)
-            entries = {getattr(entry, key): entry for entry in page.entries}
+            page = self._ask(doing, name, Page, page_size=PAGE, page_token=token)
+            entries = {getattr(entry, key): entry for entry in getattr(page, kind)}
             # A server that repeats itself would never end; a single page may be empty
             idle = idle + 1 if entries.keys() <= listed.keys() else 0
             listed |= entries
@@ -289,47 +296,27 @@ class Kaggle:
                 break
         return list(listed.values())
 
-    def _send(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
-        service, request = "competitions.CompetitionApiService", _request_type(name)()
-        if name == "IntrospectToken":
-            service, fields = "security.OAuthService", {"token": self._session.auth.token}
-        elif hasattr(request, "competition_name"):
-            request.competition_name = COMPETITION
-        for field, value in fields.items():
-            setattr(request, field, value)
-        with self._failing():
-            answer = self._client.http_client().call(service, name, request, _Json)
-            return {key: self._mask(value) for key, value in answer.items()}
+    def _clean(self, content: dict[str, Any]) -> dict[str, Any]:
+        """An object of JSON without nulls, its texts masked."""
+        told = {name: value for name, value in content.items() if value is not None}
+        texts = {name: self._mask(value) for name, value in told.items() if isinstance(value, str)}
+        return told | texts
 
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Turn what requests, the SDK and the reading of an answer raise into a `CallFailure`."""
-        try:
-            yield
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            failure = failure_of(error)
-            failure.words = self._mask(failure.words)
-            raise failure from None
+    def _mask(self, text: str) -> str:
+        """Text without the secrets that are known: servers may repeat them."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
-    def _mask(self, content: Any) -> Any:
-        """Text, or JSON, without the secrets that are known: servers may repeat them."""
-        if isinstance(content, dict):
-            return {key: self._mask(value) for key, value in content.items()}
-        if isinstance(content, list):
-            return [self._mask(value) for value in content]
-        for secret in self._secrets if isinstance(content, str) else ():
-            content = content.replace(secret, "***")
-        return content
-
-    def _log_in(self, *, renew: bool = False) -> None:
+    def _log_in(self) -> None:
         """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""
         from kagglesdk import KaggleCredentials
 
-        self._session.auth = None
         try:
-            with self._failing():
+            with self.failing():
                 login = KaggleCredentials.load(self._client)
-                if renew:
+                # The SDK takes a token for good until half an hour after it has expired
+                if self.credential.is_stale:
                     login.refresh_access_token()
                 self._use_token(str(login.get_access_token()))
         except CallFailure as failure:
@@ -360,20 +347,15 @@ def _open_client() -> Any:
 
 def _setting(variable: str, usual: float) -> float:
     text = os.environ.get(variable) or str(usual)
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        remedy = f"Unset {variable}, or give it a number such as {usual:g}."
-        raise UsageError(f"{variable}: expected a number above 0, found {text!r}.", remedy)
-    return number
+    with suppress(ValueError):
+        if 0 < float(text) < float("inf"):
+            return float(text)
+    remedy = f"Unset {variable}, or give it a number such as {usual:g}."
+    raise UsageError(f"{variable}: expected a number above 0, found {text!r}.", remedy)
 
 
 def _request_type(name: str) -> Any:
     """The SDK's class for a call's request, or None where the SDK has no such call."""
     from kagglesdk.competitions.types import competition_api_service
-    from kagglesdk.security.types import oauth_service
 
-    own = getattr(competition_api_service, f"Api{name}Request", None)
-    return own or getattr(oauth_service, f"{name}Request", None)
+    return getattr(competition_api_service, f"Api{name}Request", None)

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,9 +39,10 @@ class Credential:
         kind: an access `token`, a legacy `key` with its username, or an `oauth` login.
         place: the variable or file that holds it, for a person.
         path: the file that holds it, or None for a variable.
-        username: whose it is, where that is told without asking Kaggle.
+        username: whose it is, where it tells that itself.
         secret: the token, the key, or an OAuth login's refresh token; unreliable with a problem.
         problem: why it cannot be used, or None.
+        is_stale: whether the login's access token has expired, or soon will.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Credential:
     username: str | None = None
     secret: str = field(default="", repr=False)
     problem: str | None = None
+    is_stale: bool = False
 
     def __str__(self) -> str:
         return f"{_WORDS[self.kind]} in {self.place}"
@@ -65,19 +67,19 @@ def find_credentials() -> list[Credential]:
     return [*_tokens(home), *_legacy_key(home), *_oauth_login(home)]
 
 
-def choose_credential(found: list[Credential]) -> Credential:
-    """The one that is used: the first without a problem.
+def usable_credentials(found: list[Credential]) -> list[Credential]:
+    """Those without a problem. The first one is used, and hides the others.
 
     Raises:
         CredentialsError: there is none; what is wrong with those that were found is told.
     """
-    for credential in found:
-        if credential.problem is None:
-            return credential
+    usable = [credential for credential in found if credential.problem is None]
     if not found:
         raise CredentialsError("No Kaggle credentials were found.", HOW_TO_GET_ONE)
-    problems = "; ".join(f"{credential}: {credential.problem}" for credential in found)
-    raise CredentialsError(f"No Kaggle credentials that can be used: {problems}.", MEND)
+    if not usable:
+        problems = "; ".join(f"{credential}: {credential.problem}" for credential in found)
+        raise CredentialsError(f"No Kaggle credentials that can be used: {problems}.", MEND)
+    return usable
 
 
 def _tokens(home: Path) -> Iterator[Credential]:
@@ -85,15 +87,12 @@ def _tokens(home: Path) -> Iterator[Credential]:
     # As Kaggle's client tells that it runs in a notebook
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ and "KAGGLE_DATA_PROXY_URL" in os.environ:
         variables.insert(0, "KAGGLE_API_V1_TOKEN")
-    for variable in variables:
-        value = os.environ.get(variable) or ""
-        text, problem = _read(Path(value)) if value else (None, None)
-        if text is not None or problem:
-            yield from _token(f"{variable} ({value})", Path(value), text, problem)
-        elif value:
-            if _LIKE_A_PATH.fullmatch(value):
-                problem = f"it names a file that is not there, {value}"
-            yield from _token(variable, None, value, problem)
+    for variable in filter(os.environ.get, variables):
+        value = os.environ[variable]
+        in_file = [*_token(f"{variable} ({value})", Path(value), *_read(Path(value)))]
+        is_lost = not in_file and _LIKE_A_PATH.fullmatch(value)
+        problem = f"it names a file that is not there, {value}" if is_lost else None
+        yield from in_file or _token(variable, None, value, problem)
     for path in (home / "access_token", home / "access_token.txt"):
         yield from _token(str(path), path, *_read(path))
 
@@ -103,10 +102,8 @@ def _token(
 ) -> Iterator[Credential]:
     if text is not None and not problem and not _SENDABLE.fullmatch(text):
         problem = "it is empty, or holds characters that no token has"
-    if problem:
-        yield Credential("token", place, path, problem=problem)
-    elif text is not None:
-        yield Credential("token", place, path, secret=text)
+    if text is not None or problem:
+        yield Credential("token", place, path, secret=text or "", problem=problem)
 
 
 def _legacy_key(home: Path) -> Iterator[Credential]:
@@ -150,16 +147,19 @@ def _settings_folder(home: Path) -> Path:
 def _oauth_login(home: Path) -> Iterator[Credential]:
     path = home / "credentials.json"
     kept, problem = _read_json(path)
-    token = str((kept or {}).get("refresh_token") or "")
+    login, is_stale = kept or {}, False
+    token, expires = login.get("refresh_token"), login.get("access_token_expiration") or ""
+    try:
+        # As the SDK reads it. No command takes an hour
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        is_stale = bool(expires) and datetime.fromisoformat(expires) < soon
+    except (TypeError, ValueError):
+        problem = "it is damaged"
     if kept is not None and not token:
         problem = "it holds no refresh token"
-    if token:
-        try:
-            datetime.fromisoformat((kept or {}).get("access_token_expiration") or "2000-01-01")
-        except (TypeError, ValueError):
-            problem = "it is damaged"
-    if token or problem:
-        yield Credential("oauth", str(path), path, secret=token, problem=problem)
+    if kept is not None or problem:
+        user = login.get("username")
+        yield Credential("oauth", str(path), path, user, str(token), problem, is_stale)
 
 
 def _read(path: Path) -> tuple[str | None, str | None]:

@@ -4,15 +4,19 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from kit.errors import CompetitionError, DataError, KitError, one_line
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
 from kit.kaggle.download import ROWS, find_files
-from kit.kaggle.exchange import ENTER, limit_remedy
+from kit.kaggle.exchange import ENTER
+from kit.kaggle.submit import check_limits
+
+T = TypeVar("T")
 
 _ASK_KERAS = """
 import keras
@@ -43,56 +47,50 @@ def diagnose(data: Path) -> list[Check]:
         data: where the competition's files should be.
     """
     found = find_credentials()
-    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", lambda: _data(data))]
+    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", _data, data)]
 
 
-def _credentials(found: list[Credential]) -> list[Check]:
+def _credentials(found: list[Credential]) -> Iterator[Check]:
     if not found:
-        return [Check("credentials", False, "none were found", HOW_TO_GET_ONE, 4)]
-    checks = []
+        yield Check("credentials", False, "none were found", HOW_TO_GET_ONE, 4)
     winner = next((credential for credential in found if credential.problem is None), None)
     for credential in found:
-        check = Check("credentials", None, f"{credential} is hidden by the {winner}")
+        path = credential.path
         if credential.problem is not None:
             told, code = f"{credential}: {credential.problem}", 0 if winner else 4
-            check = Check("credentials", False, told, MEND, code)
+            yield Check("credentials", False, told, MEND, code)
         elif credential is winner:
-            check = Check("credentials", True, f"{credential} is used")
-        checks.append(check)
-        path = credential.path
+            yield Check("credentials", True, f"{credential} is used")
+        else:
+            yield Check("credentials", None, f"{credential} is hidden by the {winner}")
         with contextlib.suppress(OSError):
             if os.name != "nt" and path is not None and path.stat().st_mode & 0o044:
-                told = f"others can read {path}"
-                checks.append(Check("credentials", False, told, f"chmod 600 {path}"))
-    return checks
+                yield Check("credentials", False, f"others can read {path}", f"chmod 600 {path}")
 
 
 def _kaggle(found: list[Credential]) -> list[Check]:
-    names = ("competition", "rules", "submissions")
+    asked = {"competition": _entered, "rules": _rules, "submissions": _left}
     if all(credential.problem is not None for credential in found):
         told = "not asked without credentials"
-        return [Check(name, None, told) for name in ("account", *names)]
-    account = _checked("account", lambda: one_line(f"Kaggle knows you as {Kaggle(found).whoami()}"))
-    if not account.ok:
-        return [account, *(Check(name, None, "not asked") for name in names)]
-    kaggle = Kaggle(found)
-    return [
-        account,
-        _checked("competition", lambda: _entered(kaggle)),
-        _checked("rules", lambda: _rules(kaggle)),
-        _checked("submissions", lambda: _left(kaggle)),
-    ]
-
-
-def _checked(name: str, check: Callable[[], str]) -> Check:
+        return [Check(name, None, told) for name in ("account", *asked)]
     try:
-        return Check(name, True, check())
+        kaggle = Kaggle(found)
+        account = Check("account", True, one_line(f"Kaggle knows you as {kaggle.whoami()}"))
+    except KitError as error:
+        account = Check("account", False, error.what, error.remedy, error.exit_code)
+        return [account, *(Check(name, None, "not asked") for name in asked)]
+    return [account, *(_checked(name, check, kaggle) for name, check in asked.items())]
+
+
+def _checked(name: str, check: Callable[[T], str], of: T) -> Check:
+    try:
+        return Check(name, True, check(of))
     except KitError as error:
         return Check(name, False, error.what, error.remedy, error.exit_code)
 
 
 def _entered(kaggle: Kaggle) -> str:
-    competition = kaggle.check_open()
+    competition = kaggle.competition()
     if not competition.entered:
         raise CompetitionError("you have not entered it", ENTER)
     closes = competition.deadline
@@ -107,14 +105,10 @@ def _rules(kaggle: Kaggle) -> str:
 
 
 def _left(kaggle: Kaggle) -> str:
-    limits = kaggle.limits()
+    limits = check_limits(kaggle)
     if limits is None:
-        return "not known: a newer version of the package kagglesdk can ask for them"
-    if limits.left:
-        return f"{limits.left} left today, {limits.total} made so far"
-    if limits.known:
-        raise CompetitionError(f"none left, {limits.today} made today", limit_remedy())
-    return "none made so far"
+        return "not known: Kaggle does not say, or the package kagglesdk is too old to ask"
+    return f"{limits.left} left today, {limits.total} made so far"
 
 
 def _keras() -> Check:
@@ -135,8 +129,7 @@ def _data(folder: Path) -> str:
     try:
         files = find_files(folder)
     except OSError as error:
-        what = f"{folder} cannot be read ({error.strerror})"
-        raise DataError(what, "See that the folder can be read") from None
+        raise DataError(f"{folder}: {error.strerror}", "See that it can be read") from None
     if files is None:
         raise DataError(f"not all in {folder}", "Fetch them with: kit download")
     return f"{folder}: " + ", ".join(f"{file.name} {ROWS[file.name]:,} rows" for file in files)

@@ -5,15 +5,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import requests
-import urllib3
 from filelock import FileLock, Timeout
+from requests import Response, Session
 
 from kit.data.kaggle_csv import member_blocks
 from kit.errors import DataError, UsageError
 from kit.files import whole_file
 from kit.kaggle.client import Kaggle
-from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trouble, failure_of
+from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trouble
 
 # Told the bytes that have come, and all there are; 0 where nobody knows
 Progress = Callable[[int, int], None]
@@ -51,9 +50,7 @@ def download(
     the sizes that Kaggle lists, and as many `rows` as given by name.
 
     Raises:
-        CredentialsError: Kaggle does not accept the credential.
-        CompetitionError: Kaggle refused.
-        NetworkError: the transfer failed; what came is kept for the next time.
+        CredentialsError, CompetitionError, NetworkError: as the methods of `Kaggle`.
         DataError: what came is not what Kaggle lists, or cannot be written.
         UsageError: another download into the same folder is under way.
     """
@@ -110,7 +107,7 @@ def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None
             size = _size(response)
             progress(done, size)
             with part.open("ab" if done else "wb") as stream:
-                for block in _blocks(response):
+                for block in _blocks(kaggle, response):
                     stream.write(block)
                     done += len(block)
                     if max(done, size) > most:
@@ -125,7 +122,7 @@ def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None
     kaggle.retry("downloading the competition's files", once, lambda: futile_tries)
 
 
-def _request(kaggle: Kaggle, session: requests.Session, held: int) -> tuple[requests.Response, int]:
+def _request(kaggle: Kaggle, session: Session, held: int) -> tuple[Response, int]:
     """Ask for the zip without the bytes that are held: the answer, and where in the zip it begins.
 
     Where that is refused, the zip is asked for once more, from its start and by a new address,
@@ -134,59 +131,46 @@ def _request(kaggle: Kaggle, session: requests.Session, held: int) -> tuple[requ
     for start in (held, 0):
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         address = kaggle.locate("DownloadDataFiles")
-        try:
+        with kaggle.failing():
             response = session.get(address, headers=headers, stream=True)
-        except (OSError, ValueError) as error:
-            raise failure_of(error) from None
         if not _is_refused(response, start):
             break
-    if response.status_code >= 400:
-        raise failure_of(response)
+    with kaggle.failing():
+        response.raise_for_status()
     is_page = "text/html" in response.headers.get("Content-Type", "")
     if is_page or response.status_code not in (200, 206):
         raise CallFailure(Trouble.NONSENSE)
     return response, start if response.status_code == 206 else 0
 
 
-def _is_refused(response: requests.Response, start: int) -> bool:
+def _is_refused(response: Response, start: int) -> bool:
     status = response.status_code
     if status == 206:
         begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        return not begins or _is_encoded(response)
+        # The rest of a compressed file is not the file's rest
+        return not begins or "Content-Encoding" in response.headers
     return status >= 400 and status not in (408, 429) and (start > 0 or status < 500)
 
 
-def _is_encoded(response: requests.Response) -> bool:
-    return response.headers.get("Content-Encoding", "identity") != "identity"
-
-
-def _size(response: requests.Response) -> int:
+def _size(response: Response) -> int:
     """How many bytes the whole file has, or 0 where the answer does not say."""
-    total = response.headers.get("Content-Length", "")
-    if response.status_code == 206:
-        total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(total) if total.isdecimal() and not _is_encoded(response) else 0
+    length = response.headers.get("Content-Length", "")
+    total = response.headers.get("Content-Range", length).rpartition("/")[2]
+    return int(total) if total.isdecimal() and "Content-Encoding" not in response.headers else 0
 
 
-def _blocks(response: requests.Response) -> Iterator[bytes]:
-    # Not iter_content, which drops what came of a block before the transfer broke
-    try:
+def _blocks(kaggle: Kaggle, response: Response) -> Iterator[bytes]:
+    with kaggle.failing():
+        # Not iter_content, which drops what came of a block before the transfer broke
         while block := response.raw.read1(_BLOCK, decode_content=True):
             yield block
-    except urllib3.exceptions.HTTPError as error:
-        raise failure_of(error) from None
 
 
-def _unpack(archive: Path, name: str, size: int, rows: int) -> bytearray:
+def _unpack(archive: Path, name: str, size: int, rows: int) -> bytes:
     if not zipfile.is_zipfile(archive):
         raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
-    content = bytearray()
     with archive.open("rb") as packed:
-        for block in member_blocks(packed, name, "Kaggle's archive"):
-            content += block
-            # Whatever the archive says of it
-            if len(content) > size:
-                break
+        content = b"".join(member_blocks(packed, name, "Kaggle's archive"))
     if len(content) != size:
         than = f"{'more' if len(content) > size else 'fewer'} than the {size:,} bytes listed"
         raise DataError(f"{name} in Kaggle's archive has {than}.", _AGAIN)
@@ -195,7 +179,7 @@ def _unpack(archive: Path, name: str, size: int, rows: int) -> bytearray:
     return content
 
 
-def _fault(content: bytes | bytearray, rows: int) -> str | None:
+def _fault(content: bytes, rows: int) -> str | None:
     """Why a CSV is not whole: its rows are not as many as `rows`, or have too few columns."""
     header_commas = content[: content.find(b"\n") + 1].count(b",")
     # The last line need not have an end

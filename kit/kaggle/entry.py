@@ -104,13 +104,14 @@ def _check_overlap(run: Run | None, allow_overlap: bool) -> int | None:
 def _default_message(run: Run | None, file: Path) -> str:
     if run is None:
         return file.name
-    parts = [run.name, run.metrics.get("preset")]
-    accuracy = run.metrics.get("validation", {}).get("accuracy")
-    if accuracy is not None:
-        parts.append(f"validation {accuracy:.2%}")
-    commit, *dirty = str(run.config.get("git_commit") or "").split("-")
-    if commit:
-        parts.append("-".join([f"commit {commit[:7]}", *dirty]))
+    accuracy = (run.metrics.get("validation") or {}).get("accuracy")
+    commit, dash, dirty = str(run.config.get("git_commit") or "").partition("-")
+    parts = [
+        run.name,
+        run.metrics.get("preset"),
+        accuracy and f"validation {accuracy:.2%}",
+        commit and f"commit {commit[:7]}{dash}{dirty}",
+    ]
     return ", ".join(part for part in parts if part)
 
 

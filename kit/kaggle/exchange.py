@@ -3,10 +3,11 @@
 import os
 import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from urllib.parse import urljoin
+from typing import Any
 
 import requests
 from requests.utils import get_environ_proxies, select_proxy
@@ -21,27 +22,29 @@ COMPETITION_PAGE = f"https://www.kaggle.com/competitions/{COMPETITION}"
 RULES_PAGE = f"{COMPETITION_PAGE}/rules"
 SUBMISSIONS_PAGE = f"{COMPETITION_PAGE}/submissions"
 ENTER = f"Press Join Competition at {COMPETITION_PAGE} and accept its rules at {RULES_PAGE}."
+CLOSED = f"It takes no more submissions: see {COMPETITION_PAGE}"
 _LATER = "Nothing was lost: run the command again in a few minutes."
 _NETWORK = "Check the network connection, then run the command again."
+_PROXY = "Write it as http://USER:PASSWORD@HOST:PORT (special characters as %XX), or unset it."
+_TRUST = "Check the clock. A company needs its certificates in REQUESTS_CA_BUNDLE; else unset it."
+_IN_BETWEEN = "A proxy or a sign-in page may be in between: see if kaggle.com opens."
 _LONGEST_WORDS = 200
 # Errors of TLS that come before anything is sent; others may come in the middle of an answer
-_BEFORE_SENDING = ("VERIFY", "HANDSHAKE", "UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_CERT")
+_BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CERT"
 # What Kaggle's words show that a refusal is about, and the remedy
 _REMEDIES = {
     r"phone|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
     r"rules": f"Sign in and accept the rules at {RULES_PAGE}, then run the command again.",
     r"participate": ENTER,
-    r"closed|has ended|deadline": f"It takes no more submissions: see {COMPETITION_PAGE}",
+    r"closed|has ended|deadline": CLOSED,
 }
-_MALFORMED = "its address is malformed"
-# Signs, in what requests says, that a proxy cannot be used, and why
+_NO_PASSWORD = "it wants a user and a password (407)"  # noqa: S105 - it is none
+# What requests says where a proxy cannot be used, and why it cannot
 _PROXY_FAULTS = {
     "SOCKS support": "for SOCKS it needs: pip install PySocks",
-    "Please check proxy URL": _MALFORMED,
-    "Failed to parse": _MALFORMED,
-    "Proxy URL had unsupported scheme": _MALFORMED,
-    "to only use HTTP and not HTTPS": "it speaks no HTTPS, so its address begins with http://",
-    "Tunnel connection failed: 407": "it wants a user and a password (407)",
+    "check proxy URL|Failed to parse|unsupported scheme": "its address is malformed",
+    "only use HTTP and not HTTPS": "it speaks no HTTPS, so its address begins with http://",
+    "Tunnel connection failed: 407": _NO_PASSWORD,
     "Tunnel connection failed": "it lets nobody through to Kaggle",
 }
 
@@ -52,17 +55,11 @@ class Trouble(Enum):
     STATUS = "Kaggle refused", _LATER
     NO_ADDRESS = "Kaggle's address was not found", _NETWORK
     NO_CONNECTION = "No connection to Kaggle", _NETWORK
-    PROXY = "The proxy cannot be used", _NETWORK
-    NO_TRUST = (
-        "Kaggle's certificate could not be trusted",
-        "Check the clock. A company's proxy needs its certificates in REQUESTS_CA_BUNDLE.",
-    )
+    PROXY = "The proxy cannot be used", _PROXY
+    NO_TRUST = "Kaggle's certificate could not be trusted", _TRUST
     TIMEOUT = "Kaggle did not answer in time", _LATER
     BROKEN = "The connection to Kaggle broke off", _LATER
-    NONSENSE = (
-        "Something other than Kaggle's answer came back",
-        "A proxy or a sign-in page may be in between: see if kaggle.com opens.",
-    )
+    NONSENSE = "Something other than Kaggle's answer came back", _IN_BETWEEN
 
 
 @dataclass(eq=False, repr=False)
@@ -76,7 +73,6 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
         retry_after: after how many seconds Kaggle asks to try again, or None.
         is_kaggles: whether the answer is in Kaggle's own JSON, rather than a proxy's page.
         location: where the answer redirects, or None.
-        remedy: what helps against the cause; may be empty.
     """
 
     trouble: Trouble
@@ -85,7 +81,6 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
     retry_after: float | None = None
     is_kaggles: bool = False
     location: str | None = None
-    remedy: str = ""
 
     @property
     def is_transient(self) -> bool:
@@ -95,67 +90,53 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
         return self.trouble not in (Trouble.NO_TRUST, Trouble.PROXY)
 
     @property
-    def was_not_sent(self) -> bool:
-        """Whether Kaggle cannot have acted on the call."""
+    def had_no_effect(self) -> bool:
+        """Whether Kaggle cannot have acted on the call: it was not reached, or refused itself."""
         unreached = (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION, Trouble.NO_TRUST, Trouble.PROXY)
-        return self.trouble in unreached or self.status == 429
-
-    @property
-    def is_refusal(self) -> bool:
-        """Whether Kaggle itself refused, so that the call had no effect."""
+        if self.trouble in unreached or self.status == 429:
+            return True
         return self.is_kaggles and self.status in (400, 401, 403, 404)
 
 
-def failure_of(error: Exception | requests.Response) -> CallFailure:
-    """What an answer, or an error of requests or of reading an answer, says of the exchange."""
+def failure_of(error: Exception) -> CallFailure:
+    """What an error of requests, or of reading an answer, says of the exchange."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        error = error.response
-    if isinstance(error, requests.Response):
-        return _failure_of_response(error)
+        return _failure_of_response(error.response)
     if type(error) is requests.exceptions.InvalidURL and error.request is None:
         # An address that Kaggle gave is malformed: no proxy has seen it
         return CallFailure(Trouble.NONSENSE)
     said, trouble = str(error), _trouble(_innermost(error))
     if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
         return _no_trust()
-    proxy = _proxy(getattr(error, "request", None))
-    why = next((why for sign, why in _PROXY_FAULTS.items() if sign in said), None)
+    why = _first(_PROXY_FAULTS, said)
     if why is None and trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION):
         why = "nobody answers there"
-    return _proxy_failure(proxy, why) if proxy and why else CallFailure(trouble)
+    blamed = _proxy_failure(getattr(error, "request", None), why) if why else None
+    return blamed or CallFailure(trouble)
 
 
 def _failure_of_response(response: requests.Response) -> CallFailure:
-    status, location = response.status_code, response.headers.get("Location")
+    status = response.status_code
     if status == 407:
-        why = _PROXY_FAULTS["Tunnel connection failed: 407"]
-        return _proxy_failure(_proxy(response.request) or "the system's settings", why)
-    if location and status < 400:
-        try:
-            return CallFailure(Trouble.NONSENSE, location=urljoin(response.url, location))
-        except ValueError:
-            return CallFailure(Trouble.NONSENSE)
-    try:
-        content = response.json()
-    except (OSError, ValueError):
-        content = None
-    said = content if isinstance(content, dict) else {}
-    said = said["error"] if isinstance(said.get("error"), dict) else said
+        return _proxy_failure(response.request, _NO_PASSWORD) or CallFailure(Trouble.PROXY)
+    said: dict[str, Any] = {}
+    with suppress(OSError, ValueError, TypeError):
+        content = dict(response.json())
+        said = content["error"] if isinstance(content.get("error"), dict) else content
     # Kaggle may say in JSON what it did not say with its status
     code = said.get("code")
     status = code if status < 400 and isinstance(code, int) else status
     if status < 400:
-        return CallFailure(Trouble.NONSENSE)
+        return CallFailure(Trouble.NONSENSE, location=response.headers.get("Location"))
     if status == 401 and "Authorization" not in response.request.headers:
         # No credential was sent, so none can be at fault
         status = 403
-    return CallFailure(
-        Trouble.STATUS,
-        status,
-        one_line(str(said.get("message") or "")).rstrip("."),
-        retry_after=_seconds(response.headers.get("Retry-After") or ""),
-        is_kaggles="message" in said or "code" in said,
-    )
+    retry_after = None
+    with suppress(urllib3.InvalidHeader):
+        retry_after = Retry().parse_retry_after(response.headers.get("Retry-After") or "")
+    words = one_line(str(said.get("message") or "")).rstrip(".")
+    is_kaggles = "message" in said or "code" in said
+    return CallFailure(Trouble.STATUS, status, words, retry_after, is_kaggles)
 
 
 def explain(
@@ -169,37 +150,31 @@ def explain(
     if status is None:
         what, remedy = failure.trouble.value
         why = f": {words}" if words else ""
-        return NetworkError(f"{what}, {doing}{why}.", failure.remedy or remedy)
+        return NetworkError(f"{what}, {doing}{why}.", remedy)
     if status == 401:
         return _refused_credential(credential, shadowed)
     said = f" ({status}): {words[:_LONGEST_WORDS]}" if words else f" ({status})"
     if status in (408, 409) or status >= 500:
         return NetworkError(f"Kaggle's server failed {doing}{said}.", _LATER)
-    remedy = f"kit doctor looks for the cause; see also {COMPETITION_PAGE}"
-    if status == 429:
-        seconds = failure.retry_after
-        wait = "a few minutes" if seconds is None else f"{seconds:.0f} seconds"
-        remedy = f"Too many requests: wait {wait}, then run it again."
-    elif "allowance" in words.lower():
-        remedy = limit_remedy()
-    else:
-        if status == 404:
-            remedy = f"See whether {COMPETITION_PAGE} opens in a browser and is not closed."
-        known = (each for about, each in _REMEDIES.items() if re.search(about, words.lower()))
-        remedy = next(known, remedy)
-    return CompetitionError(f"Kaggle refused {doing}{said}.", remedy)
+    seconds = failure.retry_after
+    wait = "a few minutes" if seconds is None else f"{seconds:.0f} seconds"
+    usual = {
+        404: f"See whether {COMPETITION_PAGE} opens in a browser and is not closed.",
+        429: f"Too many requests: wait {wait}, then run it again.",
+    }.get(status, f"kit doctor looks for the cause; see also {COMPETITION_PAGE}")
+    known = _first({"allowance": limit_remedy(), **_REMEDIES}, words.lower())
+    return CompetitionError(f"Kaggle refused {doing}{said}.", known or usual)
 
 
 def _refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
     shadows = f"; it hides the {shadowed[0]}" if shadowed else ""
     what = f"Kaggle does not accept the {credential} (401): it has expired or is wrong{shadows}."
-    if credential.kind == "oauth":
-        return CredentialsError(what, LOG_IN)
-    if credential.kind == "key" and credential.secret.startswith("KGAT_"):
-        remedy = "save it alone as ~/.kaggle/access_token, or set KAGGLE_API_TOKEN to it"
-        return CredentialsError(what, f"Its key is an access token: {remedy}.")
     remedy = f"Make a new {credential.kind} at {SETTINGS_PAGE} and put it into {credential.place}"
-    if shadowed:
+    if credential.kind == "oauth":
+        remedy = LOG_IN
+    elif credential.kind == "key" and credential.secret.startswith("KGAT_"):
+        remedy = "Its key is an access token: save it alone as ~/.kaggle/access_token"
+    elif shadowed:
         verb = "remove" if credential.path else "unset"
         remedy += f", or {verb} {credential.place} to use the other"
     return CredentialsError(what, remedy)
@@ -208,9 +183,14 @@ def _refused_credential(credential: Credential, shadowed: list[Credential]) -> C
 def limit_remedy() -> str:
     """When the day's submissions come back: Kaggle counts from midnight to midnight UTC."""
     now = datetime.now(UTC)
-    minutes = 24 * 60 - (now.hour * 60 + now.minute)
-    left = f"in {minutes // 60} h {minutes % 60} min"
+    hours, minutes = divmod(24 * 60 - now.hour * 60 - now.minute, 60)
+    left = f"in {hours} h {minutes} min"
     return f"Wait until midnight UTC ({left}), then run it again; see {SUBMISSIONS_PAGE}"
+
+
+def _first(table: dict[str, str], text: str) -> str | None:
+    """What the first pattern of a table stands for that is found in a text."""
+    return next((told for sign, told in table.items() if re.search(sign, text)), None)
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -229,46 +209,30 @@ def _trouble(cause: BaseException) -> Trouble:
     if isinstance(cause, urllib3.ReadTimeoutError | TimeoutError):
         return Trouble.TIMEOUT
     if isinstance(cause, ssl.SSLError):
-        is_early = any(word in str(cause) for word in _BEFORE_SENDING)
-        return Trouble.NO_TRUST if is_early else Trouble.BROKEN
-    # Of requests' own errors, the others are about addresses and answers that are none
-    own = isinstance(cause, requests.RequestException)
-    is_broken = isinstance(cause, requests.ConnectionError if own else OSError | urllib3.HTTPError)
-    return Trouble.BROKEN if is_broken else Trouble.NONSENSE
+        return Trouble.NO_TRUST if re.search(_BEFORE_SENDING, str(cause)) else Trouble.BROKEN
+    # What requests itself finds is about addresses and answers that are none
+    if isinstance(cause, requests.RequestException):
+        return Trouble.NONSENSE
+    return Trouble.BROKEN if isinstance(cause, OSError | urllib3.HTTPError) else Trouble.NONSENSE
 
 
-def _proxy(request: requests.PreparedRequest | None) -> str:
-    """The variables that name the proxy of a failed request; empty where there is none."""
-    is_local = os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST"
-    usual = "http://localhost" if is_local else "https://api.kaggle.com"
-    address = str(request.url) if request is not None else usual
+def _proxy_failure(request: requests.PreparedRequest | None, why: str) -> CallFailure | None:
+    """That a request's proxy cannot be used, by the variables that name it; None without one."""
+    address = str(request.url) if request is not None else "https://api.kaggle.com"
     proxy = select_proxy(address, get_environ_proxies(address))
+    if not proxy:
+        return None
     variables = (name for name in os.environ if name.lower().endswith("_proxy"))
     names = " and ".join(sorted(name for name in variables if os.environ[name] == proxy))
-    return names or ("the system's settings" if proxy else "")
-
-
-def _proxy_failure(names: str, why: str) -> CallFailure:
     # Without the proxy's address, which may hold a password
-    remedy = f"Write {names} as http://USER:PASSWORD@HOST:PORT (special characters as %XX)"
-    words = f"the one that {names} names: {why}"
-    return CallFailure(Trouble.PROXY, words=words, remedy=f"{remedy}, or unset it.")
+    words = f"the one that {names or 'the system'} names: {why}"
+    return CallFailure(Trouble.PROXY, words=words)
 
 
 def _no_trust() -> CallFailure:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        path = os.environ.get(name)
-        if path:
+        if path := os.environ.get(name):
             is_there = os.access(path, os.R_OK)
             state = "may lack the right one" if is_there else "is not there or cannot be read"
-            words, remedy = f"{name} names {path}, which {state}", f"Correct or unset {name}."
-            return CallFailure(Trouble.NO_TRUST, words=words, remedy=remedy)
+            return CallFailure(Trouble.NO_TRUST, words=f"{name} names {path}, which {state}")
     return CallFailure(Trouble.NO_TRUST)
-
-
-def _seconds(header: str) -> float | None:
-    """What `Retry-After` says, a number or a date, in seconds from now."""
-    try:
-        return Retry().parse_retry_after(header)
-    except urllib3.InvalidHeader:
-        return None

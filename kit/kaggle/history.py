@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kit.errors import DataError
-from kit.kaggle.receipt import RECEIPT, Attempt, keep, list_attempts
+from kit.kaggle.receipt import RECEIPT, Attempt, keep, list_receipts, load_receipt
 from kit.runs import Run, list_runs
 
 if TYPE_CHECKING:
@@ -25,43 +25,45 @@ class HistoryRow(NamedTuple):
 
 
 def read_history(
-    submissions: Path, kaggle: "Kaggle | None", damaged: list[DataError] | None = None
-) -> list[HistoryRow]:
-    """List every run and every submission, newest first.
+    submissions: Path, kaggle: "Kaggle | None"
+) -> tuple[list[HistoryRow], list[DataError]]:
+    """List every run and every submission, newest first, and the errors of damaged records.
 
     Receipts are brought up to date by Kaggle's list; without `kaggle`, the network is not used.
 
     Raises:
         KitError: Kaggle could not be asked.
-        DataError: a record is damaged; with a list for these errors, it is passed over.
         OSError: a receipt cannot be written.
     """
-    listed = {} if kaggle is None else {found.ref: found for found in kaggle.list_submissions()}
-    runs = {}
+    listed = [] if kaggle is None else kaggle.list_submissions()
+    runs: dict[Path, Run] = {}
+    attempts: list[Attempt] = []
+    damaged: list[DataError] = []
     for run in list_runs(submissions):
         try:
             if run.metrics:
                 runs[run.folder / RECEIPT] = run
         except DataError as error:
-            if damaged is None:
-                raise
             damaged.append(error)
-    attempts = list_attempts(submissions, damaged)
+    for path in list_receipts(submissions):
+        try:
+            attempts += load_receipt(path)
+        except DataError as error:
+            damaged.append(error)
     rows = []
     # Those with a ref come first, so that none of them is taken for an open one
     for attempt in sorted(attempts, key=lambda each: each.ref is None):
-        found = listed.get(attempt.ref or 0)
-        if attempt.ref is None:
-            found = next(filter(attempt.is_shown_by, listed.values()), None)
-        current = attempt.brought_up(listed.pop(found.ref)) if found else attempt
+        found = next(filter(attempt.is_shown_by, listed), None)
+        listed = [each for each in listed if each is not found]
+        current = attempt.brought_up(found) if found else attempt
         if current != attempt:
             keep(current)
         rows.append(HistoryRow(current.time, runs.get(current.path), current))
-    for found in listed.values():
+    for found in listed:
         time = found.time or datetime.fromtimestamp(0, UTC)
         attempt = Attempt(time=time, file=found.file_name, sha256="", message=found.description)
         rows.append(HistoryRow(time, None, attempt.brought_up(found)))
     for path in runs.keys() - {attempt.path for attempt in attempts}:
         begun = datetime.strptime(runs[path].name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
         rows.append(HistoryRow(begun, runs[path], None))
-    return sorted(rows, key=lambda row: row.time, reverse=True)
+    return sorted(rows, key=lambda row: row.time, reverse=True), damaged

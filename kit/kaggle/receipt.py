@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from kit.kaggle.answers import Submission
 
 RECEIPT, RECEIPTS = "receipt.json", "receipts"
-# Old messages end with their mark, which Kaggle may have cut off; this much, without white space,
-# is then left of them
-_LEAST_CUT = 60
 
 
 class Attempt(BaseModel):
@@ -64,10 +61,10 @@ class Attempt(BaseModel):
         return self.status in ("COMPLETE", "ERROR")
 
     def is_shown_by(self, found: "Submission") -> bool:
-        """Whether a submission in Kaggle's list is this attempt, which is open."""
-        left = _dense(found.description)
-        was_cut = len(left) >= _LEAST_CUT and _dense(self.message).startswith(left)
-        return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
+        """Whether a submission in Kaggle's list is this one: by its ref, or else by its mark."""
+        if self.ref is not None:
+            return found.ref == self.ref
+        return found.ref not in self.known_refs and has_mark(found, self.sha256)
 
     def brought_up(self, found: "Submission") -> Self:
         """The same attempt, as Kaggle has it now."""
@@ -83,26 +80,13 @@ def mark_of(sha256: str) -> str:
 
 def has_mark(found: "Submission", sha256: str) -> bool:
     """Whether a description has the mark of some content, whatever became of its spaces."""
-    return _dense(mark_of(sha256)) in _dense(found.description)
+    return "".join(mark_of(sha256).split()) in "".join(found.description.split())
 
 
-def list_attempts(submissions: Path, damaged: list[DataError] | None = None) -> list[Attempt]:
-    """Read the receipts of all runs, and of files that no run made.
-
-    Raises:
-        DataError: a receipt is damaged; with a list for these errors, it is passed over.
-    """
-    paths = [run.folder / RECEIPT for run in list_runs(submissions)]
-    paths += sorted((submissions / RECEIPTS).glob("*.json"))
-    attempts = []
-    for path in paths:
-        try:
-            attempts += load_receipt(path)
-        except DataError as error:
-            if damaged is None:
-                raise
-            damaged.append(error)
-    return attempts
+def list_receipts(submissions: Path) -> list[Path]:
+    """Where the receipts of all runs are, if they have one, and those of files that no run made."""
+    of_runs = (run.folder / RECEIPT for run in list_runs(submissions))
+    return [*of_runs, *sorted((submissions / RECEIPTS).glob("*.json"))]
 
 
 def load_receipt(path: Path) -> list[Attempt]:
@@ -145,7 +129,3 @@ def _rewrite(old: Attempt, new: list[Attempt]) -> None:
             write_whole(path, json.dumps({**newest, "earlier": earlier}, indent=2) + "\n")
         else:
             path.unlink(missing_ok=True)
-
-
-def _dense(text: str) -> str:
-    return "".join(text.split())

@@ -7,8 +7,8 @@ arrived, or with `--again`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,15 +17,14 @@ from kit.errors import CompetitionError, DataError, KitError, NetworkError, Usag
 from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
-from kit.kaggle.exchange import ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
-from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_attempts, load_receipt
+from kit.kaggle.exchange import ENTER, CallFailure, explain, limit_remedy
+from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
 
 # How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
 # between two looks, or two questions for the score, at first and at most
 LOOK, SETTLED = timedelta(minutes=2), timedelta(minutes=10)
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
 _DOING = "creating the submission"
-utc_now = partial(datetime.now, UTC)
 
 
 def submit(
@@ -35,13 +34,12 @@ def submit(
     tell: Callable[[str], None],
     *,
     again: bool = False,
-    now: Callable[[], datetime] = utc_now,
 ) -> Attempt | None:
     """Submit an entry, unless it has been submitted already or may have been.
 
     `confirm` is asked before anything is sent, with the submissions left, if Kaggle tells them; if
     it says no, the result is None. `tell` is told what is looked for, and why. With `again`, what
-    was submitted before is submitted once more. `now` tells the time in UTC.
+    was submitted before is submitted once more.
 
     Raises:
         UsageError: it was submitted before, or another submission is being made.
@@ -52,22 +50,20 @@ def submit(
     entry.submissions.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(entry.submissions / ".submit.lock", timeout=0):
-            return _Command(kaggle, entry, confirm, tell, again, now).run()
+            return _Command(kaggle, entry, confirm, tell, again).run()
     except Timeout:
         what = f"{entry.submissions}: another submission is being made from there."
         remedy = "Wait until it has been sent, then run the command again."
         raise UsageError(what, remedy) from None
 
 
-def wait_for_score(
-    kaggle: Kaggle, attempt: Attempt, timeout: float, now: Callable[[], datetime] = utc_now
-) -> Attempt:
+def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
     """Wait until a submission is judged, asking less and less often; its receipt is kept up.
 
     Raises:
         NetworkError: that took more than `timeout` seconds; waiting can be gone on with.
     """
-    for _ in _moments(kaggle, timedelta(seconds=timeout), now):
+    for _ in _moments(kaggle, timedelta(seconds=timeout)):
         # None for a while after it was made
         found = kaggle.get_submission(attempt.ref or 0)
         attempt = keep(attempt.brought_up(found)) if found else attempt
@@ -78,12 +74,25 @@ def wait_for_score(
     raise NetworkError(what, remedy)
 
 
-def _moments(kaggle: Kaggle, timeout: timedelta, now: Callable[[], datetime]) -> Iterator[datetime]:
+def check_limits(kaggle: Kaggle) -> Limits | None:
+    """How many submissions are left, or None where Kaggle does not say.
+
+    Raises:
+        CompetitionError: none is left.
+    """
+    limits = kaggle.limits()
+    if limits is None or limits.left:
+        return limits
+    what = f"No submission is left: {limits.today} were made today."
+    raise CompetitionError(what, limit_remedy())
+
+
+def _moments(kaggle: Kaggle, timeout: timedelta) -> Iterator[datetime]:
     """The moments at which to look, farther and farther apart, the last one after `timeout`."""
-    end, pause = now() + timeout, FIRST_PAUSE
+    end, pause = kaggle.now() + timeout, FIRST_PAUSE
     while True:
-        yield now()
-        left = (end - now()).total_seconds()
+        yield kaggle.now()
+        left = (end - kaggle.now()).total_seconds()
         if left <= 0:
             break
         kaggle.sleep(min(left, pause))
@@ -97,7 +106,6 @@ class _Command:
     confirm: Callable[[Limits | None], bool]
     tell: Callable[[str], None]
     again: bool
-    now: Callable[[], datetime]
 
     def run(self) -> Attempt | None:
         same = self._attempts()
@@ -113,7 +121,9 @@ class _Command:
         if not self.again:
             self._refuse_same(known, listed)
         _check_test_file(self.kaggle, self.entry)
-        limits = _check_limits(self.kaggle)
+        competition, limits = self.kaggle.competition(), check_limits(self.kaggle)
+        if limits is None and not competition.entered:
+            raise CompetitionError("You have not entered the competition.", ENTER)
         if not self.confirm(limits):
             return None
         refs = {found.ref for found in listed} | {attempt.ref or 0 for attempt in known}
@@ -128,9 +138,9 @@ class _Command:
             for old in load_receipt(file.with_name(f"{file.stem}.{RECEIPT}")):
                 if old.sha256 == new.sha256:
                     keep(old.model_copy(update={"path": new.path}))
-        attempts = list_attempts(self.entry.submissions)
-        same = [attempt for attempt in attempts if attempt.sha256 == new.sha256]
-        return sorted(same, key=lambda attempt: attempt.time)
+        receipts = map(load_receipt, list_receipts(self.entry.submissions))
+        attempts = sorted(chain.from_iterable(receipts), key=lambda attempt: attempt.time)
+        return [attempt for attempt in attempts if attempt.sha256 == new.sha256]
 
     def _is_awaited(self, attempt: Attempt, listed: list[Submission]) -> bool:
         """Whether the command goes on waiting for a submission, rather than make another."""
@@ -138,7 +148,7 @@ class _Command:
             return not attempt.is_judged
         for found in listed:
             attempt = attempt.brought_up(found) if found.ref == attempt.ref else attempt
-        return not attempt.is_judged and _is_young(attempt, self.now())
+        return not attempt.is_judged and _is_young(attempt, self.kaggle.now())
 
     def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
         new = self.entry.attempt
@@ -156,17 +166,17 @@ class _Command:
 
     def _send(self, attempt: Attempt) -> Attempt:
         kaggle, content = self.kaggle, self.entry.content
-        token = kaggle.upload(content, attempt.file, int(self.now().timestamp()))
+        token = kaggle.upload(content, attempt.file, int(self.kaggle.now().timestamp()))
         fields = {"blob_file_tokens": token, "submission_description": attempt.message}
 
         def create() -> int | None:
             """Try once; None where it is open whether it arrived."""
             nonlocal attempt
-            attempt = keep(attempt.model_copy(update={"time": self.now()}))
+            attempt = keep(attempt.model_copy(update={"time": self.kaggle.now()}))
             try:
                 ref = kaggle.call_once("CreateSubmission", **fields).get("ref")
             except CallFailure as failure:
-                if failure.was_not_sent or failure.is_refusal:
+                if failure.had_no_effect:
                     drop(attempt)
                     raise
                 self.tell(explain(failure, _DOING, kaggle.credential, kaggle.shadowed).what)
@@ -176,8 +186,7 @@ class _Command:
         ref = kaggle.retry(_DOING, create)
         if ref is None:
             return self._look(attempt, may_send=False) or attempt
-        arrived = {"ref": ref, "status": "PENDING", "known_refs": (), "count": None}
-        return keep(attempt.model_copy(update=arrived))
+        return keep(attempt.brought_up(Submission(ref=ref)))
 
     def _look(self, attempt: Attempt, *, may_send: bool) -> Attempt | None:
         """Look for an open attempt; None where another one may be made, if `may_send`.
@@ -187,7 +196,7 @@ class _Command:
         """
         name = f"the submission of {attempt.time:%H:%M:%S} UTC"
         is_counted: bool | None = None
-        for number, asked in enumerate(_moments(self.kaggle, LOOK, self.now)):
+        for number, asked in enumerate(_moments(self.kaggle, LOOK)):
             if number == 1:
                 self.tell(f"Looking for {name} in Kaggle's list, for up to two minutes.")
             try:
@@ -219,7 +228,7 @@ class _Command:
     ) -> bool | None:
         """Whether Kaggle counts one that it does not list; None where it gives no count."""
         limits = self.kaggle.limits()
-        if attempt.count is None or limits is None or not limits.known:
+        if attempt.count is None or limits is None:
             return None
         # Not those from before the attempt, which the list may show late, and not those that the
         # count may still lack
@@ -250,17 +259,3 @@ def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
         sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
         remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
         raise DataError(f"Run {run.name} predicts {predicted} {sizes}.", remedy)
-
-
-def _check_limits(kaggle: Kaggle) -> Limits | None:
-    competition, limits = kaggle.check_open(), kaggle.limits()
-    if limits is None or not limits.known:
-        if not competition.entered:
-            raise CompetitionError("You have not entered the competition.", ENTER)
-        return None
-    if limits.left:
-        return limits
-    what, remedy = f"{limits.today} were made today", limit_remedy()
-    if limits.limited_by_total:
-        what, remedy = f"{limits.total} were made ever", f"No more are allowed: {SUBMISSIONS_PAGE}"
-    raise CompetitionError(f"No submission is left: {what}.", remedy)

@@ -61,9 +61,9 @@ def test_a_submission_is_sent_and_judged(at_local: FaultyKaggle) -> None:
 @needs_limits
 def test_limits(at_local: FaultyKaggle) -> None:
     kaggle = Kaggle()
-    assert kaggle.limits() == Limits(today=0, total=0, left=5, limited_by_total=False)
+    assert kaggle.limits() == Limits(today=0, total=0, left=5)
     submit(kaggle)
-    assert kaggle.limits() == Limits(today=1, total=1, left=4, limited_by_total=False)
+    assert kaggle.limits() == Limits(today=1, total=1, left=4)
 
 
 def add_submissions(local: FaultyKaggle, number: int) -> None:

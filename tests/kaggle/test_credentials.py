@@ -10,7 +10,7 @@ from faulty_kaggle import FaultyKaggle
 
 from kit.errors import CredentialsError, NetworkError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.credentials import choose_credential, find_credentials
+from kit.kaggle.credentials import find_credentials, usable_credentials
 
 
 def save(path: Path, content: object) -> Path:
@@ -44,7 +44,7 @@ def test_all_are_found_in_the_clients_order(home: Path, monkeypatch: pytest.Monk
         ("key", str(key_file)),
         ("oauth", str(oauth_file)),
     ]
-    assert choose_credential(found) is found[0]
+    assert usable_credentials(found) == found
     assert "KGAT" not in repr(found)
 
 

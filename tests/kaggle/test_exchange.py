@@ -14,12 +14,12 @@ from kit.kaggle.exchange import Trouble, explain, failure_of
 TOKEN = Credential("token", "KAGGLE_API_TOKEN", secret="t")
 
 
-def answer(status: int, content: object, **headers: str) -> requests.Response:
+def error(status: int, content: object, **headers: str) -> requests.HTTPError:
     response = requests.Response()
     response.status_code, response.url = status, "http://localhost/api"
     response._content = content if isinstance(content, bytes) else json.dumps(content).encode()
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
-    return response
+    return requests.HTTPError(response=response)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_one_line(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "content", "expected", "words", "is_refusal"),
+    ("status", "content", "expected", "words", "had_no_effect"),
     [
         (403, {"code": 403, "message": "No."}, 403, "No", True),
         (200, {"code": 400, "message": "Late"}, 400, "Late", True),
@@ -59,10 +59,14 @@ def test_one_line(text: str, shown: str) -> None:
     ],
 )
 def test_what_a_refusal_says(
-    status: int, content: object, expected: int, words: str, is_refusal: bool
+    status: int, content: object, expected: int, words: str, had_no_effect: bool
 ) -> None:
-    failure = failure_of(answer(status, content))
-    assert (failure.status, failure.words, failure.is_refusal) == (expected, words, is_refusal)
+    failure = failure_of(error(status, content))
+    assert (failure.status, failure.words, failure.had_no_effect) == (
+        expected,
+        words,
+        had_no_effect,
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,17 +82,17 @@ def test_what_a_refusal_says(
 )
 @pytest.mark.parametrize("status", [400, 403])
 def test_the_remedy_fits_the_reason(message: str, remedy: str, status: int) -> None:
-    failure = failure_of(answer(status, {"message": message}))
-    error = explain(failure, "creating the submission", TOKEN, [])
-    assert (error.exit_code, message in error.what) == (5, True)
-    assert remedy in error.remedy
+    failure = failure_of(error(status, {"message": message}))
+    told = explain(failure, "creating the submission", TOKEN, [])
+    assert (told.exit_code, message in told.what) == (5, True)
+    assert remedy in told.remedy
 
 
 def test_long_words_are_cut_and_control_characters_shown() -> None:
-    failure = failure_of(answer(400, {"message": "\x1b[2J" + "x" * 5000}))
-    error = explain(failure, "listing", TOKEN, [])
-    assert r": \x1b[2Jxxx" in error.what
-    assert len(error.what) < 300
+    failure = failure_of(error(400, {"message": "\x1b[2J" + "x" * 5000}))
+    told = explain(failure, "listing", TOKEN, [])
+    assert r": \x1b[2Jxxx" in told.what
+    assert len(told.what) < 300
 
 
 @pytest.mark.parametrize(
@@ -96,16 +100,17 @@ def test_long_words_are_cut_and_control_characters_shown() -> None:
     [("7", 7.0), ("soon", None), ("nan", None), ("-3", None), ("", None)],
 )
 def test_retry_after(header: str, seconds: float | None) -> None:
-    assert failure_of(answer(429, {}, Retry_After=header)).retry_after == seconds
+    assert failure_of(error(429, {}, Retry_After=header)).retry_after == seconds
 
 
 def test_retry_after_as_a_date() -> None:
     header = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    seconds = failure_of(answer(429, {}, Retry_After=header)).retry_after
+    seconds = failure_of(error(429, {}, Retry_After=header)).retry_after
     assert seconds == pytest.approx(60, abs=5)
 
 
 def test_a_redirect_names_its_place() -> None:
-    failure = failure_of(answer(302, b"", Location="/files/all.zip?signed=1"))
+    place = "http://localhost/files/all.zip?signed=1"
+    failure = failure_of(error(302, b"", Location=place))
     assert failure.trouble is Trouble.NONSENSE
-    assert failure.location == "http://localhost/files/all.zip?signed=1"
+    assert failure.location == place

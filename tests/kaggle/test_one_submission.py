@@ -31,7 +31,7 @@ from kit.kaggle.credentials import Credential
 from kit.kaggle.entry import prepare_entry
 from kit.kaggle.exchange import CallFailure, Trouble
 from kit.kaggle.history import read_history
-from kit.kaggle.receipt import list_attempts
+from kit.kaggle.receipt import list_receipts, load_receipt
 from kit.kaggle.submit import submit, wait_for_score
 from kit.local_kaggle.calls import Calls, Refusal
 from kit.local_kaggle.judge import Judge
@@ -257,7 +257,7 @@ class Process(Kaggle):
 
     def __init__(self, world: World, command: Command) -> None:
         credential = Credential("token", "KAGGLE_API_TOKEN", secret="local-token")
-        super().__init__([credential], timeout=60, tries=3, sleep=self.wait)
+        super().__init__([credential], timeout=60, tries=3, sleep=self.wait, now=world.now)
         self.world, self.command = world, command
         self.fates = {name: [*fates] for name, fates in command.fates.items()}
         self.content = "file" if command.of == "file" else "run"
@@ -304,7 +304,7 @@ class Process(Kaggle):
         try:
             return self.happen(name, fate, effect)
         except CallFailure as failure:
-            is_open = not (failure.was_not_sent or failure.is_refusal)
+            is_open = not failure.had_no_effect
             raise
         finally:
             if is_open:
@@ -346,14 +346,12 @@ def run_command(world: World, command: Command) -> str:
             "wide " * 120 if command.of == "copy" else None,
             rows=TEST_ROWS,
         )
-        attempt = submit(
-            process, entry, lambda _: True, lambda _: None, again=command.again, now=world.now
-        )
+        attempt = submit(process, entry, lambda _: True, lambda _: None, again=command.again)
         assert attempt is not None
         assert attempt.ref is not None
         tell(world, content, attempt.ref)
         outcome = "submitted"
-        wait_for_score(process, attempt, command.timeout, now=world.now)
+        wait_for_score(process, attempt, command.timeout)
     except KitError as error:
         already = re.search(r"submitted before as (\d+)", error.what)
         if already:
@@ -367,7 +365,8 @@ def run_command(world: World, command: Command) -> str:
     assert len(world.own(content)) <= 1 + world.licences[content], "two submissions"
     # Two minutes of looking, a wait for the score, and three tries of each call
     assert world.clock - begun < 6000, "the command does not end"
-    remembered = [kept.ref for kept in list_attempts(world.submissions) if kept.ref is not None]
+    kept = [each for path in list_receipts(world.submissions) for each in load_receipt(path)]
+    remembered = [attempt.ref for attempt in kept if attempt.ref is not None]
     assert len(remembered) == len({*remembered}), "one submission was taken for two"
     for content, refs in world.told.items():
         assert refs <= {*world.own(content)}, "told of a submission that is not there"
@@ -454,7 +453,8 @@ def test_never_two_submissions_of_one_command(history: History) -> None:
         else:
             assert outcome in ("submitted", "open", "UsageError")
         assert run_command(world, Command(last, again=True, pause=700)) == "submitted"
-        listed = {row.attempt.ref for row in read_history(world.submissions, None) if row.attempt}
+        rows, _ = read_history(world.submissions, None)
+        listed = {row.attempt.ref for row in rows if row.attempt}
         assert world.told["run"] | world.told["file"] <= listed
         read_history(world.submissions, Process(world, Command()))
 
