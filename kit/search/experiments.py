@@ -30,16 +30,13 @@ from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
 
+UNITS = (500, 700, 900, 1200)
 # What is changed, in words; the lab's own values; and what a value changes in the base program
 EXPERIMENTS: dict[str, tuple[str, Sequence[int], Callable[[TrainConfig, int], dict[str, Any]]]] = {
     "epochs": ("epochs", (50, 75, 100, 125), lambda _, n: {"epochs": n}),
     "batch-size": ("batch size", (50, 100, 200, 400), lambda _, n: {"batch_size": n}),
-    "units": ("units of the first layer", (500, 700, 900, 1200), lambda _, n: {"hidden": (n,)}),
-    "hidden": (
-        "units of a second layer",
-        (500, 700, 900, 1200),
-        lambda base, n: {"hidden": (*base.hidden, n)},
-    ),
+    "units": ("units of the first layer", UNITS, lambda _, n: {"hidden": (n,)}),
+    "hidden": ("units of a second layer", UNITS, lambda base, n: {"hidden": (*base.hidden, n)}),
 }
 NOTE = (
     "The kit chooses the value with the best validation accuracy, the lab the one with the best "
@@ -149,8 +146,7 @@ class Laboratory:
                 missing[path] = config.model_copy(update={"epochs": max(epochs)}), epochs
         if missing:
             self._train(list(missing.values()))
-        each = {config: self.find(config) for config in configs}
-        return {config: found for config, found in each.items() if found}
+        return {config: found for config in configs if (found := self.find(config))}
 
     def find(self, config: TrainConfig) -> Found | None:
         """Read what a training came to where `config` ends, or None if it is not there."""
@@ -159,8 +155,7 @@ class Laboratory:
             return None
         history = record["history"][:epochs]
         seconds = sum(epoch["seconds"] for epoch in history)
-        right = np.ones(record["n"], np.bool_)
-        right[wrong] = False
+        right = ~np.isin(np.arange(record["n"]), wrong)
         return {
             "parameters": record["parameters"],
             "machine": record["machine"],
@@ -337,9 +332,9 @@ def draw_experiment(table: dict[str, Any], path: Path) -> None:
     figure.suptitle(f"The lab's experiment on {what}")
     if table["name"] == "epochs":
         axes = figure.subplots()
-        epochs = [each["epoch"] for each in curve]
         for label, name in (("training", "accuracy"), ("validation", "val_accuracy")):
-            axes.plot(epochs, [100 * each[name] for each in curve], label=label)
+            accuracies = [100 * each[name] for each in curve]
+            axes.plot(range(1, len(curve) + 1), accuracies, label=label)
         if best := table["no_longer_rises_after"]:
             label = f"validation no longer rises after epoch {best}"
             axes.axvline(best, linestyle="--", color="grey", label=label)

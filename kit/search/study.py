@@ -17,7 +17,7 @@ try:
 except ImportError as error:
     raise missing_extra("search", "Optuna") from error
 
-from kit.config import Augmentation, TrainConfig, make_config
+from kit.config import Augmentation, Convolution, TrainConfig, make_config
 from kit.files import whole_file
 from kit.runs import translate_settings
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
@@ -51,10 +51,7 @@ def default_address(submissions: Path) -> str:
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
-    """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's.
-
-    Of the base's layers of convolutions, filters and kernels are searched, not strides and pooling.
-    """
+    """Choose a trial's settings; what is not searched (source, strides, seed, …) is the base's."""
     layers = trial.suggest_int("layers", 1, 3)
     hidden = [trial.suggest_int(f"hidden_{i + 1}", 256, 2048, step=128) for i in range(layers)]
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
@@ -64,15 +61,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
     decays = trial.suggest_categorical("decays_weights", [False, True])
     chosen: dict[str, Any] = {
-        "conv": [
-            layer.model_copy(
-                update={
-                    "filters": trial.suggest_int(f"filters_{i}", 16, 128, step=16),
-                    "kernel": trial.suggest_int(f"kernel_{i}", 3, 7, step=2),
-                }
-            )
-            for i, layer in enumerate(base.conv, start=1)
-        ],
+        "conv": [_vary(trial, i, layer) for i, layer in enumerate(base.conv, start=1)],
         "hidden": tuple(hidden),
         "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
@@ -88,6 +77,12 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         warps = {name: trial.suggest_float(name, 0, largest) for name, largest in WARPS.items()}
         chosen["augmentation"] = Augmentation(**warps)
     return make_config({**base.model_dump(), **chosen})
+
+
+def _vary(trial: Trial, i: int, layer: Convolution) -> Convolution:
+    filters = trial.suggest_int(f"filters_{i}", 16, 128, step=16)
+    kernel = trial.suggest_int(f"kernel_{i}", 3, 7, step=2)
+    return layer.model_copy(update={"filters": filters, "kernel": kernel})
 
 
 class Pruning(Callback):
@@ -197,7 +192,7 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     importance in arbitrary subspaces", IJCAI 2023.
     """
     trials, importances = study.trials, dict[str, float]()
-    evaluator, attributes = PedAnovaImportanceEvaluator(), ("parameters", "seconds")
+    evaluator = PedAnovaImportanceEvaluator()
     with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
         warnings.simplefilter("ignore")
         importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
@@ -207,12 +202,8 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
         "study": study.study_name,
         "trials": Counter(trial.state.name.lower() for trial in trials),
         "best": [
-            {
-                "trial": trial.number,
-                "validation": trial.value,
-                "params": trial.params,
-                **{name: trial.user_attrs.get(name) for name in attributes},
-            }
+            {"trial": trial.number, "validation": trial.value, "params": trial.params}
+            | {name: trial.user_attrs.get(name) for name in ("parameters", "seconds")}
             for trial in _complete(trials)[:10]
         ],
         "importances": importances,
