@@ -99,7 +99,7 @@ def main() -> None:
         f"Mean ± sd over seeds, in %. {describe(choose_backend())}\n\n"
         "- **score**: accuracy on the 28,000 hidden labels. Each seed has its own deal.\n"
         "- **validation**: accuracy on the rows held out of the 42,000: 10% of them, 20% for "
-        "`baseline`, 2% for `best`.\n"
+        "`baseline`, 2% for `best` and `cnn`.\n"
         "- **keras_test**: accuracy on the images of the Keras test split that were not trained "
         "on.\n"
         "- **minutes**: of training alone, median.\n\n"

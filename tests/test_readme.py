@@ -1,6 +1,7 @@
 """The README and docs/: their commands and programs, run with one epoch; links; numbers."""
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import kit
 from kit.cli.main import run
+from kit.config import make_config
 from kit.data.mnist import load_keras
 from kit.data.rehearsal import make_rehearsal
 from kit.local_kaggle import LocalKaggle
@@ -33,6 +36,7 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 PROGRAMS = [block for language, block in BLOCKS if language == "python"]
+SETTINGS = [block for language, block in BLOCKS if language == "json"]
 # The last value of an option counts, also where a page gives one: a second of training is enough.
 # Batches of 600 divide the rows of every source; a smaller last one would be compiled on its own
 SHORT = {
@@ -100,9 +104,15 @@ def test_programs(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr
 
 
+def test_settings_fit_together() -> None:
+    for settings in SETTINGS:
+        predictor = kit.Predictor.build(make_config(json.loads(settings)))
+        assert predictor.n_parameters > 0
+
+
 def test_every_block_of_code_is_looked_at() -> None:
     # Blocks without a language need another machine or its administrator
-    assert {language for language, _ in BLOCKS} == {"sh", "python", ""}
+    assert {language for language, _ in BLOCKS} == {"sh", "python", "json", ""}
     assert {command.split()[0] for command in COMMANDS} <= {"kit", "make"}
 
 
