@@ -182,7 +182,8 @@ class Laboratory:
                     number, (config, epochs) = free.pop(0), waiting.pop()
                     future = submit(number, _train, config, epochs, conditions)
                     running[future] = number, self.path(config)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                # Not for ever: a signal that comes just before a wait is heard after it
+                for future in wait(running, 1.0, FIRST_COMPLETED).done:
                     number, path = running.pop(future)
                     free.append(number)
                     error = future.exception()
