@@ -18,12 +18,11 @@ from urllib3.exceptions import HTTPError as TransferError
 
 from kit import __version__
 from kit.errors import CompetitionError, UsageError
-from kit.kaggle.answers import Answer, Competition, Limits, Page, Submission
+from kit.kaggle.answers import Competition, Limits, Page, Submission
 from kit.kaggle.credentials import Credential, find_credentials, usable_credentials
 from kit.kaggle.exchange import CLOSED, COMPETITION, CallFailure, Trouble, explain, failure_of
 
 T = TypeVar("T")
-SomeAnswer = TypeVar("SomeAnswer", bound=Answer)
 utc_now = partial(datetime.now, UTC)
 
 # Seconds until a connection must stand; before the second try, doubled from try to try; at most
@@ -32,8 +31,6 @@ CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0
 _SERVICE = "competitions.CompetitionApiService"
 # Entries of a list that are asked for in a page, and that are read at most
 PAGE, MOST_ENTRIES = 100, 10_000
-# What requests, the SDK and the reading of an answer raise
-_EXPECTED = (OSError, TransferError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class _Adapter(HTTPAdapter):
@@ -77,29 +74,25 @@ class Kaggle:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Choose a credential, and have the SDK open its session.
+        """Choose one of the credentials that were `found`, or else of this machine's.
 
-        Args:
-            found: credentials; those of this machine if None.
-            timeout: seconds of silence until a request fails; `KIT_KAGGLE_TIMEOUT`, or 60, if None.
-            tries: of a call until it fails; `KIT_KAGGLE_ATTEMPTS`, or 5, if None.
-            on_retry: told what failed before each wait for another try, and the seconds.
-            sleep: waits for so many seconds.
-            now: tells the time in UTC.
+        A request fails after `timeout` seconds of silence (`KIT_KAGGLE_TIMEOUT`, or 60), a call
+        after so many `tries` (`KIT_KAGGLE_ATTEMPTS`, or 5). `on_retry` is told what failed before
+        each wait for another try, and the seconds. `sleep` waits, and `now` tells the time in UTC.
 
         Raises:
             CredentialsError: no credential can be used.
             UsageError: a variable is not a number above 0, or names no environment.
         """
-        usable = usable_credentials(find_credentials() if found is None else found)
-        self.credential, *self.shadowed = usable
+        self.usable = usable_credentials(find_credentials() if found is None else found)
+        self.credential = self.usable[0]
         self.sleep, self.now = sleep, now
         self._timeout = timeout or _setting("KIT_KAGGLE_TIMEOUT", 60.0)
         self._tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
         self._on_retry = on_retry
-        self._secrets = [c.secret for c in usable]
+        self._secrets = [c.secret for c in self.usable]
         # Keys, in the form in which a header has them
-        pairs = (f"{c.username}:{c.secret}" for c in usable if c.kind == "key")
+        pairs = (f"{c.username}:{c.secret}" for c in self.usable if c.kind == "key")
         self._secrets += [base64.b64encode(pair.encode()).decode() for pair in pairs]
         self._client = _open_client()
         # The SDK has no other door to its session
@@ -134,21 +127,21 @@ class Kaggle:
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user; a CompetitionError if it is closed."""
-        competition = self._ask("asking for the competition", "GetCompetition", Competition)
-        deadline = competition.deadline
-        if deadline is not None and deadline < self.now():
+        competition = self._ask(
+            "asking for the competition", "GetCompetition", Competition.model_validate
+        )
+        if (deadline := competition.deadline) and deadline < self.now():
             what = f"The competition is closed: its deadline was {deadline:%Y-%m-%d %H:%M} UTC."
             raise CompetitionError(what, CLOSED)
         return competition
 
     def limits(self) -> Limits | None:
-        """How many submissions are left, or None where Kaggle does not say.
-
-        It answers with zeros to who is not on a team, and old versions of the SDK cannot ask.
-        """
+        """How many submissions are left; None where Kaggle, or an old SDK, does not say."""
         if _request_type("GetSubmissionLimits") is None:
             return None
-        limits = self._ask("asking for the submissions left", "GetSubmissionLimits", Limits)
+        doing = "asking for the submissions left"
+        limits = self._ask(doing, "GetSubmissionLimits", Limits.model_validate)
+        # To who is not on a team, it answers with zeros
         return limits if limits.today or limits.total or limits.left else None
 
     def list_files(self) -> dict[str, int]:
@@ -157,11 +150,7 @@ class Kaggle:
         return {file.name: file.total_bytes for file in files}
 
     def locate(self, name: str, **fields: Any) -> str:
-        """Ask, once, where a file can be fetched, by a call that answers with a redirect.
-
-        Raises:
-            CallFailure: it failed.
-        """
+        """Ask, once, where a file is, by a call that redirects; a CallFailure where that fails."""
         try:
             self.call_once(name, **fields)
         except CallFailure as failure:
@@ -209,12 +198,10 @@ class Kaggle:
     def retry(
         self, doing: str, once: Callable[[], T], futile_tries: Callable[[], int] | None = None
     ) -> T:
-        """Do something until it succeeds, fails for good, or all tries are used.
+        """Try something `once`, and again after a `CallFailure`; `doing` names it in the error.
 
-        Args:
-            doing: what it is, for the error.
-            once: one try, which raises `CallFailure`.
-            futile_tries: how many tries have failed since the last progress; all without it.
+        It ends when it succeeds, fails for good, or all tries are used. `futile_tries` tells how
+        many have failed since the last progress; without it, all have.
         """
         tries = 0
         while True:
@@ -225,7 +212,7 @@ class Kaggle:
                 failure = caught
             except ValidationError:
                 failure = CallFailure(Trouble.NONSENSE)
-            error = explain(failure, doing, self.credential, self.shadowed)
+            error = explain(failure, doing, self.usable)
             futile = futile_tries() if futile_tries else tries
             wait = failure.retry_after
             if wait is None:
@@ -240,11 +227,7 @@ class Kaggle:
     def call_once(self, name: str, **fields: Any) -> dict[str, Any]:
         """Make a call, such as `ListSubmissions`, once; return the JSON object of its answer.
 
-        The fields of its request have the names that the SDK gives them.
-
-        Raises:
-            CallFailure: it failed.
-            CredentialsError: the OAuth login cannot be used.
+        The fields of its request have the names that the SDK gives them. It may raise CallFailure.
         """
         if self._session.auth is None:
             self._log_in()
@@ -264,10 +247,10 @@ class Kaggle:
 
     @contextmanager
     def failing(self) -> Iterator[None]:
-        """Turn what an exchange, or the reading of its answer, raises into a `CallFailure`."""
+        """Turn what requests, the SDK and the reading of an answer raise into a `CallFailure`."""
         try:
             yield
-        except _EXPECTED as error:
+        except (OSError, TransferError, ValueError, KeyError, TypeError, AttributeError) as error:
             failure = failure_of(error)
             failure.words = self._mask(failure.words)
             raise failure from None
@@ -277,22 +260,20 @@ class Kaggle:
             session.mount(scheme, _Adapter(self._timeout))
         return session
 
-    def _ask(self, doing: str, name: str, kind: type[SomeAnswer], **fields: Any) -> SomeAnswer:
-        """Make a call that may be made again, and read its answer."""
-        return self.retry(doing, lambda: kind.model_validate(self.call_once(name, **fields)))
+    def _ask(self, doing: str, name: str, read: Callable[[Any], T], **fields: Any) -> T:
+        return self.retry(doing, lambda: read(self.call_once(name, **fields)))
 
     def _list(self, doing: str, name: str, kind: str, key: str) -> list[Any]:
         """The entries of a list, which differ in their `key`, however short its pages are."""
         listed: dict[Any, Any] = {}
         token, idle = "", 0
-        while idle < 2:
-            page = self._ask(doing, name, Page, page_size=PAGE, page_token=token)
+        # A server that repeats itself would never end; a single page may be empty
+        while idle < 2 and len(listed) < MOST_ENTRIES:
+            page = self._ask(doing, name, Page.model_validate, page_size=PAGE, page_token=token)
             entries = {getattr(entry, key): entry for entry in getattr(page, kind)}
-            # A server that repeats itself would never end; a single page may be empty
             idle = idle + 1 if entries.keys() <= listed.keys() else 0
             listed |= entries
-            token = page.next_page_token
-            if not token or len(listed) >= MOST_ENTRIES:
+            if not (token := page.next_page_token):
                 break
         return list(listed.values())
 

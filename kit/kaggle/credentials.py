@@ -37,8 +37,7 @@ class Credential:
 
     Attributes:
         kind: an access `token`, a legacy `key` with its username, or an `oauth` login.
-        place: the variable or file that holds it, for a person.
-        path: the file that holds it, or None for a variable.
+        place, path: the variable or file that holds it, for a person; the file, or None.
         username: whose it is, where it tells that itself.
         secret: the token, the key, or an OAuth login's refresh token; unreliable with a problem.
         problem: why it cannot be used, or None.
@@ -59,20 +58,13 @@ class Credential:
 
 def find_credentials() -> list[Credential]:
     """Find all credentials, in the order in which Kaggle's own client tries them."""
-    try:
-        home = Path.home() / ".kaggle"
-    except RuntimeError:
-        # No HOME, and a user whom the system does not know, as in containers: nothing is there
-        home = Path(os.devnull, ".kaggle")
+    # `Path.home` fails for a user without HOME whom the system does not know, as in containers
+    home = Path(os.path.expanduser("~"), ".kaggle")  # noqa: PTH111
     return [*_tokens(home), *_legacy_key(home), *_oauth_login(home)]
 
 
 def usable_credentials(found: list[Credential]) -> list[Credential]:
-    """Those without a problem. The first one is used, and hides the others.
-
-    Raises:
-        CredentialsError: there is none; what is wrong with those that were found is told.
-    """
+    """Those without a problem; the first is used. A CredentialsError says why there is none."""
     usable = [credential for credential in found if credential.problem is None]
     if not found:
         raise CredentialsError("No Kaggle credentials were found.", HOW_TO_GET_ONE)
@@ -107,10 +99,13 @@ def _token(
 
 
 def _legacy_key(home: Path) -> Iterator[Credential]:
-    path = _settings_folder(home) / "kaggle.json"
+    folder, given = home, os.environ.get("KAGGLE_CONFIG_DIR")
+    if sys.platform.startswith("linux") and not os.access(home, os.F_OK):
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or home.parent / ".config") / "kaggle"
+    path = (Path(given) if given else folder) / "kaggle.json"
     kept, problem = _read_json(path)
     # `Path.is_file` raises where the folder above may not be read
-    if os.environ.get("KAGGLE_CONFIG_DIR") and os.path.isfile(path.parent):  # noqa: PTH113
+    if given and os.path.isfile(given):  # noqa: PTH113
         path, problem = path.parent, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
     pair, places, fault = {}, [], None
@@ -133,15 +128,6 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
     if places:
         place, file = " and ".join(dict.fromkeys(places)), path if str(path) in places else None
         yield Credential("key", place, file, pair["username"], pair["key"], fault)
-
-
-def _settings_folder(home: Path) -> Path:
-    """Where Kaggle's client keeps `kaggle.json`; it is not made."""
-    if os.environ.get("KAGGLE_CONFIG_DIR"):
-        return Path(os.environ["KAGGLE_CONFIG_DIR"])
-    if sys.platform.startswith("linux") and not os.access(home, os.F_OK):
-        return Path(os.environ.get("XDG_CONFIG_HOME") or home.parent / ".config") / "kaggle"
-    return home
 
 
 def _oauth_login(home: Path) -> Iterator[Credential]:
@@ -170,8 +156,7 @@ def _read(path: Path) -> tuple[str | None, str | None]:
         # The error's own words quote what could not be decoded: a secret
         return None, "it is not text"
     except OSError as error:
-        is_missing = error.errno in _NO_FILE
-        return None, None if is_missing else f"it cannot be read ({error.strerror})"
+        return None, None if error.errno in _NO_FILE else f"it cannot be read ({error.strerror})"
 
 
 def _read_json(path: Path) -> tuple[dict[str, Any] | None, str | None]:

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from kit.errors import CompetitionError, DataError, KitError, one_line
 from kit.kaggle.client import Kaggle
@@ -15,8 +15,6 @@ from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_creden
 from kit.kaggle.download import ROWS, find_files
 from kit.kaggle.exchange import ENTER
 from kit.kaggle.submit import check_limits
-
-T = TypeVar("T")
 
 _ASK_KERAS = """
 import keras
@@ -41,13 +39,9 @@ class Check:
 
 
 def diagnose(data: Path) -> list[Check]:
-    """Look at credentials, Kaggle, Keras and the data, in that order; nothing is changed.
-
-    Args:
-        data: where the competition's files should be.
-    """
+    """Look at credentials, Kaggle, Keras and the competition's files, which should be in `data`."""
     found = find_credentials()
-    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", _data, data)]
+    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", partial(_data, data))]
 
 
 def _credentials(found: list[Credential]) -> Iterator[Check]:
@@ -79,12 +73,12 @@ def _kaggle(found: list[Credential]) -> list[Check]:
     except KitError as error:
         account = Check("account", False, error.what, error.remedy, error.exit_code)
         return [account, *(Check(name, None, "not asked") for name in asked)]
-    return [account, *(_checked(name, check, kaggle) for name, check in asked.items())]
+    return [account, *(_checked(name, partial(check, kaggle)) for name, check in asked.items())]
 
 
-def _checked(name: str, check: Callable[[T], str], of: T) -> Check:
+def _checked(name: str, check: Callable[[], str]) -> Check:
     try:
-        return Check(name, True, check(of))
+        return Check(name, True, check())
     except KitError as error:
         return Check(name, False, error.what, error.remedy, error.exit_code)
 

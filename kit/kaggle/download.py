@@ -55,8 +55,7 @@ def download(
         UsageError: another download into the same folder is under way.
     """
     sizes = kaggle.list_files()
-    missing = [name for name in rows if name not in sizes]
-    if missing:
+    if missing := [name for name in rows if name not in sizes]:
         raise DataError(f"Kaggle's list of files has no {' and no '.join(missing)}.", _AGAIN)
     needed = sum(sizes[name] for name in rows)
     part = folder / f".{COMPETITION}.zip.part"

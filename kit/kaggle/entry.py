@@ -8,7 +8,7 @@ from pathlib import Path
 from kit.errors import DataError, OverlapError, UsageError
 from kit.kaggle.receipt import RECEIPT, RECEIPTS, Attempt, mark_of
 from kit.runs import Run, find_run, list_runs
-from kit.submission import check_bytes, read_bytes
+from kit.submission import check_bytes, count_faults, read_bytes
 
 ROWS = 28_000
 FILE = "submission.csv"
@@ -59,14 +59,12 @@ def prepare_entry(
     content = read_bytes(path)
     faults = check_bytes(content, rows).faults
     if faults:
-        others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
-        what = f"{path}, {faults[0]}{others}."
+        what = f"{path}: {count_faults(faults)}: {faults[0]}."
         raise DataError(what, f"All faults are listed by: kit check {path}")
     found = found or _run_with(content, submissions)
     sha256 = hashlib.sha256(content).hexdigest()
-    file_receipt = submissions / RECEIPTS / f"{sha256[:12]}.json"
     attempt = Attempt(
-        path=found.folder / RECEIPT if found else file_receipt,
+        path=found.folder / RECEIPT if found else submissions / RECEIPTS / f"{sha256[:12]}.json",
         time=datetime.now(UTC),
         file=_in_utf8(path.name) if path.suffix else FILE,
         sha256=sha256,

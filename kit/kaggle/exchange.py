@@ -26,9 +26,10 @@ CLOSED = f"It takes no more submissions: see {COMPETITION_PAGE}"
 _LATER = "Nothing was lost: run the command again in a few minutes."
 _NETWORK = "Check the network connection, then run the command again."
 _PROXY = "Write it as http://USER:PASSWORD@HOST:PORT (special characters as %XX), or unset it."
-_TRUST = "Check the clock. A company needs its certificates in REQUESTS_CA_BUNDLE; else unset it."
+_TRUST = (
+    "Check the clock. In a company, name its certificates in REQUESTS_CA_BUNDLE; else unset it."
+)
 _IN_BETWEEN = "A proxy or a sign-in page may be in between: see if kaggle.com opens."
-_LONGEST_WORDS = 200
 # Errors of TLS that come before anything is sent; others may come in the middle of an answer
 _BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CERT"
 # What Kaggle's words show that a refusal is about, and the remedy
@@ -139,12 +140,10 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
     return CallFailure(Trouble.STATUS, status, words, retry_after, is_kaggles)
 
 
-def explain(
-    failure: CallFailure, doing: str, credential: Credential, shadowed: list[Credential]
-) -> KitError:
+def explain(failure: CallFailure, doing: str, usable: list[Credential]) -> KitError:
     """The error that tells of a failed try of `doing` something, such as `listing the files`.
 
-    It was tried with one credential, which hides the others that are usable.
+    It was tried with the first of the usable credentials, which hides the others.
     """
     status, words = failure.status, failure.words
     if status is None:
@@ -152,8 +151,8 @@ def explain(
         why = f": {words}" if words else ""
         return NetworkError(f"{what}, {doing}{why}.", remedy)
     if status == 401:
-        return _refused_credential(credential, shadowed)
-    said = f" ({status}): {words[:_LONGEST_WORDS]}" if words else f" ({status})"
+        return _refused_credential(*usable)
+    said = f" ({status}): {words[:200]}" if words else f" ({status})"
     if status in (408, 409) or status >= 500:
         return NetworkError(f"Kaggle's server failed {doing}{said}.", _LATER)
     seconds = failure.retry_after
@@ -166,7 +165,7 @@ def explain(
     return CompetitionError(f"Kaggle refused {doing}{said}.", known or usual)
 
 
-def _refused_credential(credential: Credential, shadowed: list[Credential]) -> CredentialsError:
+def _refused_credential(credential: Credential, *shadowed: Credential) -> CredentialsError:
     shadows = f"; it hides the {shadowed[0]}" if shadowed else ""
     what = f"Kaggle does not accept the {credential} (401): it has expired or is wrong{shadows}."
     remedy = f"Make a new {credential.kind} at {SETTINGS_PAGE} and put it into {credential.place}"
@@ -195,9 +194,8 @@ def _first(table: dict[str, str], text: str) -> str | None:
 
 def _innermost(error: BaseException) -> BaseException:
     """What requests and urllib3 wrapped in an error."""
-    wrapped = (getattr(error, "reason", None), getattr(error, "original_error", None))
-    inside = (e for e in (*wrapped, *error.args) if isinstance(e, BaseException))
-    inner = next(inside, None)
+    inside = (getattr(error, "reason", None), *error.args)
+    inner = next((each for each in inside if isinstance(each, BaseException)), None)
     return error if inner is None else _innermost(inner)
 
 

@@ -33,8 +33,7 @@ class Attempt(BaseModel):
         public_score, private_score, reason: as Kaggle words them, or None.
         n_overlap, allow_overlap: how many of its images the run had trained on, or None where that
             is unknown, and whether that was let pass.
-        known_refs, count: while it is open, the submissions known before it, and how many Kaggle
-            had counted, or None where it did not say.
+        known_refs, count: while it is open, the submissions known before it, and Kaggle's count.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,8 +67,8 @@ class Attempt(BaseModel):
 
     def brought_up(self, found: "Submission") -> Self:
         """The same attempt, as Kaggle has it now."""
-        names = ("ref", "status", "public_score", "private_score", "reason")
-        news = {name: getattr(found, name) for name in names}
+        names = {"ref", "status", "public_score", "private_score", "reason"}
+        news = found.model_dump(include=names)
         return self.model_copy(update={**news, "known_refs": (), "count": None})
 
 
@@ -108,24 +107,20 @@ def load_receipt(path: Path) -> list[Attempt]:
 
 def keep(attempt: Attempt) -> Attempt:
     """Write an attempt into its receipt, in place of what the receipt says of it."""
-    _rewrite(attempt, [attempt])
+    drop(attempt, attempt)
     return attempt
 
 
-def drop(attempt: Attempt) -> None:
-    """Remove an attempt that never arrived from its receipt."""
-    _rewrite(attempt, [])
-
-
-def _rewrite(old: Attempt, new: list[Attempt]) -> None:
-    path = old.path
+def drop(attempt: Attempt, *instead: Attempt) -> None:
+    """Remove an attempt from its receipt, such as one that never arrived."""
+    path, same = attempt.path, (attempt.time, attempt.sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A command that waits for a score writes here too, while another one submits
     with FileLock(path.parents[1] / ".receipts.lock"):
-        others = [a for a in load_receipt(path) if (a.time, a.sha256) != (old.time, old.sha256)]
-        attempts = sorted([*others, *new], key=lambda attempt: attempt.time)
+        others = [each for each in load_receipt(path) if (each.time, each.sha256) != same]
+        attempts = sorted([*others, *instead], key=lambda each: each.time)
         if attempts:
-            *earlier, newest = (attempt.model_dump(mode="json") for attempt in attempts)
+            *earlier, newest = (each.model_dump(mode="json") for each in attempts)
             write_whole(path, json.dumps({**newest, "earlier": earlier}, indent=2) + "\n")
         else:
             path.unlink(missing_ok=True)

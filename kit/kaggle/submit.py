@@ -8,7 +8,6 @@ arrived, or with `--again`.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,6 +18,7 @@ from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
 from kit.kaggle.exchange import ENTER, CallFailure, explain, limit_remedy
 from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
+from kit.runs import Run
 
 # How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
 # between two looks, or two questions for the score, at first and at most
@@ -75,11 +75,7 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
 
 
 def check_limits(kaggle: Kaggle) -> Limits | None:
-    """How many submissions are left, or None where Kaggle does not say.
-
-    Raises:
-        CompetitionError: none is left.
-    """
+    """How many submissions are left, or None if unknown; a CompetitionError if there is none."""
     limits = kaggle.limits()
     if limits is None or limits.left:
         return limits
@@ -90,13 +86,11 @@ def check_limits(kaggle: Kaggle) -> Limits | None:
 def _moments(kaggle: Kaggle, timeout: timedelta) -> Iterator[datetime]:
     """The moments at which to look, farther and farther apart, the last one after `timeout`."""
     end, pause = kaggle.now() + timeout, FIRST_PAUSE
-    while True:
-        yield kaggle.now()
-        left = (end - kaggle.now()).total_seconds()
-        if left <= 0:
-            break
+    yield kaggle.now()
+    while (left := (end - kaggle.now()).total_seconds()) > 0:
         kaggle.sleep(min(left, pause))
         pause = min(1.5 * pause, LONGEST_PAUSE)
+        yield kaggle.now()
 
 
 @dataclass(frozen=True)
@@ -111,8 +105,7 @@ class _Command:
         same = self._attempts()
         listed = self.kaggle.list_submissions()
         if same and same[-1].ref is None:
-            found = self._look(same[-1], may_send=True)
-            if found is not None:
+            if found := self._look(same[-1], may_send=True):
                 return found
             listed = self.kaggle.list_submissions()
         known = [attempt for attempt in same if attempt.ref is not None]
@@ -120,7 +113,7 @@ class _Command:
             return known[-1]
         if not self.again:
             self._refuse_same(known, listed)
-        _check_test_file(self.kaggle, self.entry)
+        _check_test_file(self.kaggle, self.entry.run)
         competition, limits = self.kaggle.competition(), check_limits(self.kaggle)
         if limits is None and not competition.entered:
             raise CompetitionError("You have not entered the competition.", ENTER)
@@ -139,8 +132,8 @@ class _Command:
                 if old.sha256 == new.sha256:
                     keep(old.model_copy(update={"path": new.path}))
         receipts = map(load_receipt, list_receipts(self.entry.submissions))
-        attempts = sorted(chain.from_iterable(receipts), key=lambda attempt: attempt.time)
-        return [attempt for attempt in attempts if attempt.sha256 == new.sha256]
+        same = [each for receipt in receipts for each in receipt if each.sha256 == new.sha256]
+        return sorted(same, key=lambda attempt: attempt.time)
 
     def _is_awaited(self, attempt: Attempt, listed: list[Submission]) -> bool:
         """Whether the command goes on waiting for a submission, rather than make another."""
@@ -166,20 +159,20 @@ class _Command:
 
     def _send(self, attempt: Attempt) -> Attempt:
         kaggle, content = self.kaggle, self.entry.content
-        token = kaggle.upload(content, attempt.file, int(self.kaggle.now().timestamp()))
+        token = kaggle.upload(content, attempt.file, int(kaggle.now().timestamp()))
         fields = {"blob_file_tokens": token, "submission_description": attempt.message}
 
         def create() -> int | None:
             """Try once; None where it is open whether it arrived."""
             nonlocal attempt
-            attempt = keep(attempt.model_copy(update={"time": self.kaggle.now()}))
+            attempt = keep(attempt.model_copy(update={"time": kaggle.now()}))
             try:
                 ref = kaggle.call_once("CreateSubmission", **fields).get("ref")
             except CallFailure as failure:
                 if failure.had_no_effect:
                     drop(attempt)
                     raise
-                self.tell(explain(failure, _DOING, kaggle.credential, kaggle.shadowed).what)
+                self.tell(explain(failure, _DOING, kaggle.usable).what)
                 return None
             return ref if isinstance(ref, int) and ref > 0 else None
 
@@ -189,11 +182,7 @@ class _Command:
         return keep(attempt.brought_up(Submission(ref=ref)))
 
     def _look(self, attempt: Attempt, *, may_send: bool) -> Attempt | None:
-        """Look for an open attempt; None where another one may be made, if `may_send`.
-
-        Raises:
-            NetworkError: it is still open.
-        """
+        """Look for an open attempt; None where another one may be made, if `may_send`."""
         name = f"the submission of {attempt.time:%H:%M:%S} UTC"
         is_counted: bool | None = None
         for number, asked in enumerate(_moments(self.kaggle, LOOK)):
@@ -223,22 +212,16 @@ class _Command:
         due = f"{attempt.time + SETTLED:%H:%M:%S} UTC"
         raise NetworkError(what, f"The same command looks again; from {due} on, {then}.")
 
-    def _is_counted(
-        self, attempt: Attempt, listed: list[Submission], asked: datetime
-    ) -> bool | None:
+    def _is_counted(self, attempt: Attempt, listed: list[Submission], at: datetime) -> bool | None:
         """Whether Kaggle counts one that it does not list; None where it gives no count."""
         limits = self.kaggle.limits()
         if attempt.count is None or limits is None:
             return None
         # Not those from before the attempt, which the list may show late, and not those that the
         # count may still lack
-        others = sum(
-            found.ref not in attempt.known_refs
-            and found.time is not None
-            and attempt.time < found.time <= asked - SETTLED
-            for found in listed
-        )
-        return limits.total - attempt.count > others
+        end = at - SETTLED
+        others = {each.ref for each in listed if each.time and attempt.time < each.time <= end}
+        return limits.total - attempt.count > len(others.difference(attempt.known_refs))
 
 
 def _is_young(attempt: Attempt, moment: datetime) -> bool:
@@ -246,16 +229,15 @@ def _is_young(attempt: Attempt, moment: datetime) -> bool:
     return abs(moment - attempt.time) < SETTLED
 
 
-def _check_test_file(kaggle: Kaggle, entry: Entry) -> None:
+def _check_test_file(kaggle: Kaggle, run: Run | None) -> None:
     """Refuse a run that predicts another test.csv than Kaggle's, such as a rehearsal's."""
-    run = entry.run
-    test = (run.config.get("data") or {}).get("test") if run else None
-    predicted = Path(test["origin"]) if test else Path()
-    if run is None or not predicted.is_file():
+    data = run.config.get("data") if run else None
+    predicted = Path(((data or {}).get("test") or {}).get("origin", ""))
+    if not predicted.is_file():
         return
     size = predicted.stat().st_size
     listed = kaggle.list_files().get(predicted.name, size)
     if listed != size:
         sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
         remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
-        raise DataError(f"Run {run.name} predicts {predicted} {sizes}.", remedy)
+        raise DataError(f"The run predicts {predicted} {sizes}.", remedy)

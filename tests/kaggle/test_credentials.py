@@ -305,6 +305,16 @@ def test_a_login_whose_token_has_just_expired_is_renewed(
     assert without_token.calls.count("GenerateAccessToken") == 1
 
 
+@pytest.mark.parametrize(("minutes", "renewals"), [(30, 1), (600, 0)])
+def test_a_login_whose_token_soon_expires_is_renewed(
+    without_token: FaultyKaggle, home: Path, minutes: float, renewals: int
+) -> None:
+    without_token.state.account.tokens.add("old-token")
+    login(home, datetime.now(UTC) + timedelta(minutes=minutes), access_token="old-token")
+    assert Kaggle().competition().entered
+    assert without_token.calls.count("GenerateAccessToken") == renewals
+
+
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_revoked_login_is_refused(without_token: FaultyKaggle, home: Path, status: int) -> None:
     login(home, datetime.now(UTC) - timedelta(hours=2))

@@ -83,14 +83,14 @@ def test_what_a_refusal_says(
 @pytest.mark.parametrize("status", [400, 403])
 def test_the_remedy_fits_the_reason(message: str, remedy: str, status: int) -> None:
     failure = failure_of(error(status, {"message": message}))
-    told = explain(failure, "creating the submission", TOKEN, [])
+    told = explain(failure, "creating the submission", [TOKEN])
     assert (told.exit_code, message in told.what) == (5, True)
     assert remedy in told.remedy
 
 
 def test_long_words_are_cut_and_control_characters_shown() -> None:
     failure = failure_of(error(400, {"message": "\x1b[2J" + "x" * 5000}))
-    told = explain(failure, "listing", TOKEN, [])
+    told = explain(failure, "listing", [TOKEN])
     assert r": \x1b[2Jxxx" in told.what
     assert len(told.what) < 300
 
