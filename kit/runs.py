@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from kit.config import TrainConfig
 from kit.errors import DataError, KitError, UsageError
 from kit.files import write_whole
+from kit.metrics import Accuracy
 
 NAME = re.compile(r"\d{8}-\d{6}-.+")
 _STAMP_LENGTH = len("20260131-120000-")
@@ -31,18 +32,12 @@ CONFIG, METRICS, MODEL = "config.json", "metrics.json", "model.keras"
 FORMAT = 2
 
 
-class _Figures(BaseModel):
-    accuracy: float | None
-    n: int
-    interval: tuple[float, float]
-
-
 class _Metrics(BaseModel):
     source: str | None = None
     preset: str | None = None
     seconds: dict[str, float] = {}
-    validation: _Figures | None = None
-    keras_test: _Figures | None = None
+    validation: Accuracy | None = None
+    keras_test: Accuracy | None = None
     overlap: dict[str, dict[str, int]] = {}
     members: list[dict[str, Any]] = []
 
@@ -69,8 +64,13 @@ class Run:
     def config(self) -> dict[str, Any]:
         """What `config.json` holds: settings, versions, git commit, data fingerprints, rows."""
         project = self.folder.parent.absolute().parent
-        record = translate_record(_read_json(self.folder / CONFIG))
-        return _with_paths(record, lambda path: str(project / path))
+        content = _read_json(self.folder / CONFIG)
+        record: dict[str, Any] = _with_paths(content, lambda path: str(project / path))
+        if isinstance(record.get("settings"), dict):
+            record["settings"] = translate_settings(record["settings"])
+        if "plan" in record:
+            record["plan"] = [translate_settings(each) for each in record["plan"]]
+        return record
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -97,12 +97,16 @@ class Run:
             DataError: it is damaged.
         """
         path = self.folder / METRICS
-        metrics = translate_record(_read_json(path))
+        # The first form called `keras_test` `judged`
+        metrics = _renamed(_read_json(path), "judged", "keras_test")
         try:
             _Metrics.model_validate(metrics)
         except ValidationError as error:
             field = ".".join(map(str, error.errors()[0]["loc"]))
             raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
+        if "members" in metrics:
+            members = metrics["members"]
+            metrics["members"] = [_renamed(each, "judged", "keras_test") for each in members]
         return metrics
 
 
@@ -277,37 +281,15 @@ def members_of(committee: Run) -> list[Run]:
     return members
 
 
-def translate_record(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a `config.json` or `metrics.json` of any form says, in today's words.
+def translate_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a record of any form in today's words.
 
-    The first form called the setting `split` `validation`, and the figure `keras_test` `judged`.
-    A setting that is newer than the record gets its default, whatever its preset says today.
+    The first form called `split` `validation`. A setting that is newer than the record gets its
+    default, whatever its preset says today.
     """
-    new = {"keras_test" if key == "judged" else key: value for key, value in record.items()}
     fields = TrainConfig.model_fields.items()
     defaults = {name: field.default for name, field in fields if not field.is_required()}
-    if isinstance(new.get("settings"), dict):
-        new["settings"] = defaults | _renamed(new["settings"])
-    if isinstance(new.get("plan"), list):
-        new["plan"] = [defaults | _renamed(each) for each in new["plan"] if isinstance(each, dict)]
-    if isinstance(members := new.get("members"), list):
-        new["members"] = [translate_record(each) for each in members if isinstance(each, dict)]
-    return new
-
-
-def _with_paths(record: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """Change the paths in a record: its settings' data, its plan's data, its digits' origins."""
-
-    def changed(holder: Any, key: str) -> Any:
-        is_path = isinstance(holder, dict) and isinstance(holder.get(key), str)
-        return {**holder, key: change(holder[key])} if is_path else holder
-
-    new = {"settings": changed(record.get("settings"), "data")} if "settings" in record else {}
-    if isinstance(record.get("plan"), list):
-        new["plan"] = [changed(settings, "data") for settings in record["plan"]]
-    if isinstance(record.get("data"), dict):
-        new["data"] = {part: changed(about, "origin") for part, about in record["data"].items()}
-    return {**record, **new}
+    return defaults | _renamed(settings, "validation", "split")
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -315,25 +297,40 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises:
         UsageError: the file cannot be read, is not a JSON object, or is a committee's record.
+        DataError: the run's `config.json` is damaged.
     """
-    remedy = "Name a JSON file of settings, such as a run's config.json."
-    record = _read_json(path, UsageError, remedy)
-    folder = path.absolute().parent
-    if NAME.fullmatch(folder.name.removeprefix(".")):
-        record = _with_paths(record, lambda data: str(folder.parent.parent / data))
+    folder, remedy = path.absolute().parent, "Name a JSON file of settings, such as a config.json."
+    is_of_run = path.name == CONFIG and NAME.fullmatch(folder.name.removeprefix("."))
+    record = Run(folder).config if is_of_run else _read_json(path, UsageError, remedy)
     if "committee" in record:
         raise UsageError(
             f"{path}: the record of a committee, which has no settings of its own.",
             "Name the config.json of one of its members.",
         )
-    settings: Any = translate_record(record).get("settings", _renamed(record))
+    settings = record.get("settings", record)
     if not isinstance(settings, dict):
         raise UsageError(f"{path}: expected a JSON object of settings.", remedy)
-    return settings
+    if "settings" in record:
+        return translate_settings(settings)
+    return _renamed(settings, "validation", "split")
 
 
-def _renamed(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"split" if name == "validation" else name: v for name, v in settings.items()}
+def _renamed(record: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return {new if key == old else key: value for key, value in record.items()}
+
+
+def _with_paths(record: Any, change: Callable[[str], str]) -> Any:
+    """Change the paths in a record: where settings have their `data`, and digits their `origin`."""
+    if isinstance(record, list):
+        return [_with_paths(each, change) for each in record]
+    if not isinstance(record, dict):
+        return record
+    return {
+        key: change(value)
+        if key in ("data", "origin") and isinstance(value, str)
+        else _with_paths(value, change)
+        for key, value in record.items()
+    }
 
 
 def _named(folder: Path) -> Path:

@@ -3,10 +3,12 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import math
 import multiprocessing
 import platform
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -306,20 +308,15 @@ def summarise(done: Sequence[tuple[Any, Found]]) -> list[dict[str, Any]]:
     deviation of `validation`, `keras_test`, `seconds` and `seconds_per_epoch`. The standard
     deviation of one seed is None.
     """
-    if not done:
-        return []
-    # Not above, because the processes that train do without it
-    import pandas as pd
-
-    figures = ["validation", "keras_test", "seconds", "seconds_per_epoch"]
-    means, sds = ({f"{figure}{end}": (figure, how) for figure in figures}
-                  for end, how in (("", "mean"), ("_sd", "std")))  # fmt: skip
-    trainings = pd.DataFrame([{"value": value, **each} for value, each in done])
-    summary = trainings.groupby("value", sort=False).agg(
-        seeds=("value", "size"), parameters=("parameters", "first"), **means, **sds
-    )
-    text = summary.reset_index().to_json(orient="records", double_precision=15)
-    rows: list[dict[str, Any]] = json.loads(text)
+    rows = []
+    for value, group in itertools.groupby(done, key=lambda each: each[0]):
+        trainings = [found for _, found in group]
+        row = {"value": value, "seeds": len(trainings), "parameters": trainings[0]["parameters"]}
+        for figure in ("validation", "keras_test", "seconds", "seconds_per_epoch"):
+            numbers = [found[figure] for found in trainings]
+            row[figure] = statistics.mean(numbers)
+            row[f"{figure}_sd"] = statistics.stdev(numbers) if len(numbers) > 1 else None
+        rows.append(row)
     return rows
 
 

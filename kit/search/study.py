@@ -18,7 +18,7 @@ except ImportError as error:
 
 from kit.config import Augmentation, TrainConfig, make_config
 from kit.files import whole_file
-from kit.runs import translate_record
+from kit.runs import translate_settings
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
 from kit.training.backend import choose_backend, load_backend, memory_errors
@@ -44,7 +44,10 @@ PRUNERS: dict[str, Callable[[int], optuna.pruners.BasePruner]] = {
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
-    """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's."""
+    """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's.
+
+    Of the base's layers of convolutions, filters and kernels are searched, not strides and pooling.
+    """
     layers = trial.suggest_int("layers", 1, 3)
     hidden = [trial.suggest_int(f"hidden_{i + 1}", 256, 2048, step=128) for i in range(layers)]
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
@@ -54,6 +57,15 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
     decays = trial.suggest_categorical("decays_weights", [False, True])
     chosen: dict[str, Any] = {
+        "conv": [
+            layer.model_copy(
+                update={
+                    "filters": trial.suggest_int(f"filters_{i}", 16, 128, step=16),
+                    "kernel": trial.suggest_int(f"kernel_{i}", 3, 7, step=2),
+                }
+            )
+            for i, layer in enumerate(base.conv, start=1)
+        ],
         "hidden": tuple(hidden),
         "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
@@ -134,7 +146,7 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
         before = study.user_attrs.get(BASE, {})
         if not before and not has_trials:
             study.set_user_attr(BASE, before := fixed)
-    before = translate_record({"settings": before})["settings"]
+    before = translate_settings(before)
     for setting, value in fixed.items():
         # Trials that cannot be compared are kept out of one study
         if value != before.get(setting):
@@ -252,7 +264,7 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
             f"{name}: {none}; the study has {len(trials)} trials.",
             f"The best trials are listed by: kit tune --show {name}",
         )
-    settings = translate_record({"settings": chosen[0].user_attrs[SETTINGS]})["settings"]
+    settings = translate_settings(chosen[0].user_attrs[SETTINGS])
     return {**settings, "name": f"{name}-{chosen[0].number}"}
 
 
