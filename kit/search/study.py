@@ -1,9 +1,9 @@
 """A study over hyperparameters: TPE chooses, validation judges, hopeless trials are pruned."""
 
-import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
 
     Of the base's layers of convolutions, filters and kernels are searched, not strides and pooling.
     """
+    conv = []
+    for i, layer in enumerate(base.conv, start=1):
+        filters = trial.suggest_int(f"filters_{i}", 16, 128, step=16)
+        kernel = trial.suggest_int(f"kernel_{i}", 3, 7, step=2)
+        conv.append(layer.model_copy(update={"filters": filters, "kernel": kernel}))
     layers = trial.suggest_int("layers", 1, 3)
     hidden = [trial.suggest_int(f"hidden_{i + 1}", 256, 2048, step=128) for i in range(layers)]
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
@@ -57,15 +62,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
     decays = trial.suggest_categorical("decays_weights", [False, True])
     chosen: dict[str, Any] = {
-        "conv": [
-            layer.model_copy(
-                update={
-                    "filters": trial.suggest_int(f"filters_{i}", 16, 128, step=16),
-                    "kernel": trial.suggest_int(f"kernel_{i}", 3, 7, step=2),
-                }
-            )
-            for i, layer in enumerate(base.conv, start=1)
-        ],
+        "conv": conv,
         "hidden": tuple(hidden),
         "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
@@ -132,7 +129,6 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
     Raises:
         DataError: the digits are missing or wrong.
         UsageError: the study has other digits or other settings.
-        KitError, OSError: as `run_workers` raises them.
     """
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
     fixed["fingerprint"] = load_dataset(base, tell=True).train.fingerprint
@@ -147,8 +143,8 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
         if not before and not has_trials:
             study.set_user_attr(BASE, before := fixed)
     before = translate_settings(before)
+    # Trials that cannot be compared are kept out of one study
     for setting, value in fixed.items():
-        # Trials that cannot be compared are kept out of one study
         if value != before.get(setting):
             raise UsageError(
                 f"{job.study}: was begun with {setting} {before.get(setting)}, not {value}.",
@@ -191,8 +187,7 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     """
     trials, importances = study.trials, dict[str, float]()
     evaluator, attributes = PedAnovaImportanceEvaluator(), ("parameters", "seconds")
-    with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"), suppress(RuntimeError, ValueError):
         importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     unknown = "interrupted, or its worker died"
@@ -217,9 +212,6 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
     """Draw a study as PNG files named after it, without those for which it has too few trials.
 
     `importances` are those of its hyperparameters, the most important first.
-
-    Raises:
-        OSError: a file cannot be written.
     """
     if not any(trial.state.is_finished() and trial.values for trial in study.trials):
         return []
@@ -227,21 +219,21 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
     from optuna.visualization import matplotlib as plots
 
     plt.switch_backend("agg")
-    # More slices side by side cannot be read
-    plotted: dict[str, tuple[Any, dict[str, Any]]] = {
-        "history": (plots.plot_optimization_history, {}),
-        "importances": (plots.plot_param_importances, {"evaluator": PedAnovaImportanceEvaluator()}),
-        "slice": (plots.plot_slice, {"params": list(importances)[:6] or None}),
-        "intermediate-values": (plots.plot_intermediate_values, {}),
+    evaluator = PedAnovaImportanceEvaluator()
+    pictures: dict[str, Callable[[], Any]] = {
+        "history": lambda: plots.plot_optimization_history(study),
+        "importances": lambda: plots.plot_param_importances(study, evaluator=evaluator),
+        # More slices side by side cannot be read
+        "slice": lambda: plots.plot_slice(study, params=list(importances)[:6] or None),
+        "intermediate-values": lambda: plots.plot_intermediate_values(study),
     }
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, (plot, options) in plotted.items():
+    for name, draw in pictures.items():
         path = folder / f"{study.study_name}-{name}.png"
         # Each of these plots is called experimental, and raises where there are too few trials
-        with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
-            warnings.simplefilter("ignore")
-            plot(study, **options)
+        with warnings.catch_warnings(action="ignore"), suppress(RuntimeError, ValueError):
+            draw()
             with whole_file(path) as stream:
                 plt.savefig(stream, format="png", dpi=120, bbox_inches="tight")
             paths.append(path)
@@ -254,7 +246,6 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
 
     Raises:
         UsageError: there is no such trial, or it was never trained.
-        KitError: as `load_study` raises it.
     """
     trials = load_study(address, name).trials
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
