@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.app import SUBMISSIONS, Json, RunName, Submissions, command
+from kit.cli.app import command
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 
 TEST_ROWS = 28_000
@@ -33,7 +34,7 @@ def validate(
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
     print_lines([f"Run {found.name} on the Keras test split", f"{judged.n_total:,} images, {seen}"])
-    print_lines([f"Accuracy {with_interval(**accuracy)}"])
+    print_lines([f"Accuracy {with_interval(accuracy)}"])
     print_table(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
@@ -88,11 +89,11 @@ def score(
     """Score a submission file against known labels."""
     from kit.evaluation.judging import score_submission
 
-    accuracy = score_submission(file, solution)
+    figures = asdict(score_submission(file, solution))
     if json:
-        print_json(asdict(accuracy))
+        print_json(figures)
     else:
-        print_lines([f"Score {with_interval(**asdict(accuracy))}"])
+        print_lines([f"Score {with_interval(figures)}"])
 
 
 @command(

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import SUBMISSIONS, Json, RunName, Submissions, command, resume_command
+from kit.cli.app import command, resume_command
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import (
-    CompetitionError,
-    CredentialsError,
-    DataError,
-    KitError,
-    NetworkError,
-    UsageError,
-    visible,
-)
+from kit.errors import CompetitionError, DataError, KitError, UsageError, visible
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
@@ -183,7 +176,7 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, jso
     if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:
-        lines.append(f"Validation {with_interval(**comparison['validation'])}")
+        lines.append(f"Validation {with_interval(comparison['validation'])}")
         difference = comparison["difference"]["difference"]
         significant = "significant" if comparison["significant"] else "not significant"
         lines.append(f"The score differs by {difference:+.2%}; the difference is {significant}.")
@@ -210,13 +203,10 @@ def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
         return None
     rows = entry.content.count(b"\n") - 1
     score = Accuracy.from_counts(round(share * rows), rows)
-    difference = accuracy_difference(score, Accuracy(**figures))
-    return {
-        "validation": figures,
-        "score": asdict(score),
-        "difference": asdict(difference),
-        "significant": difference.significant,
-    }
+    difference = asdict(accuracy_difference(score, Accuracy(**figures)))
+    significant = difference.pop("significant")
+    told = {"validation": figures, "score": asdict(score)}
+    return {**told, "difference": difference, "significant": significant}
 
 
 @command("kit history", "kit history --offline --json")
@@ -243,7 +233,7 @@ def history(
 
         try:
             rows = read_history(submissions, Kaggle(on_retry=note_retry), damaged)
-        except (CompetitionError, CredentialsError, NetworkError, UsageError) as error:
+        except KitError as error:
             failure = error
             note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
     if rows is None:

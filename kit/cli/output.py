@@ -37,14 +37,8 @@ def flush_streams() -> None:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    sys.stdout.write(json.dumps(content, default=_plain, allow_nan=False) + "\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{value!r} has no place in JSON")
+    """Print one JSON object on stdout; it may hold paths."""
+    sys.stdout.write(json.dumps(content, default=os.fspath, allow_nan=False) + "\n")
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -84,12 +78,13 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
     Console().print(table, crop=False)
 
 
-def with_interval(accuracy: float | None, n: int, interval: tuple[float, float]) -> str:
-    """Word an accuracy in [0, 1] with its 95% interval and its number of images."""
-    if accuracy is None:
-        return f"unknown ({n} images)"
-    low, high = interval
-    return f"{accuracy:.2%} (95% interval {low:.2%} to {high:.2%}, {n:,} images)"
+def with_interval(figures: Mapping[str, Any]) -> str:
+    """Word an accuracy in [0, 1] with its 95% interval and its number of images, `n`."""
+    if figures["accuracy"] is None:
+        return f"unknown ({figures['n']} images)"
+    low, high = figures["interval"]
+    share = f"{figures['accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}"
+    return f"{share}, {figures['n']:,} images)"
 
 
 def print_run(
@@ -149,10 +144,9 @@ def _lines(told: dict[str, Any], folder: Path) -> list[str]:
         figures = told[kind]
         # Of a single run, kit validate shows it
         if figures and figures["n"] and (members or kind == "validation"):
-            worded = with_interval(figures["accuracy"], figures["n"], figures["interval"])
-            is_folded = kind == "validation" and told.get("folds")
-            of_one = ", of one of its networks, each on the fold it has not seen" * bool(is_folded)
-            lines.append(f"{name} accuracy {worded}{of_one}")
+            lines.append(f"{name} accuracy {with_interval(figures)}")
+            if kind == "validation" and told.get("folds"):
+                lines[-1] += ", of one of its networks, each on the fold it has not seen"
     if not told["validation"]["n"]:
         what = " by all members: this committee" if members else ": this run"
         lines.append(f"No row was held out for validation{what} has no validation estimate.")
@@ -164,5 +158,5 @@ def _lines(told: dict[str, Any], folder: Path) -> list[str]:
             seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
             lines.append(f"Overlap: {seen} were trained on, so its score would say nothing.")
     if "score" in told:
-        lines.append(f"Score on the hidden labels {with_interval(**told['score'])}")
+        lines.append(f"Score on the hidden labels {with_interval(told['score'])}")
     return lines

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.app import Json, command
+from kit.cli.app import command
+from kit.cli.options import Json
 from kit.cli.output import note, print_json, print_lines
 from kit.errors import DataError, UsageError
 
