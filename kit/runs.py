@@ -180,9 +180,6 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
 
     If another run has that second, the next free one is taken, so names sort in the order in which
     runs began.
-
-    Raises:
-        OSError: the folder cannot be written.
     """
     submissions.mkdir(parents=True, exist_ok=True)
     second = datetime.now(UTC)

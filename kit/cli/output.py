@@ -92,11 +92,8 @@ def print_run(
 ) -> None:
     """Print a run's figures, with those of its members, for a person or a program.
 
-    Args:
-        run: the run.
-        as_json: whether a program reads them.
-        scores: the accuracy of the run and of each member on hidden labels, by name, if known.
-        more: what is added to the JSON.
+    `scores` are the accuracies of the run and its members on hidden labels, by name. `more` is
+    added to the JSON.
     """
     file = run.metrics["submission"]
     told = {**run.metrics, "run": run.name, "submission": file and run.folder / file, **more}
