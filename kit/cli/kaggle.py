@@ -115,7 +115,8 @@ def submit(
         name = entry.run.name if entry.run else entry.file
         note(visible(f"{name}: {entry.attempt.message}"))
         note(f"Submissions left today: {'Kaggle does not say' if left is None else left}")
-        return not dry_run and (yes or _agreed())
+        is_asked = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+        return not dry_run and (not is_asked or typer.confirm("Send it?", default=True, err=True))
 
     attempt = submit_entry(kaggle, entry, confirm, note, again=again)
     if attempt is None:
@@ -141,15 +142,6 @@ def submit(
         reason = (attempt.reason or "it gives no reason").rstrip(".")
         remedy = f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}"
         raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
-
-
-def _agreed() -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    try:
-        return typer.confirm("Send it?", default=True, err=True)
-    except typer.Abort:
-        raise typer.Exit(130) from None
 
 
 def _same_command(entry: "Entry", submissions: Path) -> str:
@@ -284,7 +276,7 @@ def _accuracy(run: "Run | None", kind: str) -> dict[str, Any] | None:
     return {key: figures[key] for key in ("accuracy", "n", "interval")}
 
 
-def _cells(row: "HistoryRow") -> list[str]:
+def _cells(row: "HistoryRow") -> list[object]:
     facts = _facts(row)
     is_own = row.attempt is not None and row.attempt.path.name
     other = f"file: {facts['file']}" if is_own else f"elsewhere: {facts['description']}"
@@ -299,7 +291,7 @@ def _cells(row: "HistoryRow") -> list[str]:
         facts["ref"],
         "not known to have arrived" if facts["status"] == "SENDING" else facts["status"],
     ]
-    return [str(cell or "–") for cell in cells]
+    return [cell or None for cell in cells]
 
 
 def _print_chart(rows: "list[HistoryRow]") -> None:
@@ -327,10 +319,7 @@ def _print_chart(rows: "list[HistoryRow]") -> None:
 
 
 @command("kit doctor", "kit doctor --json")
-def doctor(
-    data: Files = KAGGLE,
-    json: Json = False,
-) -> None:
+def doctor(data: Files = KAGGLE, json: Json = False) -> None:
     """Look for whatever would stop a submission.
 
     Each fault is shown with its remedy. The exit code is the one that a command would end with

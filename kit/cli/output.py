@@ -52,11 +52,11 @@ def note(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
-    """Print a table on stdout: ruled for a person, tab-separated for a pipe."""
-    rows = [[visible(cell) for cell in row] for row in rows]
+def print_table(title: str, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table on stdout: ruled for a person, tab-separated for a pipe. None is shown as –."""
+    shown = [[visible("–" if cell is None else str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
+        print_lines("\t".join(row) for row in [columns, *shown])
         return
     from rich import box
     from rich.console import Console
@@ -66,13 +66,9 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
-        words = [word for row in [columns, *rows] for word in row[number].split()]
-        table.add_column(
-            Text(column),
-            justify="right" if number else "left",
-            min_width=max(map(len, words), default=0),
-        )
-    for row in rows:
+        widest = max(len(word) for row in [columns, *shown] for word in row[number].split())
+        table.add_column(Text(column), justify="right" if number else "left", min_width=widest)
+    for row in shown:
         # Text, because [brackets] are no markup
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table, crop=False)
@@ -115,16 +111,13 @@ def _print_members(members: list[dict[str, Any]]) -> None:
     rows = []
     for member in members:
         normalization = member["normalization"] or {}
-        width, slant = normalization.get("width"), normalization.get("slant")
-        ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
+        ways = [f"width {normalization['width']}"] if normalization.get("width") else []
+        ways += ["slant"] if normalization.get("slant") else []
         # keras_test is None if MNIST was not on this machine
         accuracies = [(member[kind] or {}).get("accuracy") for kind in kinds]
-        rows.append(
-            [
-                *(member["run"], member["preset"], str(member["seed"]), ", ".join(ways) or "–"),
-                *("–" if x is None else f"{100 * x:.2f}" for x in accuracies),
-            ]
-        )
+        shares = [None if x is None else f"{100 * x:.2f}" for x in accuracies]
+        about = (member["run"], member["preset"], member["seed"], ", ".join(ways) or None)
+        rows.append([*about, *shares])
     columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
     print_table("Members", columns, rows)
 

@@ -30,8 +30,7 @@ def experiment(
         ),
     ],
     values: Annotated[
-        str | None,
-        typer.Option(help="What to try, such as 100,200. [default: the lab's values]"),
+        str | None, typer.Option(help="What to try, such as 100,200. [default: the lab's values]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try each value with.")] = 1,
     epochs: Annotated[
@@ -124,7 +123,7 @@ def _tell_table(table: dict[str, Any]) -> None:
         [table["name"], *columns],
         [
             [
-                str(row["value"]), _spread(row, "validation", 100), _spread(row, "keras_test", 100),
+                row["value"], _spread(row, "validation", 100), _spread(row, "keras_test", 100),
                 f"{row['parameters']:,}", _spread(row, "seconds_per_epoch"),
                 _spread(row, "seconds", digits=1), marks.get(row["value"], ""),
             ]
@@ -175,8 +174,7 @@ def _spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -
 )
 def tune(
     trials: Annotated[
-        int,
-        typer.Option(min=1, help="Trials of the study, those of all machines together."),
+        int, typer.Option(min=1, help="Trials of the study, those of all machines together.")
     ] = 50,
     timeout: Annotated[
         float | None, typer.Option(min=0, help="Begin no trial after this many seconds.")
@@ -199,8 +197,7 @@ def tune(
     source: Source = None,
     data: Data = None,
     show: Annotated[
-        str | None,
-        typer.Option(metavar="STUDY", help="Show a study's results; train nothing."),
+        str | None, typer.Option(metavar="STUDY", help="Show a study's results; train nothing.")
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
@@ -265,7 +262,7 @@ def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
         ["trial", "validation, %", "seconds", "hyperparameters"],
         [
             [
-                str(trial["trial"]),
+                trial["trial"],
                 f"{100 * (trial['validation'] or 0.0):.2f}",
                 f"{trial['seconds'] or 0.0:.0f}",
                 ", ".join(f"{name} {_short(value)}" for name, value in trial["params"].items()),
