@@ -84,11 +84,6 @@ class Run:
             raise DataError(f"{self.folder / CONFIG}: has no settings.", _MEND)
         return settings
 
-    @property
-    def format(self) -> int:
-        """The form in which the run was written: 1, or `FORMAT`."""
-        return FORMAT if self.config.get("format") == FORMAT else 1
-
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap.

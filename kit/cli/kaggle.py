@@ -214,21 +214,18 @@ def history(
     Submissions that were made elsewhere are listed too, and runs that can be resumed. If Kaggle
     cannot be asked, the command says so and shows what is known without it.
     """
+    from kit.kaggle.client import Kaggle
     from kit.kaggle.history import read_history
     from kit.runs import list_drafts
 
     failure: KitError | None = None
-    rows: list[HistoryRow] | None = None
     damaged: list[DataError] = []
-    if not offline:
-        from kit.kaggle.client import Kaggle
-
-        try:
-            rows = read_history(submissions, Kaggle(on_retry=note_retry), damaged)
-        except KitError as error:
-            failure = error
-            note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
-    if rows is None:
+    try:
+        kaggle = None if offline else Kaggle(on_retry=note_retry)
+        rows = read_history(submissions, kaggle, damaged)
+    except KitError as error:
+        failure = error
+        note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
         rows = read_history(submissions, None, damaged)
     for each in damaged:
         note(f"{each.what}\n{each.remedy}")
