@@ -83,21 +83,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write `content` (text as UTF-8, line ends as they are) to `path`, whole or not at all.
-
-    Raises:
-        OSError: the folder cannot be written, or the disk is full; `path` is untouched.
-    """
+    """Write `content` (text as UTF-8, line ends as they are) to `path`, whole or not at all."""
     with whole_file(path) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write NumPy arrays to `path` as an `.npz` file, whole or not at all.
-
-    Raises:
-        OSError: the folder cannot be written, or the disk is full; `path` is untouched.
-    """
+    """Write NumPy arrays to `path` as an `.npz` file, whole or not at all."""
     import numpy as np
 
     # In memory first: NumPy 2.0 leaves its archive open where a write fails, and Python then

@@ -22,9 +22,6 @@ def wilson_interval(correct: int, n: int) -> Interval:
     Both ends are in [0, 1]. With n = 0 the interval is (0, 1). Source: E. B. Wilson, "Probable
     inference, the law of succession, and statistical inference", Journal of the American
     Statistical Association 22 (1927), 209–212.
-
-    Raises:
-        ValueError: `correct` is not within 0 to `n`.
     """
     if not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n} is no share")
@@ -60,11 +57,7 @@ class Accuracy:
 
     @classmethod
     def from_predictions(cls, predicted: Integers, labels: Integers) -> "Accuracy":
-        """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,).
-
-        Raises:
-            ValueError: the shapes differ.
-        """
+        """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,)."""
         _check_shapes(predicted, labels)
         return cls.from_counts(int(np.count_nonzero(predicted == labels)), len(labels))
 
@@ -135,9 +128,6 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
     """Count the predictions of each digit: int64 (10, 10), rows = truth, columns = prediction.
 
     Both arguments are integers (n,) of 0–9.
-
-    Raises:
-        ValueError: the shapes differ.
     """
     _check_shapes(predicted, labels)
     counts = np.zeros((_CLASSES, _CLASSES), np.int64)
@@ -191,9 +181,6 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     Args:
         probabilities: floats (n, 10) in [0, 1], each row adding up to 1; n at least 1.
         labels: integers (n,) of 0–9.
-
-    Raises:
-        ValueError: the shapes do not fit.
     """
     if probabilities.shape != (*labels.shape, _CLASSES):
         raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")

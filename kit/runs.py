@@ -84,11 +84,6 @@ class Run:
             raise DataError(f"{self.folder / CONFIG}: has no settings.", _MEND)
         return settings
 
-    @property
-    def format(self) -> int:
-        """The form in which the run was written: 1, or `FORMAT`."""
-        return FORMAT if self.config.get("format") == FORMAT else 1
-
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap.
@@ -180,9 +175,6 @@ def begin_run(submissions: Path, name: str, config: dict[str, Any]) -> Draft:
 
     If another run has that second, the next free one is taken, so names sort in the order in which
     runs began.
-
-    Raises:
-        OSError: the folder cannot be written.
     """
     submissions.mkdir(parents=True, exist_ok=True)
     second = datetime.now(UTC)

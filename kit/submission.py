@@ -72,13 +72,7 @@ class SubmissionCheck:
 def write_submission(path: Path, predicted: NDArray[np.integer[Any]]) -> None:
     """Write predictions as a submission: `ImageId,Label`, ids from 1, LF, whole or not at all.
 
-    Args:
-        path: the file to write or replace.
-        predicted: integers (n,) of 0–9, n at least 1, in the order of the test file.
-
-    Raises:
-        ValueError: `predicted` is not such an array.
-        OSError: the file cannot be written; what was at `path` is untouched.
+    `predicted` are integers (n,) of 0–9, n at least 1, in the order of the test file.
     """
     is_row_of_integers = predicted.ndim == 1 and predicted.dtype.kind in "iu" and predicted.size
     if not is_row_of_integers or predicted.min() < 0 or predicted.max() > 9:
@@ -113,9 +107,7 @@ def count_faults(faults: tuple[Fault, ...]) -> str:
 def check_submission(path: Path | str, rows: int | None = None) -> SubmissionCheck:
     """Check a file against the required format, and list every fault in it.
 
-    Args:
-        path: the file.
-        rows: how many rows it should have, with the ids 1 to `rows`; None where that is unknown.
+    It should have so many `rows`, with the ids 1 to `rows`; None where that is unknown.
 
     Raises:
         DataError: the file cannot be read, is too big, or is too little like text to be a CSV.

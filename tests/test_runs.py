@@ -262,7 +262,7 @@ def test_a_run_takes_its_folder_as_text(submissions: Path) -> None:
     as_text = Run(str(run.folder))
     assert as_text == run
     assert hash(as_text) == hash(run)
-    assert (as_text.name, as_text.format) == (run.name, 1)
+    assert as_text.name == run.name
     assert as_text.settings["preset"] == "quick"
     assert as_text.metrics == {"run": run.name}
     assert members_of(as_text) == []
@@ -435,7 +435,6 @@ def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -
     assert "validation" not in run.settings
     # A setting that is newer than the record has its default, not what the preset says today
     assert (run.settings["views"], run.settings["normalization"]) == (1, None)
-    assert run.format == 1
     assert run.metrics == {
         "keras_test": figures,
         "members": [{"run": "a", "keras_test": None}],

@@ -1,13 +1,14 @@
-"""The root of the commands, and the options that several of them share."""
+"""The root of the commands, and what several of them need."""
 
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from kit import __version__
+from kit.cli.options import SUBMISSIONS
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -48,12 +49,12 @@ def root(
     """Read the options before the command."""
 
 
-def complete_run_name(context: typer.Context, typed: str) -> list[str]:
-    """List the runs whose names begin with what was typed."""
-    from kit.runs import list_runs
+def given_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of a command's options that are settings and were given."""
+    from kit.config import TrainConfig
 
-    submissions = context.params.get("submissions") or SUBMISSIONS
-    return [run.name for run in list_runs(submissions) if run.name.startswith(typed)]
+    names = [name for name in TrainConfig.model_fields if options.get(name) not in (None, [])]
+    return {name: options[name] for name in names}
 
 
 def resume_command(submissions: Path) -> str:
@@ -61,44 +62,3 @@ def resume_command(submissions: Path) -> str:
     if submissions == SUBMISSIONS:
         return "kit train --resume"
     return f"kit train --submissions {shlex.quote(str(submissions))} --resume"
-
-
-SUBMISSIONS = Path("submissions")
-Submissions = Annotated[
-    Path, typer.Option(envvar="KIT_SUBMISSIONS", help="The folder of the runs.", file_okay=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-RunName = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="RUN",
-        help="A run's name or folder. [default: the newest]",
-        autocompletion=complete_run_name,
-    ),
-]
-Source = Annotated[
-    Literal["keras", "kaggle"] | None,
-    typer.Option(help="Where the digits come from. [default: keras]"),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        help="MNIST's .npz, or Kaggle's folder or .zip. [default: data/mnist.npz, or data/kaggle]"
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="baseline (the lab's), quick, tuned, best, cnn or committee. [default: tuned]",
-        metavar="NAME",
-    ),
-]
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        envvar="KIT_STORAGE",
-        metavar="URL",
-        help="The studies' database: sqlite:///FILE or postgresql://… "
-        "[default: studies.db in the runs' folder]",
-    ),
-]

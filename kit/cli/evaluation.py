@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.app import SUBMISSIONS, Json, RunName, Submissions, command
+from kit.cli.app import command
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 
 TEST_ROWS = 28_000
@@ -33,18 +34,18 @@ def validate(
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
     print_lines([f"Run {found.name} on the Keras test split", f"{judged.n_total:,} images, {seen}"])
-    print_lines([f"Accuracy {with_interval(**accuracy)}"])
+    print_lines([f"Accuracy {with_interval(accuracy)}"])
     print_table(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
-        [[str(digit), *map(str, row)] for digit, row in enumerate(confusion)],
+        [[digit, *row] for digit, row in enumerate(confusion)],
     )
     rows = []
     for digit in judged.digits:
         low, high = digit.interval
         shares = (digit.precision, digit.recall, digit.f1)
-        worded = ["–" if share is None else f"{share:.2%}" for share in shares]
-        rows.append([str(digit.digit), str(digit.n), *worded, f"{low:.2%} to {high:.2%}"])
+        worded = [None if share is None else f"{share:.2%}" for share in shares]
+        rows.append([digit.digit, digit.n, *worded, f"{low:.2%} to {high:.2%}"])
     columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
     print_table("Each digit", columns, rows)
 
@@ -69,8 +70,7 @@ def check(
         if not checked.in_order:
             note("Its rows are not in the order of their ids. Kaggle matches rows by id.")
     else:
-        for fault in checked.faults[:SHOWN_FAULTS]:
-            print_lines([f"{file}, {fault}"])
+        print_lines(f"{file}, {fault}" for fault in checked.faults[:SHOWN_FAULTS])
         if more := checked.faults[SHOWN_FAULTS:]:
             print_lines([f"… and {len(more):,} more; --json lists them all"])
         note(f"{file}: {count_faults(checked.faults)}; it has {checked.rows:,} rows.")
@@ -88,11 +88,11 @@ def score(
     """Score a submission file against known labels."""
     from kit.evaluation.judging import score_submission
 
-    accuracy = score_submission(file, solution)
+    figures = asdict(score_submission(file, solution))
     if json:
-        print_json(asdict(accuracy))
+        print_json(figures)
     else:
-        print_lines([f"Score {with_interval(**asdict(accuracy))}"])
+        print_lines([f"Score {with_interval(figures)}"])
 
 
 @command(
@@ -123,12 +123,9 @@ def suspects(
         return
     print_table(
         "Rows whose label is probably wrong; row 1 is the first below the header",
-        ["row", "label", "network says", "sure, %", "label, %"],
+        ["row", "label", "network says", "sure", "of the label"],
         [
-            [
-                *map(str, (each.row, each.label, each.predicted)),
-                *(f"{100 * share:.1f}" for share in (each.probability, each.label_probability)),
-            ]
-            for each in rows
+            [s.row, s.label, s.predicted, f"{s.probability:.1%}", f"{s.label_probability:.1%}"]
+            for s in rows
         ],
     )

@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import SUBMISSIONS, Json, RunName, Submissions, command, resume_command
+from kit.cli.app import command, resume_command
+from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import (
-    CompetitionError,
-    CredentialsError,
-    KitError,
-    NetworkError,
-    UsageError,
-    visible,
-)
+from kit.errors import CompetitionError, KitError, UsageError, visible
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
@@ -121,7 +115,8 @@ def submit(
         name = entry.run.name if entry.run else entry.file
         note(visible(f"{name}: {entry.attempt.message}"))
         note(f"Submissions left today: {'Kaggle does not say' if left is None else left}")
-        return not dry_run and (yes or _agreed())
+        is_asked = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+        return not dry_run and (not is_asked or typer.confirm("Send it?", default=True, err=True))
 
     attempt = submit_entry(kaggle, entry, confirm, note, again=again)
     if attempt is None:
@@ -149,15 +144,6 @@ def submit(
         raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
 
 
-def _agreed() -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return True
-    try:
-        return typer.confirm("Send it?", default=True, err=True)
-    except typer.Abort:
-        raise typer.Exit(130) from None
-
-
 def _same_command(entry: "Entry", submissions: Path) -> str:
     """The command that goes on waiting for a submission."""
     where = [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]
@@ -182,7 +168,7 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, jso
     if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:
-        lines.append(f"Validation {with_interval(**comparison['validation'])}")
+        lines.append(f"Validation {with_interval(comparison['validation'])}")
         difference = comparison["difference"]["difference"]
         significant = "significant" if comparison["significant"] else "not significant"
         lines.append(f"The score differs by {difference:+.2%}; the difference is {significant}.")
@@ -209,13 +195,10 @@ def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
         return None
     rows = entry.content.count(b"\n") - 1
     score = Accuracy.from_counts(round(share * rows), rows)
-    difference = accuracy_difference(score, Accuracy(**figures))
-    return {
-        "validation": figures,
-        "score": asdict(score),
-        "difference": asdict(difference),
-        "significant": difference.significant,
-    }
+    difference = asdict(accuracy_difference(score, Accuracy(**figures)))
+    significant = difference.pop("significant")
+    told = {"validation": figures, "score": asdict(score)}
+    return {**told, "difference": difference, "significant": significant}
 
 
 @command("kit history", "kit history --offline --json")
@@ -231,19 +214,17 @@ def history(
     Submissions that were made elsewhere are listed too, and runs that can be resumed. If Kaggle
     cannot be asked, the command says so and shows what is known without it.
     """
+    from kit.kaggle.client import Kaggle
     from kit.kaggle.history import read_history
     from kit.runs import list_drafts
 
     failure: KitError | None = None
-    if not offline:
-        from kit.kaggle.client import Kaggle
-
-        try:
-            rows, damaged = read_history(submissions, Kaggle(on_retry=note_retry))
-        except (CompetitionError, CredentialsError, NetworkError, UsageError) as error:
-            failure = error
-            note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
-    if offline or failure is not None:
+    try:
+        kaggle = None if offline else Kaggle(on_retry=note_retry)
+        rows, damaged = read_history(submissions, kaggle)
+    except KitError as error:
+        failure = error
+        note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
         rows, damaged = read_history(submissions, None)
     for each in damaged:
         note(f"{each.what}\n{each.remedy}")
@@ -291,7 +272,7 @@ def _accuracy(run: "Run | None", kind: str) -> dict[str, Any] | None:
     return {key: figures[key] for key in ("accuracy", "n", "interval")}
 
 
-def _cells(row: "HistoryRow") -> list[str]:
+def _cells(row: "HistoryRow") -> list[object]:
     facts = _facts(row)
     is_own = row.attempt is not None and row.attempt.path.name
     other = f"file: {facts['file']}" if is_own else f"elsewhere: {facts['description']}"
@@ -306,7 +287,7 @@ def _cells(row: "HistoryRow") -> list[str]:
         facts["ref"],
         "not known to have arrived" if facts["status"] == "SENDING" else facts["status"],
     ]
-    return [str(cell or "–") for cell in cells]
+    return [cell or None for cell in cells]
 
 
 def _print_chart(rows: "list[HistoryRow]") -> None:
@@ -334,10 +315,7 @@ def _print_chart(rows: "list[HistoryRow]") -> None:
 
 
 @command("kit doctor", "kit doctor --json")
-def doctor(
-    data: Files = KAGGLE,
-    json: Json = False,
-) -> None:
+def doctor(data: Files = KAGGLE, json: Json = False) -> None:
     """Look for whatever would stop a submission.
 
     Each fault is shown with its remedy. The exit code is the one that a command would end with

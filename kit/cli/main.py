@@ -5,6 +5,8 @@ import os
 import sys
 import traceback
 
+import typer
+
 from kit.cli.app import app
 from kit.cli.output import note
 from kit.errors import KitError, one_line
@@ -37,6 +39,9 @@ def run(arguments: list[str]) -> int:
         # Else Python would try to write the rest when it ends, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except typer.Abort:
+        # Ctrl-C, in answer to a question
+        return 130
     except KitError as error:
         return _fail(error, error.what, error.remedy, error.exit_code, debug)
     except OSError as error:

@@ -37,14 +37,8 @@ def flush_streams() -> None:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    sys.stdout.write(json.dumps(content, default=_plain, allow_nan=False) + "\n")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{value!r} has no place in JSON")
+    """Print one JSON object on stdout; it may hold paths."""
+    sys.stdout.write(json.dumps(content, default=os.fspath, allow_nan=False) + "\n")
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -58,11 +52,11 @@ def note(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
-    """Print a table on stdout: ruled for a person, tab-separated for a pipe."""
-    rows = [[visible(cell) for cell in row] for row in rows]
+def print_table(title: str, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table on stdout: ruled for a person, tab-separated for a pipe. None is shown as –."""
+    shown = [[visible("–" if cell is None else str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        print_lines(["\t".join(columns), *("\t".join(row) for row in rows)])
+        print_lines("\t".join(row) for row in [columns, *shown])
         return
     from rich import box
     from rich.console import Console
@@ -72,24 +66,21 @@ def print_table(title: str, columns: list[str], rows: Iterable[list[str]]) -> No
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
-        words = [word for row in [columns, *rows] for word in row[number].split()]
-        table.add_column(
-            Text(column),
-            justify="right" if number else "left",
-            min_width=max(map(len, words), default=0),
-        )
-    for row in rows:
+        widest = max(len(word) for row in [columns, *shown] for word in row[number].split())
+        table.add_column(Text(column), justify="right" if number else "left", min_width=widest)
+    for row in shown:
         # Text, because [brackets] are no markup
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table, crop=False)
 
 
-def with_interval(accuracy: float | None, n: int, interval: tuple[float, float]) -> str:
-    """Word an accuracy in [0, 1] with its 95% interval and its number of images."""
-    if accuracy is None:
-        return f"unknown ({n} images)"
-    low, high = interval
-    return f"{accuracy:.2%} (95% interval {low:.2%} to {high:.2%}, {n:,} images)"
+def with_interval(figures: Mapping[str, Any]) -> str:
+    """Word an accuracy in [0, 1] with its 95% interval and its number of images, `n`."""
+    if figures["accuracy"] is None:
+        return f"unknown ({figures['n']} images)"
+    low, high = figures["interval"]
+    share = f"{figures['accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}"
+    return f"{share}, {figures['n']:,} images)"
 
 
 def print_run(
@@ -97,11 +88,8 @@ def print_run(
 ) -> None:
     """Print a run's figures, with those of its members, for a person or a program.
 
-    Args:
-        run: the run.
-        as_json: whether a program reads them.
-        scores: the accuracy of the run and of each member on hidden labels, by name, if known.
-        more: what is added to the JSON.
+    `scores` are the accuracies of the run and its members on hidden labels, by name. `more` is
+    added to the JSON.
     """
     file = run.metrics["submission"]
     told = {**run.metrics, "run": run.name, "submission": file and run.folder / file, **more}
@@ -123,16 +111,13 @@ def _print_members(members: list[dict[str, Any]]) -> None:
     rows = []
     for member in members:
         normalization = member["normalization"] or {}
-        width, slant = normalization.get("width"), normalization.get("slant")
-        ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
+        ways = [f"width {normalization['width']}"] if normalization.get("width") else []
+        ways += ["slant"] if normalization.get("slant") else []
         # keras_test is None if MNIST was not on this machine
         accuracies = [(member[kind] or {}).get("accuracy") for kind in kinds]
-        rows.append(
-            [
-                *(member["run"], member["preset"], str(member["seed"]), ", ".join(ways) or "–"),
-                *("–" if x is None else f"{100 * x:.2f}" for x in accuracies),
-            ]
-        )
+        shares = [None if x is None else f"{100 * x:.2f}" for x in accuracies]
+        about = (member["run"], member["preset"], member["seed"], ", ".join(ways) or None)
+        rows.append([*about, *shares])
     columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
     print_table("Members", columns, rows)
 
@@ -149,10 +134,9 @@ def _lines(told: dict[str, Any], folder: Path) -> list[str]:
         figures = told[kind]
         # Of a single run, kit validate shows it
         if figures and figures["n"] and (members or kind == "validation"):
-            worded = with_interval(figures["accuracy"], figures["n"], figures["interval"])
-            is_folded = kind == "validation" and told.get("folds")
-            of_one = ", of one of its networks, each on the fold it has not seen" * bool(is_folded)
-            lines.append(f"{name} accuracy {worded}{of_one}")
+            lines.append(f"{name} accuracy {with_interval(figures)}")
+            if kind == "validation" and told.get("folds"):
+                lines[-1] += ", of one of its networks, each on the fold it has not seen"
     if not told["validation"]["n"]:
         what = " by all members: this committee" if members else ": this run"
         lines.append(f"No row was held out for validation{what} has no validation estimate.")
@@ -164,5 +148,5 @@ def _lines(told: dict[str, Any], folder: Path) -> list[str]:
             seen = f"{overlap['n_overlap']:,} of its {overlap['n']:,} images"
             lines.append(f"Overlap: {seen} were trained on, so its score would say nothing.")
     if "score" in told:
-        lines.append(f"Score on the hidden labels {with_interval(**told['score'])}")
+        lines.append(f"Score on the hidden labels {with_interval(told['score'])}")
     return lines

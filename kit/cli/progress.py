@@ -138,11 +138,9 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
 
 @contextmanager
 def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """Show how many trials are done: a bar for a person, a line each for a log.
+    """Show how many of `what` are done: a bar for a person, a line each for a log.
 
-    Args:
-        what: what is counted, in the plural.
-        until: when no further one begins, in seconds since 1970; None for never.
+    None of them begins after `until`, in seconds since 1970.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 

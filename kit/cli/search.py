@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kit.cli.app import SUBMISSIONS, Data, Json, Preset, Source, Storage, Submissions, command
+from kit.cli.app import command, given_settings
+from kit.cli.options import SUBMISSIONS, Data, Json, Preset, Source, Storage, Submissions
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
@@ -29,8 +30,7 @@ def experiment(
         ),
     ],
     values: Annotated[
-        str | None,
-        typer.Option(help="What to try, such as 100,200. [default: the lab's values]"),
+        str | None, typer.Option(help="What to try, such as 100,200. [default: the lab's values]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try each value with.")] = 1,
     epochs: Annotated[
@@ -54,6 +54,7 @@ def experiment(
     JSON files in the folder experiments beside the runs, and nothing is trained twice. After an
     interruption, the same command goes on.
     """
+    given = given_settings(locals())
     from kit.config import make_config
     from kit.search.experiments import Laboratory, draw_experiment
     from kit.search.processes import cores
@@ -64,9 +65,7 @@ def experiment(
             "Name one experiment, or leave --values out.",
         )
     numbers = _numbers(values)
-    given = {"epochs": epochs, "source": source, "data": data}
-    given = {setting: value for setting, value in given.items() if value is not None}
-    base = make_config({"preset": "baseline", "name": "experiment", **given})
+    base = make_config({**given, "preset": "baseline", "name": "experiment"})
     # Small networks do not use several cores well, and each process needs a gigabyte or two
     folder, workers = submissions / "experiments", workers or min(len(cores()), 4)
     with search_bar("Trainings") as tell:
@@ -124,7 +123,7 @@ def _tell_table(table: dict[str, Any]) -> None:
         [table["name"], *columns],
         [
             [
-                str(row["value"]), _spread(row, "validation", 100), _spread(row, "keras_test", 100),
+                row["value"], _spread(row, "validation", 100), _spread(row, "keras_test", 100),
                 f"{row['parameters']:,}", _spread(row, "seconds_per_epoch"),
                 _spread(row, "seconds", digits=1), marks.get(row["value"], ""),
             ]
@@ -175,8 +174,7 @@ def _spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -
 )
 def tune(
     trials: Annotated[
-        int,
-        typer.Option(min=1, help="Trials of the study, those of all machines together."),
+        int, typer.Option(min=1, help="Trials of the study, those of all machines together.")
     ] = 50,
     timeout: Annotated[
         float | None, typer.Option(min=0, help="Begin no trial after this many seconds.")
@@ -199,8 +197,7 @@ def tune(
     source: Source = None,
     data: Data = None,
     show: Annotated[
-        str | None,
-        typer.Option(metavar="STUDY", help="Show a study's results; train nothing."),
+        str | None, typer.Option(metavar="STUDY", help="Show a study's results; train nothing.")
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
@@ -213,6 +210,7 @@ def tune(
     convolutions. The same command continues an interrupted study. Machines that use the same
     --study and --storage share a study.
     """
+    given = given_settings(locals())
     from kit.search.study import default_address, draw_study, load_study, study_figures
 
     address = storage or default_address(submissions)
@@ -222,10 +220,8 @@ def tune(
         from kit.search.study import tune as tune_study
         from kit.search.workers import Job
 
-        # The presets that hold out fewer rows would leave trials hardly comparable
-        given: dict[str, Any] = {"validation_fraction": 0.1, "preset": preset, "epochs": epochs}
-        given |= {"source": source, "data": data}
-        base = make_config({name: value for name, value in given.items() if value is not None})
+        # The fewer rows that some presets hold out would not tell trials apart
+        base = make_config({"validation_fraction": 0.1, **given})
         try:
             # It becomes the beginning of its runs' names
             make_config({"name": study})
@@ -250,12 +246,12 @@ def tune(
     else:
         _tell_study(figures, pictures)
         if figures["best"]:
-            command = ["kit", "train", "--from-study", figures["study"]]
+            best = ["kit", "train", "--from-study", figures["study"]]
             if storage is None and submissions != SUBMISSIONS:
-                command += ["--submissions", str(submissions)]
+                best += ["--submissions", str(submissions)]
             # An address may hold a password
             where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
-            print_lines([f"Train the best: {shlex.join(command)}{where}"])
+            print_lines([f"Train the best: {shlex.join(best)}{where}"])
 
 
 def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
@@ -266,7 +262,7 @@ def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
         ["trial", "validation, %", "seconds", "hyperparameters"],
         [
             [
-                str(trial["trial"]),
+                trial["trial"],
                 f"{100 * (trial['validation'] or 0.0):.2f}",
                 f"{trial['seconds'] or 0.0:.0f}",
                 ", ".join(f"{name} {_short(value)}" for name, value in trial["params"].items()),
@@ -279,9 +275,8 @@ def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
         ["hyperparameter", "share"],
         [[name, f"{share:.2f}"] for name, share in figures["importances"].items()],
     )
-    for trial, reason in figures["failures"].items():
-        print_lines([f"Trial {trial} failed: {reason}"])
-    print_lines([f"Picture: {picture}" for picture in pictures])
+    print_lines(f"Trial {trial} failed: {why}" for trial, why in figures["failures"].items())
+    print_lines(f"Picture: {picture}" for picture in pictures)
 
 
 def _short(value: object) -> str:

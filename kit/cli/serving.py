@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.app import Json, command
+from kit.cli.app import command
+from kit.cli.options import Json
 from kit.cli.output import note, print_json, print_lines
 from kit.errors import DataError, UsageError
 
@@ -21,8 +22,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
     ] = 0,
     data: Annotated[
-        Path,
-        typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False),
+        Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)
     ] = Path("data"),
     json: Json = False,
 ) -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import (
+from kit.cli.app import command, given_settings, resume_command
+from kit.cli.options import (
     SUBMISSIONS,
     Data,
     Json,
@@ -13,9 +14,7 @@ from kit.cli.app import (
     Source,
     Storage,
     Submissions,
-    command,
     complete_run_name,
-    resume_command,
 )
 from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
@@ -123,7 +122,7 @@ def train(
     that differ by seed and normalisation, and averages them in a run of its own. --folds K judges
     every training row by a network that has not seen it.
     """
-    given = _given(locals())
+    given = given_settings(locals())
     sources = {"--config": config, "--from-study": from_study, "--resume": resume}
     named = [option for option, value in sources.items() if value is not None]
     if len(named) > 1:
@@ -192,7 +191,7 @@ def rehearse(
     It deals MNIST's images into Kaggle's files, trains on train.csv and predicts test.csv. The
     labels of test.csv are hidden in solution.csv, which only the scoring reads.
     """
-    given = _given(locals())
+    given = given_settings(locals())
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.judging import score_submission
@@ -241,14 +240,6 @@ def committee(
     note("Averaging …")
     members = [find_run(submissions, run) for run in runs]
     print_run(make_committee(members, submissions, name), as_json=json)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Those of a command's options that are settings and were given."""
-    from kit.config import TrainConfig
-
-    names = [name for name in TrainConfig.model_fields if options.get(name) not in (None, [])]
-    return {name: options[name] for name in names}
 
 
 def _plan(

@@ -65,9 +65,7 @@ def validate(run: Run, keras_test: Digits) -> Validation:
 def score_submission(path: Path, solution: Path) -> Accuracy:
     """The accuracy of a submission file, as Kaggle would score it.
 
-    Args:
-        path: the submission, `ImageId,Label`, ids 1 to n in any order.
-        solution: the true labels of the same images, in the same format.
+    `solution` has the true labels of the same images, in the same format, ids 1 to n in any order.
 
     Raises:
         DataError: either file is missing or has a fault, or they have not as many rows.

@@ -11,22 +11,16 @@ class Judge:
     """The hidden labels of the test images."""
 
     def __init__(self, solution: Path) -> None:
-        """Read the labels from a file `ImageId,Label`.
-
-        Raises:
-            OSError: the file cannot be read.
-            ValueError: it is not such a file.
-        """
+        """Read the labels from a file `ImageId,Label`; anything else is a ValueError."""
         with solution.open(encoding="utf-8", newline="") as stream:
             header, *rows = csv.reader(stream)
         key, value = header.index(KEY), header.index(VALUE)
         self._labels = {row[key]: int(row[value]) for row in rows}
 
     def judge(self, content: bytes) -> tuple[str | None, str | None]:
-        """Judge the bytes of a submission; rows count by their id, in any order.
+        """Return the share of right labels, such as `0.97186`, or the reason why there is none.
 
-        Returns:
-            The share of right labels, such as `0.97186`, or None; and why there is none, or None.
+        Rows count by their id, in any order.
         """
         text = content.decode("utf-8-sig", "replace")
         try:

@@ -71,12 +71,7 @@ class CompetitionState:
     """Uploads by token, and submissions, oldest first. Whoever counts before submitting locks."""
 
     def __init__(self, judge: Judge, path: Path | None, clock: Callable[[], float]) -> None:
-        """Load what `path` holds, if it is there; `clock` tells the seconds since 1970.
-
-        Raises:
-            OSError: the file is there but cannot be read.
-            ValueError: it holds something else.
-        """
+        """Load what `path` holds, if it is there; anything else in it is a ValueError."""
         self.judge, self.clock, self._path = judge, clock, path
         self.account, self.lock = Account(), threading.RLock()
         self.daily_limit, self.judging_seconds = 5, 2.0

@@ -30,13 +30,16 @@ from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
 
-UNITS = (500, 700, 900, 1200)
 # What is changed, in words; the lab's own values; and what a value changes in the base program
 EXPERIMENTS: dict[str, tuple[str, Sequence[int], Callable[[TrainConfig, int], dict[str, Any]]]] = {
     "epochs": ("epochs", (50, 75, 100, 125), lambda _, n: {"epochs": n}),
     "batch-size": ("batch size", (50, 100, 200, 400), lambda _, n: {"batch_size": n}),
-    "units": ("units of the first layer", UNITS, lambda _, n: {"hidden": (n,)}),
-    "hidden": ("units of a second layer", UNITS, lambda base, n: {"hidden": (*base.hidden, n)}),
+    "units": ("units of the first layer", (500, 700, 900, 1200), lambda _, n: {"hidden": (n,)}),
+    "hidden": (
+        "units of a second layer",
+        (500, 700, 900, 1200),
+        lambda base, n: {"hidden": (*base.hidden, n)},
+    ),
 }
 NOTE = (
     "The kit chooses the value with the best validation accuracy, the lab the one with the best "
@@ -44,15 +47,12 @@ NOTE = (
     "accuracy on the Keras test split is too high, on average, for the lab's choice. For the kit's "
     "choice it is not, because the Keras test split had no part in that choice."
 )
-# Settings that do not change what a network learns in its first epochs. Where its data are does not
-# count either, but their fingerprint does
+# Settings that do not change a network's first epochs. Of its data, the fingerprint counts
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
-# Of the JSON files
+# Of the JSON files, whose names depend on it
 FORM = 2
 
-# What a training came to: `parameters`, `machine`, `history` (an item an epoch), `validation` and
-# `keras_test` (accuracies in [0, 1]), `seconds`, `seconds_per_epoch`, `right` (bool (n,), of the
-# Keras test split)
+# What `Laboratory.find` returns
 Found = dict[str, Any]
 Trainings = Mapping[TrainConfig, Found]
 # What an experiment trains, with its value
@@ -62,11 +62,11 @@ Plan = list[tuple[Any, TrainConfig]]
 def plan(name: str, base: TrainConfig, values: Sequence[int], seeds: Sequence[int]) -> Plan:
     """What to train: each value, ascending, with each of the seeds; without values, the lab's.
 
-    Those of `epochs` are a half, three quarters, all and five quarters of the base program's, at
-    least 1. A half is rounded down, so that 3 epochs still give four different values.
+    The lab's epochs are percentages of the base program's, at least 1.
     """
     _, usual, change = EXPERIMENTS[name]
     if name == "epochs":
+        # A half is rounded down, so that 3 epochs still give four different values
         usual = [max(1, math.ceil(value * base.epochs / 100 - 0.5)) for value in usual]
     return [(value, base.model_copy(update={**change(base, value), "seed": seed}))
             for value in sorted(set(values or usual)) for seed in seeds]  # fmt: skip
@@ -76,21 +76,20 @@ def plan(name: str, base: TrainConfig, values: Sequence[int], seeds: Sequence[in
 class Laboratory:
     """Trains networks in processes, and keeps each finished training as a JSON file.
 
-    `watch` is told how many of the missing trainings are done, and of how many. `trained` counts
-    those that were finished so far. `failures` says why a training failed, by its name.
+    `watch` is told how many of the missing trainings are done, and of how many.
     """
 
     folder: Path
     workers: int
     watch: Callable[[int, int], None]
+    # How many were finished so far, and why others failed, by name
     trained: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
     def run(self, name: str, base: TrainConfig, seeds: int, values: list[int]) -> dict[str, Any]:
         """Run an experiment on the base program; return what `kit experiment --json` prints.
 
-        `all` and `best` run all four. `best` also compares the network with all the best values
-        with the base program. The first seed is 42. Without `values`, they are the lab's.
+        The first seed is 42. Without `values`, they are the lab's.
 
         Raises:
             DataError, UsageError: the digits are missing or wrong, or the backend is missing.
@@ -124,8 +123,7 @@ class Laboratory:
     def path(self, config: TrainConfig) -> Path:
         """Name the file of a training by everything that its result depends on but its epochs.
 
-        With a constant rate and no warps, the first 50 epochs of a training are the same whether it
-        ends there or goes on, because the order of rows depends only on seed and epoch.
+        The base program's first 50 epochs are the same whether it ends there or goes on.
         """
         data = load_digits(config.source, config.data)[0].fingerprint
         settings = config.model_dump(mode="json", exclude=_ASIDE)
@@ -146,10 +144,14 @@ class Laboratory:
                 missing[path] = config.model_copy(update={"epochs": max(epochs)}), epochs
         if missing:
             self._train(list(missing.values()))
-        return {config: found for config in configs if (found := self.find(config))}
+        each = {config: self.find(config) for config in configs}
+        return {config: found for config, found in each.items() if found}
 
     def find(self, config: TrainConfig) -> Found | None:
-        """Read what a training came to where `config` ends, or None if it is not there."""
+        """Read what a training came to where `config` ends, or None if it is not there.
+
+        Accuracies are in [0, 1]; `right` is bool (n,), of the Keras test split.
+        """
         record, epochs = _read(self.path(config)), config.epochs
         if (wrong := record["wrong"].get(str(epochs))) is None:
             return None
@@ -203,7 +205,7 @@ def _read(path: Path) -> dict[str, Any]:
     # A file that is missing or damaged is as good as one of a training without epochs
     with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
         record: dict[str, Any] = json.loads(path.read_bytes())
-        if record["form"] == FORM and record["wrong"]:
+        if record["wrong"]:
             return record
     return {"wrong": {}}
 
@@ -246,10 +248,8 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, 
         predictor = Predictor.build(config)
         history = fit(predictor, train, split_digits(train, config), config, Judge())
     return {
-        "form": FORM,
         # `kit train --config FILE` takes them
         "settings": config.model_dump(mode="json"),
-        "fingerprint": train.fingerprint,
         "machine": f"{platform.node()}, {backend}, {conditions}",
         "parameters": predictor.n_parameters,
         "history": [asdict(epoch) for epoch in history],
@@ -260,11 +260,7 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, 
 
 
 def make_table(name: str, base: TrainConfig, pairs: Plan, found: Trainings) -> dict[str, Any]:
-    """Gather what an experiment's trainings gave, as `kit experiment --json` prints it.
-
-    `missing` are the values whose trainings all failed. `times_compare` says whether one machine
-    trained all, with equally many workers. `curve` is of the experiment on epochs alone.
-    """
+    """Gather what an experiment's trainings gave, as `kit experiment --json` prints it."""
     done = [(value, found[config]) for value, config in pairs if config in found]
     rows = summarise(done)
     histories = [each["history"] for _, each in done if name == "epochs"]
@@ -274,7 +270,9 @@ def make_table(name: str, base: TrainConfig, pairs: Plan, found: Trainings) -> d
         "seeds": sorted({config.seed for _, config in pairs}),
         "epochs": base.epochs,
         "rows": rows,
+        # All of their trainings failed
         "missing": sorted({value for value, _ in pairs} - {row["value"] for row in rows}),
+        # One machine trained all, with equally many workers
         "times_compare": len({each["machine"] for _, each in done}) < 2,
         "best_by_validation": _best(rows, "validation").get("value"),
         "best_by_keras_test": _best(rows, "keras_test").get("value"),
@@ -303,9 +301,7 @@ def compare_with_base(pairs: Plan, found: Trainings) -> dict[str, Any] | None:
 def summarise(done: Sequence[tuple[Any, Found]]) -> list[dict[str, Any]]:
     """Sum up trainings over seeds, in a row for each `value` that they are given.
 
-    Rows also have `seeds` (how many), `parameters`, and the mean and, as `…_sd`, the standard
-    deviation of `validation`, `keras_test`, `seconds` and `seconds_per_epoch`. The standard
-    deviation of one seed is None.
+    Each figure has its mean and, as `…_sd`, its standard deviation, None with a single seed.
     """
     rows = []
     for value, group in itertools.groupby(done, key=lambda each: each[0]):
@@ -320,39 +316,30 @@ def summarise(done: Sequence[tuple[Any, Found]]) -> list[dict[str, Any]]:
 
 
 def draw_experiment(table: dict[str, Any], path: Path) -> None:
-    """Draw accuracy and time against the value, or for `epochs` the learning curve.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Draw accuracy and time against the value, and for `epochs` the learning curve, too."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     what, rows, curve = EXPERIMENTS[table["name"]][0], table["rows"], table["curve"]
     values = [row["value"] for row in rows]
     figure.suptitle(f"The lab's experiment on {what}")
-    if table["name"] == "epochs":
-        axes = figure.subplots()
+    axes, time = figure.subplots(1, 2)
+    lines = [(axes, "validation", 100), (axes, "keras_test", 100), (time, "seconds", 1)]
+    for part, name, scale in lines:
+        means = [scale * row[name] for row in rows]
+        sds = [scale * (row[f"{name}_sd"] or 0) for row in rows]
+        part.errorbar(values, means, sds, marker="o", capsize=3, label=name.replace("_", " "))
+        part.set(xlabel=what, xticks=values)
+    if curve:
+        epochs = [each["epoch"] for each in curve]
         for label, name in (("training", "accuracy"), ("validation", "val_accuracy")):
             accuracies = [100 * each[name] for each in curve]
-            axes.plot(range(1, len(curve) + 1), accuracies, label=label)
-        if best := table["no_longer_rises_after"]:
-            label = f"validation no longer rises after epoch {best}"
-            axes.axvline(best, linestyle="--", color="grey", label=label)
-        keras_test = [100 * row["keras_test"] for row in rows]
-        axes.plot(values, keras_test, "k^", label="Keras test, mean over seeds")
-        axes.set(xlabel="epoch", ylabel="accuracy, %")
-    else:
-        axes, time = figure.subplots(1, 2)
-        for part, name, scale in (
-            (axes, "validation", 100), (axes, "keras_test", 100), (time, "seconds", 1),
-        ):  # fmt: skip
-            means = [scale * row[name] for row in rows]
-            sds = [scale * (row[f"{name}_sd"] or 0) for row in rows]
-            part.errorbar(values, means, sds, marker="o", capsize=3, label=name.replace("_", " "))
-            part.set(xlabel=what, xticks=values)
-        axes.set(ylabel="accuracy, % (mean ± sd over seeds)")
-        time.set(ylabel="seconds in all", ylim=(0, None))
+            axes.plot(epochs, accuracies, label=f"{label}, each epoch")
+    if best := table["no_longer_rises_after"]:
+        label = f"validation no longer rises after epoch {best}"
+        axes.axvline(best, linestyle="--", color="grey", label=label)
+    axes.set(ylabel="accuracy, % (mean ± sd over seeds)")
+    time.set(ylabel="seconds in all", ylim=(0, None))
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as stream:

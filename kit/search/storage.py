@@ -19,8 +19,8 @@ from kit.errors import DataError, NetworkError, UsageError, missing_extra
 GRACE_SECONDS, RETRIES = 60, 3
 SQLITE_LOCK_SECONDS, CONNECT_SECONDS = 60, 10
 # How the scheme of an address is written for SQLAlchemy
-_PSYCOPG = "postgresql+psycopg"
-_DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(("postgresql", "postgres", _PSYCOPG), _PSYCOPG)
+_DRIVERS = {"sqlite": "sqlite"}
+_DRIVERS |= dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg")
 # Another process is making the tables at the same moment
 _BEGUN = retry_if_exception_message(match=".*(already exists|duplicate key|UNIQUE constraint)")
 
@@ -80,10 +80,9 @@ def database_errors(address: str) -> Iterator[None]:
         name = address_label(address)
         reason = (str(cause.orig if cause else error).strip() or "no reason given").splitlines()[0]
         if cause is None or _is_lost(cause):
+            what = f"{name}: the database does not answer ({reason})."
             remedy = "Start it, or correct --storage. The same command continues the study."
-            raise NetworkError(
-                f"{name}: the database does not answer ({reason}).", remedy
-            ) from error
+            raise NetworkError(what, remedy) from error
         if isinstance(cause, exc.ProgrammingError):
             raise UsageError(f"{name}: {reason}.", "Correct --storage.") from error
         remedy = "Check the database's disk space and permissions, or give another --storage."
@@ -106,9 +105,8 @@ def parse_address(address: str) -> sqlalchemy.URL:
     Raises:
         UsageError: it is malformed, or of a kind of database that the kit does not know.
     """
-    scheme = address.partition("://")[0]
     try:
-        url = sqlalchemy.make_url(address).set(drivername=_DRIVERS[scheme])
+        url = sqlalchemy.make_url(address).set(drivername=_DRIVERS[address.partition("://")[0]])
         is_file = url.database not in (None, "", ":memory:") and not url.host
         if "@" not in (url.host or "") and (is_file or url.drivername != "sqlite"):
             return url

@@ -1,9 +1,9 @@
 """A study over hyperparameters: TPE chooses, validation judges, hopeless trials are pruned."""
 
-import contextlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ try:
 except ImportError as error:
     raise missing_extra("search", "Optuna") from error
 
-from kit.config import Augmentation, Convolution, TrainConfig, make_config
+from kit.config import Augmentation, TrainConfig, make_config
 from kit.files import whole_file
 from kit.runs import translate_settings
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
@@ -51,7 +51,15 @@ def default_address(submissions: Path) -> str:
 
 
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
-    """Choose a trial's settings; what is not searched (source, strides, seed, …) is the base's."""
+    """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's.
+
+    Of the base's layers of convolutions, filters and kernels are searched, not strides and pooling.
+    """
+    conv = []
+    for i, layer in enumerate(base.conv, start=1):
+        filters = trial.suggest_int(f"filters_{i}", 16, 128, step=16)
+        kernel = trial.suggest_int(f"kernel_{i}", 3, 7, step=2)
+        conv.append(layer.model_copy(update={"filters": filters, "kernel": kernel}))
     layers = trial.suggest_int("layers", 1, 3)
     hidden = [trial.suggest_int(f"hidden_{i + 1}", 256, 2048, step=128) for i in range(layers)]
     optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "adamw"])
@@ -61,7 +69,7 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         rate, slow, fast = "learning_rate_sgd", 0.01, 1.0
     decays = trial.suggest_categorical("decays_weights", [False, True])
     chosen: dict[str, Any] = {
-        "conv": [_vary(trial, i, layer) for i, layer in enumerate(base.conv, start=1)],
+        "conv": conv,
         "hidden": tuple(hidden),
         "batch_normalization": trial.suggest_categorical("batch_normalization", [False, True]),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
@@ -77,12 +85,6 @@ def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
         warps = {name: trial.suggest_float(name, 0, largest) for name, largest in WARPS.items()}
         chosen["augmentation"] = Augmentation(**warps)
     return make_config({**base.model_dump(), **chosen})
-
-
-def _vary(trial: Trial, i: int, layer: Convolution) -> Convolution:
-    filters = trial.suggest_int(f"filters_{i}", 16, 128, step=16)
-    kernel = trial.suggest_int(f"kernel_{i}", 3, 7, step=2)
-    return layer.model_copy(update={"filters": filters, "kernel": kernel})
 
 
 class Pruning(Callback):
@@ -134,7 +136,6 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
     Raises:
         DataError: the digits are missing or wrong.
         UsageError: the study has other digits or other settings.
-        KitError, OSError: as `run_workers` raises them.
     """
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
     fixed["fingerprint"] = load_dataset(base, tell=True).train.fingerprint
@@ -149,8 +150,8 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
         if not before and not has_trials:
             study.set_user_attr(BASE, before := fixed)
     before = translate_settings(before)
+    # Trials that cannot be compared are kept out of one study
     for setting, value in fixed.items():
-        # Trials that cannot be compared are kept out of one study
         if value != before.get(setting):
             raise UsageError(
                 f"{job.study}: was begun with {setting} {before.get(setting)}, not {value}.",
@@ -192,9 +193,8 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     importance in arbitrary subspaces", IJCAI 2023.
     """
     trials, importances = study.trials, dict[str, float]()
-    evaluator = PedAnovaImportanceEvaluator()
-    with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
-        warnings.simplefilter("ignore")
+    evaluator, attributes = PedAnovaImportanceEvaluator(), ("parameters", "seconds")
+    with warnings.catch_warnings(action="ignore"), suppress(RuntimeError, ValueError):
         importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     unknown = "interrupted, or its worker died"
@@ -202,8 +202,12 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
         "study": study.study_name,
         "trials": Counter(trial.state.name.lower() for trial in trials),
         "best": [
-            {"trial": trial.number, "validation": trial.value, "params": trial.params}
-            | {name: trial.user_attrs.get(name) for name in ("parameters", "seconds")}
+            {
+                "trial": trial.number,
+                "validation": trial.value,
+                "params": trial.params,
+                **{name: trial.user_attrs.get(name) for name in attributes},
+            }
             for trial in _complete(trials)[:10]
         ],
         "importances": importances,
@@ -215,9 +219,6 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
     """Draw a study as PNG files named after it, without those for which it has too few trials.
 
     `importances` are those of its hyperparameters, the most important first.
-
-    Raises:
-        OSError: a file cannot be written.
     """
     if not any(trial.state.is_finished() and trial.values for trial in study.trials):
         return []
@@ -225,21 +226,21 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
     from optuna.visualization import matplotlib as plots
 
     plt.switch_backend("agg")
-    # More slices side by side cannot be read
-    plotted: dict[str, tuple[Any, dict[str, Any]]] = {
-        "history": (plots.plot_optimization_history, {}),
-        "importances": (plots.plot_param_importances, {"evaluator": PedAnovaImportanceEvaluator()}),
-        "slice": (plots.plot_slice, {"params": list(importances)[:6] or None}),
-        "intermediate-values": (plots.plot_intermediate_values, {}),
+    evaluator = PedAnovaImportanceEvaluator()
+    pictures: dict[str, Callable[[], Any]] = {
+        "history": lambda: plots.plot_optimization_history(study),
+        "importances": lambda: plots.plot_param_importances(study, evaluator=evaluator),
+        # More slices side by side cannot be read
+        "slice": lambda: plots.plot_slice(study, params=list(importances)[:6] or None),
+        "intermediate-values": lambda: plots.plot_intermediate_values(study),
     }
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, (plot, options) in plotted.items():
+    for name, draw in pictures.items():
         path = folder / f"{study.study_name}-{name}.png"
         # Each of these plots is called experimental, and raises where there are too few trials
-        with warnings.catch_warnings(), contextlib.suppress(RuntimeError, ValueError):
-            warnings.simplefilter("ignore")
-            plot(study, **options)
+        with warnings.catch_warnings(action="ignore"), suppress(RuntimeError, ValueError):
+            draw()
             with whole_file(path) as stream:
                 plt.savefig(stream, format="png", dpi=120, bbox_inches="tight")
             paths.append(path)
@@ -252,7 +253,6 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
 
     Raises:
         UsageError: there is no such trial, or it was never trained.
-        KitError: as `load_study` raises it.
     """
     trials = load_study(address, name).trials
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]

@@ -34,12 +34,11 @@ Objective = Callable[[Trial], float]
 
 @dataclass(frozen=True)
 class Job:
-    """What workers do; all of it can be pickled.
+    """What workers do, until so many `trials` of the study are complete or pruned.
 
     Attributes:
         storage: the database's address; `study` is a name in it.
         objective: called in each worker; returns what computes the value of a trial.
-        trials: the study is done when so many of its trials are complete or pruned.
         until: when to begin no further trial, in seconds since 1970.
         grace_seconds: a trial whose worker is silent for so long is given to another.
         patience_seconds: how long the database may be away while no trial is finished.

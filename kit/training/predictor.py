@@ -72,7 +72,7 @@ class Predictor:
         try:
             model = keras.models.load_model(path, compile=False)
             # Before format 2, `model.keras` expected images that were normalised already
-            classifier = model if run.format < 2 else model.get_layer(_CLASSIFIER)
+            classifier = model.get_layer(_CLASSIFIER) if "format" in run.config else model
         except Exception as error:
             # Keras raises all kinds of exceptions for a missing or broken file
             reason = (str(error) or repr(error)).strip().partition("\n")[0]
