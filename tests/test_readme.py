@@ -42,7 +42,7 @@ SETTINGS = [block for language, block in BLOCKS if language == "json"]
 SHORT = {
     "train": ["--epochs", "1", "--batch-size", "600", "--hidden", "32", "--views", "1"],
     "experiment": ["--epochs", "1", "--source", "kaggle", "--data", "small", "--workers", "1"],
-    "tune": ["--epochs", "1", "--source", "kaggle", "--data", "small", "--workers", "1"],
+    "tune": ["--epochs", "1", "--source", "kaggle", "--data", "small", "--trials", "1"],
 }
 
 

@@ -37,7 +37,7 @@ def test_ten_kills_leave_only_whole_runs_and_resume_to_the_same_predictions(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
     settings = ("--source", "kaggle", "--data", str(small_kaggle), "--preset", "quick", "--hidden",
-                "32", "--batch-size", "150", "--epochs", "12", "--views", "2")  # fmt: skip
+                "32", "--batch-size", "150", "--epochs", "12", "--views", "1")  # fmt: skip
     # Each process is a copy of one that has loaded Keras, else most kills would hit that
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])

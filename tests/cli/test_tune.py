@@ -87,28 +87,6 @@ def test_ctrl_c_ends_workers_that_are_still_starting_and_leaves_no_traceback(
     assert "The same command" in stderr
 
 
-def test_a_search_from_the_preset_cnn_varies_its_convolutions(
-    kit: Kit, small_kaggle: Path, tmp_path: Path
-) -> None:
-    here = ("--source", "kaggle", "--data", small_kaggle, "--epochs", "1", "--json")
-    ended = kit("tune", "--preset", "cnn", "--trials", "2", *here)
-    assert ended.exit_code == 0, ended.stderr
-    best, other = ended.json["best"]
-    sizes = ("filters_1", "kernel_1", "filters_2", "kernel_2")
-    assert [best["params"][size] for size in sizes] != [other["params"][size] for size in sizes]
-    run = kit("train", "--from-study", "tune", *here, "--views", "1")
-    assert run.exit_code == 0, run.stderr
-    assert run.json["validation"]["n"] == 150
-    config = json.loads((tmp_path / "submissions" / run.json["run"] / "config.json").read_text())
-    assert config["settings"]["conv"] == [
-        {"filters": best["params"][f"filters_{i}"], "kernel": best["params"][f"kernel_{i}"],
-         "stride": 2, "pooling": 1}
-        for i in (1, 2)
-    ]  # fmt: skip
-    # The same name with a preset without convolutions would be another study
-    assert kit("tune", "--trials", "2", *here).exit_code == 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "what"),
     [

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from kit.config import TrainConfig
+from kit.config import Convolution, TrainConfig, make_config
 from kit.errors import UsageError
 from kit.search import study as studies
 from kit.search.storage import open_storage
@@ -167,6 +167,20 @@ def test_every_setting_that_a_trial_chooses_is_left_out_of_the_agreement() -> No
     configs = [suggest(study.ask(), BASE).model_dump() for _ in range(30)]
     differing = {name for config in configs for name in config if config[name] != configs[0][name]}
     assert differing == SEARCHED
+
+
+def test_a_search_from_convolutions_varies_their_filters_and_kernels() -> None:
+    study, base = optuna.create_study(), make_config({"preset": "cnn"})
+    found = set()
+    for _ in range(10):
+        trial = study.ask()
+        config, chosen = suggest(trial, base), trial.params
+        assert config.conv == tuple(
+            Convolution(filters=chosen[f"filters_{i}"], kernel=chosen[f"kernel_{i}"], stride=2)
+            for i in (1, 2)
+        )
+        found.add(config.conv)
+    assert len(found) > 5
 
 
 def accuracies(trial: optuna.Trial, *values: float) -> float:
