@@ -67,10 +67,11 @@ def load_backend() -> None:
     with _without_notes():
         try:
             import keras
-        except (ImportError, ValueError, TypeError, AttributeError) as error:
+        # The last is what Keras before 3.14 makes of a keras.json that it does not understand
+        except (ImportError, ValueError, TypeError, AttributeError, AssertionError) as error:
             backend, file = os.environ.get("KERAS_BACKEND"), keras_home() / "keras.json"
             raise UsageError(
-                f"Keras cannot be loaded with the backend {backend} ({error}).",
+                f"Keras cannot be loaded with the backend {backend} ({error or 'no reason'}).",
                 f"Reinstall it (pip install --force-reinstall {backend}), or remove {file}.",
             ) from error
         # Whatever keras.json says, the same settings make the same digits

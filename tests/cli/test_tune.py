@@ -33,7 +33,8 @@ def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
 ) -> None:
     process = start(tmp_path, small_kaggle, "--trials", "500")
     assert process.stderr is not None
-    assert process.stderr.readline().startswith("Trials: 1 of 500  best validation ")
+    # Some versions of TensorFlow have notes of their own in between
+    assert any(line.startswith("Trials: 1 of 500  best validation ") for line in process.stderr)
     shown = kit("tune", "--show", "tune", "--json")
     assert shown.exit_code == 0, shown.stderr
     assert shown.json["trials"]["complete"] >= 1
