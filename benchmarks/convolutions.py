@@ -46,7 +46,7 @@ def _steady_epoch(contender: str, n: int, epochs: int) -> float:
     digits = load_keras().train.take(np.arange(n))
     ends = [time.perf_counter()]
 
-    def at_epoch_end(_predict: object) -> None:
+    def at_epoch_end(_predict: object = None) -> None:
         ends.append(time.perf_counter())
 
     if contender == KIT:
@@ -120,14 +120,13 @@ def report(rounds: list[Round]) -> str:
         for each in CONTENDERS
     ]
     names = list(rounds[0]["layers"])
-    rates = {
-        name: [[found["layers"][name][i] for found in rounds] for i in (0, 1)] for name in names
-    }
-    best = rates[names[0]][0]
-    layers = [
-        [name, *(spread(each) for each in pair), percent(ratios(list(map(max, *pair)), best))]
-        for name, pair in rates.items()
-    ]
+    # The first is that of large matrices, the same with and without XLA
+    limit = [found["layers"][names[0]][0] for found in rounds]
+    layers = []
+    for name in names:
+        usual, with_xla = zip(*(found["layers"][name] for found in rounds), strict=True)
+        share = percent(ratios(map(max, usual, with_xla), limit))
+        layers.append([name, spread(usual), spread(with_xla), share])
     return (
         f"An epoch of the kit is {spread(faster)} times as fast as with plain `fit` and Keras's "
         f"warps (wanted: {FASTER_WANTED}), and takes {spread(slower)} times as long as plain `fit` "

@@ -86,7 +86,7 @@ def train_with_keras(
 def train_convolutions_with_keras(
     digits: Digits,
     config: TrainConfig,
-    at_epoch_end: EpochEnd,
+    at_epoch_end: Callable[[], None],
     *,
     compiled: bool,
     warped: bool,
@@ -130,8 +130,6 @@ def train_convolutions_with_keras(
         epochs=config.epochs,
         verbose=0,
         callbacks=[
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda _epoch, _logs: at_epoch_end(network.predict)
-            )
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda _epoch, _logs: at_epoch_end())
         ],
     )

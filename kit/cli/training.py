@@ -119,8 +119,9 @@ def train(
 
     The run also holds its settings, history, validation and predictions. Settings that are not
     given come from --config or --from-study, else from the preset. --members trains several runs
-    that differ by seed and normalisation, and averages them in a run of its own. --folds K judges
-    every training row by a network that has not seen it.
+    that differ by seed and normalisation, and averages them in a run of its own; with --preset
+    committee they differ in kind. --folds K judges every training row by a network that has not
+    seen it.
     """
     given = given_settings(locals())
     sources = {"--config": config, "--from-study": from_study, "--resume": resume}

@@ -19,9 +19,9 @@ CHECKSUMS = {
     "x_test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
     "y_test": "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
 }
-# What keras.datasets.mnist downloads, and the file's SHA-256
+# The file that keras.datasets.mnist downloads, and its own SHA-256
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-CHECKSUM = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+FILE_CHECKSUM = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 # Everything that NumPy, zipfile and zlib raise for a broken byte
 BROKEN_NPZ = (OSError, ValueError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error)
 MEND = (
@@ -68,7 +68,7 @@ def _download() -> Path:
     try:
         answer = requests.get(URL, timeout=10)
         answer.raise_for_status()
-        if hashlib.sha256(answer.content).hexdigest() == CHECKSUM:
+        if hashlib.sha256(answer.content).hexdigest() == FILE_CHECKSUM:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, answer.content)
             return path

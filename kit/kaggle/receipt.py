@@ -107,12 +107,16 @@ def load_receipt(path: Path) -> list[Attempt]:
 
 def keep(attempt: Attempt) -> Attempt:
     """Write an attempt into its receipt, in place of what the receipt says of it."""
-    drop(attempt, attempt)
+    _replace(attempt, attempt)
     return attempt
 
 
-def drop(attempt: Attempt, *instead: Attempt) -> None:
-    """Remove an attempt from its receipt, such as one that never arrived."""
+def drop(attempt: Attempt) -> None:
+    """Remove an attempt that never arrived from its receipt."""
+    _replace(attempt)
+
+
+def _replace(attempt: Attempt, *instead: Attempt) -> None:
     path, same = attempt.path, (attempt.time, attempt.sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A command that waits for a score writes here too, while another one submits

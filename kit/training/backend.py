@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -70,8 +71,10 @@ def load_backend() -> None:
         # The last is what Keras before 3.14 makes of a keras.json that it does not understand
         except (ImportError, ValueError, TypeError, AttributeError, AssertionError) as error:
             backend, file = os.environ.get("KERAS_BACKEND"), keras_home() / "keras.json"
+            # An assertion that says nothing is told by its line
+            reason = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
             raise UsageError(
-                f"Keras cannot be loaded with the backend {backend} ({error or 'no reason'}).",
+                f"Keras cannot be loaded with the backend {backend} ({reason}).",
                 f"Reinstall it (pip install --force-reinstall {backend}), or remove {file}.",
             ) from error
         # Whatever keras.json says, the same settings make the same digits

@@ -182,7 +182,7 @@ def test_resume_takes_only_the_digits_that_the_run_began_with(
         ("{not JSON", 0, ()),
         ('{"backend": "torch"}', 2, ("keras.json", "torch", "Installed: tensorflow")),
         ('{"backend": "cntk"}', 2, ("keras.json", "cntk", "Installed: tensorflow")),
-        ('{"floatx": "float8"}', 2, ("Keras cannot be loaded", "keras.json")),
+        ('{"floatx": "float8"}', 2, ("Keras cannot be loaded", "keras.json", "floatx")),
     ],
 )
 def test_keras_json_decides_the_backend_and_nothing_else(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Ended, Kit
+from small_kaggle import write_csv
 
 from kit.data.digits import Digits
 from kit.data.kaggle_csv import load_kaggle
@@ -15,10 +16,8 @@ TINY = ("--preset", "baseline", "--hidden", "8", "--epochs", "1", "--source", "k
 
 def write(folder: Path, train: Digits, test: Digits) -> Path:
     folder.mkdir()
-    names = ",".join(f"pixel{i}" for i in range(784))
-    table = np.column_stack([train.labels, train.pixels])
-    np.savetxt(folder / "train.csv", table, "%d", ",", header=f"label,{names}", comments="")
-    np.savetxt(folder / "test.csv", test.pixels, "%d", ",", header=names, comments="")
+    write_csv(folder / "train.csv", train.pixels, train.labels)
+    write_csv(folder / "test.csv", test.pixels)
     return folder
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_kaggle import write_csv
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Source
@@ -162,14 +163,12 @@ TINY = {"preset": "baseline", "hidden": (16,), "batch_size": 20}
 @pytest.fixture
 def overlapping(mnist: Source, tmp_path: Path) -> Path:
     """Kaggle's files with 200 digits of MNIST's training split and 100 of its test split."""
-    names = ",".join(f"pixel{i}" for i in range(784))
     parts = [mnist.train.take(np.arange(200)), mnist.test.take(np.arange(100))]
-    rows = np.vstack([np.column_stack([part.labels, part.pixels]) for part in parts])  # type: ignore[list-item]
+    pixels = np.concatenate([part.pixels for part in parts])
+    labels = np.concatenate([part.labels for part in parts])  # type: ignore[arg-type]
     (tmp_path / "kaggle").mkdir()
-    for file, header, table in (
-        ("train.csv", f"label,{names}", rows), ("test.csv", names, rows[:5, 1:]),
-    ):  # fmt: skip
-        np.savetxt(tmp_path / "kaggle" / file, table, "%d", ",", header=header, comments="")
+    write_csv(tmp_path / "kaggle" / "train.csv", pixels, labels)
+    write_csv(tmp_path / "kaggle" / "test.csv", pixels[:5])
     return tmp_path / "kaggle"
 
 

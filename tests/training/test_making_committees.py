@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from small_kaggle import write_csv
 
 from kit.config import make_config
 from kit.data.digits import Digits, Source, seen_in_training
@@ -26,13 +27,6 @@ MakeMember = Callable[..., Run]
 SHARED = np.arange(0, 120, 3)
 
 
-def write_csv(path: Path, digits: Digits, labels: NDArray[np.int64] | None) -> None:
-    names = ",".join(f"pixel{i}" for i in range(784))
-    columns = digits.pixels if labels is None else np.column_stack([labels, digits.pixels])
-    header = names if labels is None else f"label,{names}"
-    np.savetxt(path, columns, "%d", ",", header=header, comments="")
-
-
 @pytest.fixture(scope="session")
 def kaggle(tmp_path_factory: pytest.TempPathFactory, mnist: Source) -> Path:
     """120 digits to train on, half of them from the Keras test split, and 30 to predict."""
@@ -43,9 +37,9 @@ def kaggle(tmp_path_factory: pytest.TempPathFactory, mnist: Source) -> Path:
     assert mnist.train.labels is not None
     assert mnist.test.labels is not None
     labels = np.concatenate([mnist.train.labels[:60], mnist.test.labels[:60]])
-    write_csv(folder / "train.csv", both, labels)
+    write_csv(folder / "train.csv", both.pixels, labels)
     # its last five stand in train.csv
-    write_csv(folder / "test.csv", mnist.train.take(np.r_[100:125, 0:5]), None)
+    write_csv(folder / "test.csv", mnist.train.pixels[np.r_[100:125, 0:5]])
     return folder
 
 
@@ -296,7 +290,7 @@ def test_digits_that_have_changed_since_are_bad_data(
     elsewhere = tmp_path / "kaggle"
     members = [member(1, data=elsewhere), member(2, data=elsewhere)]
     elsewhere.mkdir()
-    write_csv(elsewhere / "train.csv", mnist.train.take(np.arange(120)), mnist.train.labels[:120])  # type: ignore[index]
+    write_csv(elsewhere / "train.csv", mnist.train.pixels[:120], mnist.train.labels[:120])  # type: ignore[index]
     (elsewhere / "test.csv").write_bytes((kaggle / "test.csv").read_bytes())
     what, remedy = refusal(members, DataError, tmp_path / "submissions")
     assert f"train.csv: not the digits that {members[0].name} began" in what
