@@ -10,10 +10,10 @@ import json
 
 import numpy as np
 
+from kit.competition import TRAIN_ROWS
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Digits
 from kit.data.mnist import load_keras
-from kit.data.rehearsal import TRAIN_ROWS
 from kit.metrics import log_loss
 from kit.training.backend import choose_backend, load_backend
 from kit.training.callback import Callback

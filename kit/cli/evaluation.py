@@ -9,8 +9,8 @@ import typer
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.competition import TEST_ROWS
 
-TEST_ROWS = 28_000
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
 

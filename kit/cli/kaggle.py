@@ -42,8 +42,8 @@ def download(
     They are train.csv, test.csv and sample_submission.csv. A transfer that broke off is continued.
     Files that are there and whole are not fetched again.
     """
+    from kit.competition import ROWS, find_files
     from kit.kaggle.client import Kaggle
-    from kit.kaggle.download import ROWS, find_files
     from kit.kaggle.download import download as download_files
 
     files = None if force else find_files(data)

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.competition import TEST_ROWS, TRAIN_ROWS
 from kit.data.csv_faults import column_names
 from kit.data.digits import PIXELS, Source
 from kit.files import naming, write_whole
 from kit.submission import write_submission
 
-TRAIN_ROWS = 42_000
-TEST_ROWS = 28_000
 # Kaggle's lines end in CRLF: with LF, MNIST's 70,000 images would need 70,002 bytes fewer than the
 # 76,775,041 + 51,118,296 of Kaggle's train.csv and test.csv
 LINE_END = "\r\n"

@@ -97,8 +97,8 @@ class Kaggle:
         self._client = _open_client()
         # The SDK has no other door to its session
         self._session: Any = self._client.http_client()._session  # noqa: SLF001
-        self._limit(self._session)
-        self._session.auth = None
+        self.limit(self._session)
+        self._session.auth, self._must_renew = None, self.credential.is_stale
         if self.credential.kind == "key":
             self._session.auth = self.credential.username, self.credential.secret
         elif self.credential.kind == "token":
@@ -185,7 +185,7 @@ class Kaggle:
         def once() -> str:
             fields = {"content_length": len(content), "last_modified_epoch_seconds": modified}
             place = self.call_once("StartSubmissionUpload", file_name=file_name, **fields)
-            with self.failing(), self.transfer_session() as session:
+            with self.failing(), self.limit(Session()) as session:
                 answer = session.put(str(place["createUrl"]), content, allow_redirects=False)
                 answer.raise_for_status()
             is_page = answer.content.lstrip()[:5].lower() in (b"<!doc", b"<html")
@@ -210,6 +210,11 @@ class Kaggle:
                 return once()
             except CallFailure as caught:
                 failure = caught
+                is_login = self.credential.kind == "oauth"
+                if failure.status == 401 and is_login and not self._must_renew:
+                    # The login's access token may be revoked before it expires
+                    self._session.auth, self._must_renew = None, True
+                    continue
             except ValidationError:
                 failure = CallFailure(Trouble.NONSENSE)
             error = explain(failure, doing, self.usable)
@@ -241,10 +246,6 @@ class Kaggle:
         with self.failing():
             return dict(self._client.http_client().call(_SERVICE, name, request, kind))
 
-    def transfer_session(self) -> Session:
-        """A session for transfers: with time-outs, without credentials."""
-        return self._limit(Session())
-
     @contextmanager
     def failing(self) -> Iterator[None]:
         """Turn what requests, the SDK and the reading of an answer raise into a `CallFailure`."""
@@ -255,7 +256,8 @@ class Kaggle:
             failure.words = self._mask(failure.words)
             raise failure from None
 
-    def _limit(self, session: Session) -> Session:
+    def limit(self, session: Session) -> Session:
+        """The session, with time-outs, and without credentials in what are no calls."""
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(self._timeout))
         return session
@@ -297,7 +299,7 @@ class Kaggle:
             with self.failing():
                 login = KaggleCredentials.load(self._client)
                 # The SDK takes a token for good until half an hour after it has expired
-                if self.credential.is_stale:
+                if self._must_renew:
                     login.refresh_access_token()
                 self._use_token(str(login.get_access_token()))
         except CallFailure as failure:

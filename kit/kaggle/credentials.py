@@ -59,7 +59,8 @@ class Credential:
 def find_credentials() -> list[Credential]:
     """Find all credentials, in the order in which Kaggle's own client tries them."""
     # `Path.home` fails for a user without HOME whom the system does not know, as in containers
-    home = Path(os.path.expanduser("~"), ".kaggle")  # noqa: PTH111
+    place = os.path.expanduser("~")  # noqa: PTH111
+    home = Path(os.devnull if place == "~" else place, ".kaggle")
     return [*_tokens(home), *_legacy_key(home), *_oauth_login(home)]
 
 
@@ -136,9 +137,10 @@ def _oauth_login(home: Path) -> Iterator[Credential]:
     login, is_stale = kept or {}, False
     token, expires = login.get("refresh_token"), login.get("access_token_expiration") or ""
     try:
-        # As the SDK reads it. No command takes an hour
+        # As the SDK reads it, which needs a time zone. No command takes an hour
         soon = datetime.now(UTC) + timedelta(hours=1)
-        is_stale = bool(expires) and datetime.fromisoformat(expires) < soon
+        expiry = datetime.fromisoformat(expires) if expires else soon
+        is_stale = expiry.tzinfo is None or expiry < soon
     except (TypeError, ValueError):
         problem = "it is damaged"
     if kept is not None and not token:

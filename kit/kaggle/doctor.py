@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kit.competition import ROWS, find_files
 from kit.errors import CompetitionError, DataError, KitError, one_line
 from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
-from kit.kaggle.download import ROWS, find_files
 from kit.kaggle.exchange import ENTER
 from kit.kaggle.submit import check_limits
 

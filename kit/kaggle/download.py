@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from requests import Response, Session
 
+from kit.competition import ROWS, find_fault
 from kit.data.kaggle_csv import member_blocks
 from kit.errors import DataError, UsageError
 from kit.files import whole_file
@@ -17,28 +18,10 @@ from kit.kaggle.exchange import COMPETITION, COMPETITION_PAGE, CallFailure, Trou
 # Told the bytes that have come, and all there are; 0 where nobody knows
 Progress = Callable[[int, int], None]
 
-ROWS = {"train.csv": 42_000, "test.csv": 28_000, "sample_submission.csv": 28_000}
-
 _AGAIN = "Run kit download again; what is wrong at Kaggle's end shows at " + COMPETITION_PAGE
 _BLOCK = 1 << 18
 # A zip is smaller than its files, but for its directory
 _DIRECTORY = 1 << 20
-
-
-def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Path] | None:
-    """The competition's files if all are in `folder` and whole, None if any is not there.
-
-    Raises:
-        DataError: one is there, but has not the rows and columns that it should have.
-        OSError: one cannot be read.
-    """
-    files = [folder / name for name in rows]
-    if not all(file.is_file() for file in files):
-        return None
-    for file in files:
-        if fault := _fault(file.read_bytes(), rows[file.name]):
-            raise DataError(f"{file}: {fault}.", "Fetch it again with: kit download --force")
-    return files
 
 
 def download(
@@ -101,7 +84,7 @@ def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None
         nonlocal futile_tries, furthest
         futile_tries += 1
         held = part.stat().st_size if part.exists() else 0
-        with kaggle.transfer_session() as session:
+        with kaggle.limit(Session()) as session:
             response, done = _request(kaggle, session, held)
             size = _size(response)
             progress(done, size)
@@ -165,26 +148,18 @@ def _blocks(kaggle: Kaggle, response: Response) -> Iterator[bytes]:
             yield block
 
 
-def _unpack(archive: Path, name: str, size: int, rows: int) -> bytes:
+def _unpack(archive: Path, name: str, size: int, rows: int) -> bytearray:
     if not zipfile.is_zipfile(archive):
         raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
     with archive.open("rb") as packed:
-        content = b"".join(member_blocks(packed, name, "Kaggle's archive"))
+        content = bytearray()
+        for block in member_blocks(packed, name, "Kaggle's archive"):
+            content += block
+            if len(content) > size:
+                break
     if len(content) != size:
         than = f"{'more' if len(content) > size else 'fewer'} than the {size:,} bytes listed"
         raise DataError(f"{name} in Kaggle's archive has {than}.", _AGAIN)
-    if fault := _fault(content, rows):
+    if fault := find_fault(content, rows):
         raise DataError(f"{name} as Kaggle serves it: {fault}.", _AGAIN)
     return content
-
-
-def _fault(content: bytes, rows: int) -> str | None:
-    """Why a CSV is not whole: its rows are not as many as `rows`, or have too few columns."""
-    header_commas = content[: content.find(b"\n") + 1].count(b",")
-    # The last line need not have an end
-    lines = content.count(b"\n") + (content[-1:] != b"\n")
-    if lines != rows + 1:
-        return f"expected {rows:,} rows, found {lines - 1:,}"
-    if content.count(b",") != header_commas * lines:
-        return "its rows have not all the columns of its header"
-    return None

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kit.competition import TEST_ROWS
 from kit.errors import DataError, OverlapError, UsageError
 from kit.kaggle.receipt import RECEIPT, RECEIPTS, Attempt, mark_of
 from kit.runs import Run, find_run, list_runs
 from kit.submission import check_bytes, count_faults, read_bytes
 
-ROWS = 28_000
 FILE = "submission.csv"
 
 
@@ -36,7 +36,7 @@ def prepare_entry(
     message: str | None = None,
     *,
     allow_overlap: bool = False,
-    rows: int = ROWS,
+    rows: int = TEST_ROWS,
 ) -> Entry:
     """Check what is to be submitted, without the network.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from requests.utils import get_environ_proxies, select_proxy
@@ -26,9 +27,7 @@ CLOSED = f"It takes no more submissions: see {COMPETITION_PAGE}"
 _LATER = "Nothing was lost: run the command again in a few minutes."
 _NETWORK = "Check the network connection, then run the command again."
 _PROXY = "Write it as http://USER:PASSWORD@HOST:PORT (special characters as %XX), or unset it."
-_TRUST = (
-    "Check the clock. In a company, name its certificates in REQUESTS_CA_BUNDLE; else unset it."
-)
+_TRUST = "Check the clock. In a company, name its certificates in REQUESTS_CA_BUNDLE."
 _IN_BETWEEN = "A proxy or a sign-in page may be in between: see if kaggle.com opens."
 # Errors of TLS that come before anything is sent; others may come in the middle of an answer
 _BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CERT"
@@ -121,14 +120,16 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
     if status == 407:
         return _proxy_failure(response.request, _NO_PASSWORD) or CallFailure(Trouble.PROXY)
     said: dict[str, Any] = {}
+    place = response.headers.get("Location")
     with suppress(OSError, ValueError, TypeError):
+        place = place and urljoin(response.url, place)
         content = dict(response.json())
         said = content["error"] if isinstance(content.get("error"), dict) else content
     # Kaggle may say in JSON what it did not say with its status
     code = said.get("code")
     status = code if status < 400 and isinstance(code, int) else status
     if status < 400:
-        return CallFailure(Trouble.NONSENSE, location=response.headers.get("Location"))
+        return CallFailure(Trouble.NONSENSE, location=place)
     if status == 401 and "Authorization" not in response.request.headers:
         # No credential was sent, so none can be at fault
         status = 403
@@ -216,7 +217,8 @@ def _trouble(cause: BaseException) -> Trouble:
 
 def _proxy_failure(request: requests.PreparedRequest | None, why: str) -> CallFailure | None:
     """That a request's proxy cannot be used, by the variables that name it; None without one."""
-    address = str(request.url) if request is not None else "https://api.kaggle.com"
+    scheme = "http" if os.environ.get("KAGGLE_API_ENVIRONMENT") == "LOCALHOST" else "https"
+    address = str(request.url) if request is not None else f"{scheme}://api.kaggle.com"
     proxy = select_proxy(address, get_environ_proxies(address))
     if not proxy:
         return None
@@ -232,5 +234,6 @@ def _no_trust() -> CallFailure:
         if path := os.environ.get(name):
             is_there = os.access(path, os.R_OK)
             state = "may lack the right one" if is_there else "is not there or cannot be read"
-            return CallFailure(Trouble.NO_TRUST, words=f"{name} names {path}, which {state}")
+            words = f"{name} names {path}, which {state}: correct or unset {name}"
+            return CallFailure(Trouble.NO_TRUST, words=words)
     return CallFailure(Trouble.NO_TRUST)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kit.kaggle.answers import Submission
 
 RECEIPT, RECEIPTS = "receipt.json", "receipts"
+# What is left at least of a message that Kaggle cut, without its white space
+_LEAST_CUT = 60
 
 
 class Attempt(BaseModel):
@@ -63,7 +65,10 @@ class Attempt(BaseModel):
         """Whether a submission in Kaggle's list is this one: by its ref, or else by its mark."""
         if self.ref is not None:
             return found.ref == self.ref
-        return found.ref not in self.known_refs and has_mark(found, self.sha256)
+        # Old messages end with their mark, which Kaggle may have cut off
+        said, sent = ("".join(text.split()) for text in (found.description, self.message))
+        was_cut = len(said) >= _LEAST_CUT and sent.startswith(said)
+        return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
 
     def brought_up(self, found: "Submission") -> Self:
         """The same attempt, as Kaggle has it now."""

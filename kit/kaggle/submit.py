@@ -16,7 +16,7 @@ from kit.errors import CompetitionError, DataError, KitError, NetworkError, Usag
 from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
-from kit.kaggle.exchange import ENTER, CallFailure, explain, limit_remedy
+from kit.kaggle.exchange import CLOSED, ENTER, CallFailure, explain, limit_remedy
 from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
 from kit.runs import Run
 
@@ -79,6 +79,8 @@ def check_limits(kaggle: Kaggle) -> Limits | None:
     limits = kaggle.limits()
     if limits is None or limits.left:
         return limits
+    if limits.limited_by_total:
+        raise CompetitionError(f"No submission is left: {limits.total} were made.", CLOSED)
     what = f"No submission is left: {limits.today} were made today."
     raise CompetitionError(what, limit_remedy())
 
@@ -233,11 +235,11 @@ def _check_test_file(kaggle: Kaggle, run: Run | None) -> None:
     """Refuse a run that predicts another test.csv than Kaggle's, such as a rehearsal's."""
     data = run.config.get("data") if run else None
     predicted = Path(((data or {}).get("test") or {}).get("origin", ""))
-    if not predicted.is_file():
+    if run is None or not predicted.is_file():
         return
     size = predicted.stat().st_size
     listed = kaggle.list_files().get(predicted.name, size)
     if listed != size:
         sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
         remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
-        raise DataError(f"The run predicts {predicted} {sizes}.", remedy)
+        raise DataError(f"Run {run.name} predicts {predicted} {sizes}.", remedy)

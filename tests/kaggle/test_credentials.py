@@ -145,6 +145,9 @@ def test_without_a_home_the_environment_is_enough(
 def test_without_a_home_and_credentials_that_is_told(
     homeless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    # Home is not a folder that is called so
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "~/.kaggle/access_token", "KGAT_1")
     with pytest.raises(CredentialsError, match="No Kaggle credentials were found"):
         Kaggle()
     path = save(tmp_path / "kaggle/kaggle.json", {"username": "me", "key": "k"})
@@ -313,6 +316,30 @@ def test_a_login_whose_token_soon_expires_is_renewed(
     login(home, datetime.now(UTC) + timedelta(minutes=minutes), access_token="old-token")
     assert Kaggle().competition().entered
     assert without_token.calls.count("GenerateAccessToken") == renewals
+
+
+def test_a_login_whose_token_was_revoked_is_renewed_once(
+    without_token: FaultyKaggle, home: Path
+) -> None:
+    path = login(home, datetime.now(UTC) + timedelta(hours=6), access_token="revoked")
+    kaggle = Kaggle(sleep=lambda _seconds: pytest.fail("it waited"))
+    assert kaggle.competition().entered
+    assert json.loads(path.read_text())["access_token"].startswith("local-oauth-token")
+    assert without_token.calls == ["GetCompetition", "GenerateAccessToken", "GetCompetition"]
+    # Where the new one is refused too, the login is at fault
+    without_token.state.account.tokens.clear()
+    with pytest.raises(CredentialsError, match="does not accept the OAuth login"):
+        kaggle.competition()
+    assert without_token.calls.count("GenerateAccessToken") == 1
+
+
+def test_an_expiry_without_a_time_zone_is_no_damage(
+    without_token: FaultyKaggle, home: Path
+) -> None:
+    expires = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=6)
+    login(home, expires, access_token="whatever")
+    assert Kaggle().competition().entered
+    assert without_token.calls.count("GenerateAccessToken") == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

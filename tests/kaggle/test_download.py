@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,10 @@ from fetching import ROWS
 from file_host import FileHost, refused, zipped
 
 from kit.cli.main import run
+from kit.competition import find_files
 from kit.errors import CompetitionError, CredentialsError, DataError, KitError, UsageError
 from kit.kaggle.client import Kaggle
-from kit.kaggle.download import download, find_files
+from kit.kaggle.download import download
 from kit.local_kaggle import LocalKaggle
 
 
@@ -174,6 +176,18 @@ def test_an_archive_that_is_not_as_listed_is_refused(
         fetch(tmp_path / "data")
     assert names(tmp_path / "data") == set()
     assert not (tmp_path / "evil").exists()
+
+
+def test_a_bomb_is_not_unpacked_whole(
+    host: FileHost, tables: dict[str, bytes], tmp_path: Path
+) -> None:
+    host.content = zipped({**tables, "train.csv": b"0" * 100_000_000})
+    tracemalloc.start()
+    with pytest.raises(DataError, match="has more than the 44 bytes listed"):
+        fetch(tmp_path / "data")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 @pytest.mark.parametrize("case", ["a link", "a thousand others"])

@@ -16,7 +16,7 @@ from runs import SDK_HAS_LIMITS, make_run, needs_limits
 from small_competition import FULL_LABELS, write_labels
 
 from kit.cli.main import run
-from kit.kaggle.download import find_files
+from kit.competition import find_files
 from kit.kaggle.receipt import load_receipt
 from kit.local_kaggle.judge import Judge
 

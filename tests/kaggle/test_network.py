@@ -125,6 +125,14 @@ def test_an_address_that_is_none(
     assert_told_at_once(capsys, "download", variable, why)
 
 
+def test_socks_is_named_for_http_too(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    monkeypatch.setenv("HTTP_PROXY", f"socks5://{USER}:{PASSWORD}@127.0.0.1:1")
+    assert_told_at_once(capsys, "doctor", "HTTP_PROXY", "pip install PySocks")
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "proxy.invalid"])
 @pytest.mark.parametrize("command", COMMANDS)
@@ -181,7 +189,7 @@ def test_certificates_that_are_not_there(
 ) -> None:
     monkeypatch.setenv(variable, str(place / "company.pem"))
     assert_told_at_once(
-        capsys, command, f"{variable} names {place / 'company.pem'}", "else unset it"
+        capsys, command, f"{variable} names {place / 'company.pem'}", f"correct or unset {variable}"
     )
     assert run(["history", "--offline"]) == 0
 

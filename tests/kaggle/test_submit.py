@@ -1,6 +1,7 @@
 """Submitting: what is checked, what is remembered, and that there is never one too many."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -199,10 +200,15 @@ def test_the_same_content_is_known_from_kaggles_list_alone(
 
 
 @pytest.mark.parametrize("length", [100, 500])
+@pytest.mark.parametrize("is_old", [False, True])
 def test_a_message_that_kaggle_cuts_short_is_recognised(
-    at_local: FaultyKaggle, submissions: Path, length: int
+    at_local: FaultyKaggle, submissions: Path, length: int, is_old: bool
 ) -> None:
     entry = prepare(submissions, message="long  and wide " * 100)
+    if is_old:
+        mark, _, text = entry.attempt.message.partition("] ")
+        old = entry.attempt.model_copy(update={"message": f"{text} {mark}]"})
+        entry = replace(entry, attempt=old)
     at_local.fail("CreateSubmission", 500, done=True)
     create = at_local.state.submit
 
@@ -464,6 +470,18 @@ def test_no_submission_left_is_told_before_anything_is_sent(
     with pytest.raises(CompetitionError, match="No submission is left: 1 were made today") as none:
         send(submissions, again=True)
     assert "midnight UTC" in none.value.remedy
+    assert "StartSubmissionUpload" not in at_local.calls
+
+
+@needs_limits
+def test_a_limit_for_good_is_not_told_to_end_at_midnight(
+    at_local: FaultyKaggle, submissions: Path
+) -> None:
+    ever = {"numToday": 2, "numTotal": 50, "numAllowedNow": 0, "limitedByTotal": True}
+    at_local.fail("GetSubmissionLimits", change=lambda _answer: ever)
+    with pytest.raises(CompetitionError, match="No submission is left: 50 were made") as none:
+        send(submissions)
+    assert "takes no more submissions" in none.value.remedy
     assert "StartSubmissionUpload" not in at_local.calls
 
 

@@ -24,8 +24,8 @@ from file_host import (
 )
 
 from kit.cli.main import run
+from kit.competition import find_files
 from kit.errors import CompetitionError, DataError, KitError, NetworkError
-from kit.kaggle.download import find_files
 
 UNMEASURED: dict[str, Answer] = {
     "chunked": unmeasured(chunked=True),
