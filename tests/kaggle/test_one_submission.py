@@ -266,8 +266,7 @@ class Process(Kaggle):
     def limits(self) -> Limits | None:
         return super().limits() if self.world.history.has_count else None
 
-    def transfer_session(self) -> requests.Session:
-        session = requests.Session()
+    def limit(self, session: requests.Session) -> requests.Session:
         session.mount("http://", Wire(self))
         return session
 
