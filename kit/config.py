@@ -284,7 +284,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 294,
         "conv": _layers("32x5/2", "64x5/2"),
         "hidden": (256,),
-        "learning_rate": 3e-3,
+        "learning_rate": 6e-3,
         "augmentation": Augmentation(rotation=15, scale=0.2, shear=0.2, displacement=1.5),
         "validation_fraction": 0.02,
         "views": 9,
