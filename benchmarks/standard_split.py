@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.machine import describe
 from benchmarks.rehearsals import recorded, settings_digest, spread
 from benchmarks.tables import table
+from kit.config import describe_normalization
 from kit.training.backend import choose_backend
 
 PAGE = Path(__file__).with_name("STANDARD_SPLIT.md")
@@ -28,10 +29,8 @@ def train(preset: str, members: int, seed: int, work: Path) -> dict[str, Any]:
 
 def row(member: dict[str, Any]) -> list[str]:
     """Return the cells of a member."""
-    normalization = member["normalization"] or {}
-    width, slant = normalization.get("width"), normalization.get("slant")
-    ways = [*([f"width {width}"] * bool(width)), *(["slant"] * bool(slant))]
-    name = ", ".join([f"seed {member['seed']}", *ways])
+    ways = describe_normalization(member["normalization"])
+    name = ", ".join([f"seed {member['seed']}", *([ways] if ways else [])])
     minutes = member["seconds"]["fit"] / 60
     return [name, f"{member['keras_test']['accuracy']:.2%}", f"{minutes:.1f}"]
 

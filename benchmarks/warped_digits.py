@@ -28,10 +28,8 @@ def main() -> None:
 
     config = make_config({"preset": "tuned"})
     assert config.augmentation is not None
-    assert config.normalization is not None
     digits = load_keras().train.take(np.arange(DIGITS))
-    normalize = Normalize(config.normalization.width, config.normalization.slant)
-    normalised = normalize(digits.images)
+    normalised = Normalize(**config.normalization[0].model_dump())(digits.images)
     warp, rng = Warp(config.augmentation), np.random.default_rng(0)
     warped = [warp(normalised, draw_noise(DIGITS, rng)) for _ in range(TIMES)]
     rows = map(keras.ops.convert_to_numpy, [digits.images, normalised, *warped])

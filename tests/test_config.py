@@ -151,14 +151,15 @@ def test_wrong_augmentation_is_named(setting: str, value: float, expected: str) 
     ],
 )
 def test_wrong_normalization_is_named(setting: str, value: float, expected: str) -> None:
-    what = f"normalization.{setting}: {expected}, found {value!r}."
+    what = f"normalization.0.{setting}: {expected}, found {value!r}."
     assert fault({"normalization": {setting: value}}) == (what, REMEDY)
+    assert fault({"normalization": [{setting: value}]}) == (what, REMEDY)
 
 
 def test_members_normalise_each_in_a_way_of_its_own() -> None:
     assert len(set(MEMBER_NORMALIZATIONS)) == len(MEMBER_NORMALIZATIONS) == 8
     # a network on its own does best with the first
-    assert MEMBER_NORMALIZATIONS[0] == make_config({"preset": "best"}).normalization
+    assert (MEMBER_NORMALIZATIONS[0],) == make_config({"preset": "quick"}).normalization
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_members_normalise_each_in_a_way_of_its_own() -> None:
     [
         ({"epoch": 3}, "epoch"),
         ({"augmentation": {"turn": 2}}, "augmentation.turn"),
-        ({"normalization": {"tilt": True}}, "normalization.tilt"),
+        ({"normalization": {"tilt": True}}, "normalization.0.tilt"),
     ],
 )
 def test_an_unknown_setting_is_told_which_ones_there_are(

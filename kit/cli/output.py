@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.config import describe_normalization
 from kit.errors import visible
 
 if TYPE_CHECKING:
@@ -110,14 +111,11 @@ def _print_members(members: list[dict[str, Any]]) -> None:
     kinds = [kind for kind in ("validation", "keras_test", "score") if kind in members[0]]
     rows = []
     for member in members:
-        normalization = member["normalization"] or {}
-        ways = [f"width {normalization['width']}"] if normalization.get("width") else []
-        ways += ["slant"] if normalization.get("slant") else []
         # keras_test is None if MNIST was not on this machine
         accuracies = [(member[kind] or {}).get("accuracy") for kind in kinds]
         shares = [None if x is None else f"{100 * x:.2f}" for x in accuracies]
-        about = (member["run"], member["preset"], member["seed"], ", ".join(ways) or None)
-        rows.append([*about, *shares])
+        ways = describe_normalization(member["normalization"]) or None
+        rows.append([member["run"], member["preset"], member["seed"], ways, *shares])
     columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
     print_table("Members", columns, rows)
 

@@ -48,8 +48,8 @@ def plan_members(
             )
         kinds, given = COMMITTEE, {"name": "committee", **given}
         del given["preset"]
-    elif not folds and given.get("normalization") is None:
-        kinds = tuple({"normalization": kind} for kind in MEMBER_NORMALIZATIONS)
+    elif not folds and not given.get("normalization"):
+        kinds = tuple({"normalization": (kind,)} for kind in MEMBER_NORMALIZATIONS)
         given = {key: value for key, value in given.items() if key != "normalization"}
     base = make_config({**kinds[0], **given})
     number = len(kinds) if members is None else members

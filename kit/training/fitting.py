@@ -49,7 +49,8 @@ def fit(
     parts = _parts(len(training), config.batch_size)
     network = predictor.network
     steps = sum(len(part) for part in parts)
-    learner, judge = make_learner(network, predictor.normalize(digits.pixels), config, steps)
+    normalised = predictor.normalize(digits.pixels)
+    learner, judge = make_learner(network, np.concatenate(normalised), config, steps)
     variables = [*network.variables, *learner.optimizer.variables]
 
     now = state or FitState()
@@ -64,14 +65,9 @@ def fit(
         if config.patience and best and epoch - best.epoch >= config.patience:
             break
         began = time.monotonic()
-        # The order of rows and the warps depend only on seed and epoch: an epoch can be repeated
-        rng = np.random.default_rng((config.seed, epoch))
-        order = rng.permutation(training)
-        inputs: dict[str, NDArray[Any]] = {"rows": order.astype(np.int32)}
-        if config.augmentation is not None:
-            weaker = (config.augmentation.final_strength - 1) * epoch / max(config.epochs - 1, 1)
-            inputs["noise"] = draw_noise(len(order), rng) * np.float32(1 + weaker)
-        learned = _learn(learner, inputs, answers[order], parts, callback, epoch + 1)
+        inputs = draw_epoch(config, epoch, training, len(digits))
+        given = answers[inputs["rows"] % len(digits)]
+        learned = _learn(learner, inputs, given, parts, callback, epoch + 1)
         judged = _judge(judge, validation, answers)
         last = Epoch(
             epoch=epoch + 1,
@@ -90,6 +86,23 @@ def fit(
         for variable, value in zip(network.variables, now.best, strict=True):
             variable.assign(value)
     return now.history
+
+
+def draw_epoch(config: TrainConfig, epoch: int, training: Rows, n: int) -> dict[str, NDArray[Any]]:
+    """Draw an epoch's order of the training rows, their normalisations and their warps.
+
+    They depend only on the seed and the epoch, 0 for the first, so an epoch can be repeated. Row
+    r in its k-th normalisation, 0 for the first, is `rows` r + k * n, of n digits.
+    """
+    rng = np.random.default_rng((config.seed, epoch))
+    rows = rng.permutation(training)
+    if len(config.normalization) > 1:
+        rows += n * rng.integers(len(config.normalization), size=len(rows))
+    drawn: dict[str, Any] = {"rows": rows.astype(np.int32)}
+    if config.augmentation is not None:
+        weaker = (config.augmentation.final_strength - 1) * epoch / max(config.epochs - 1, 1)
+        drawn["noise"] = draw_noise(len(rows), rng) * np.float32(1 + weaker)
+    return drawn
 
 
 def _learn(

@@ -41,11 +41,11 @@ class Predictor:
         """Put it together; `classifier` turns normalised images into probabilities."""
         self.views, self.network = config.views, network
         self._classifier = _compiled(classifier)
-        self._normalize = None
-        if config.normalization is not None:
-            images = keras.Input((PIXELS,), name="images")
-            layer = Normalize(**config.normalization.model_dump(), name="normalization")
-            self._normalize = _compiled(keras.Model(images, layer(images)))
+        images = keras.Input((PIXELS,), name="images")
+        self._normalizers = [
+            _compiled(keras.Model(images, Normalize(**each.model_dump())(images)))
+            for each in config.normalization
+        ]
 
     @classmethod
     def build(cls, config: TrainConfig) -> Self:
@@ -90,8 +90,10 @@ class Predictor:
             OSError: the file cannot be written.
         """
         images = keras.Input((PIXELS,), name="images")
-        normalised = images if self._normalize is None else self._normalize(images)
-        model = keras.Model(images, self._classifier(normalised), name="predictor")
+        normalised = [normalize(images) for normalize in self._normalizers] or [images]
+        parts = [self._classifier(each) for each in normalised]
+        mean = keras.layers.Average()(parts) if len(parts) > 1 else parts[0]
+        model = keras.Model(images, mean, name="predictor")
         with naming(path):
             model.save(path)
 
@@ -100,16 +102,17 @@ class Predictor:
         """How many weights training changes."""
         return int(sum(np.prod(weight.shape) for weight in self._classifier.trainable_weights))
 
-    def normalize(self, pixels: Pixels) -> Pixels | NDArray[np.float32]:
-        """Normalise uint8 (n, 784) to float32 (n, 784) in [0, 1], or do nothing if that is off."""
-        if self._normalize is None or not len(pixels):
-            return pixels
-        return _in_batches(self._normalize, pixels)
+    def normalize(self, pixels: Pixels) -> list[Pixels] | list[NDArray[np.float32]]:
+        """Normalise uint8 (n, 784) in each way: float32 (n, 784) in [0, 1]. No way: [`pixels`]."""
+        if not self._normalizers or not len(pixels):
+            return [pixels]
+        return [_in_batches(normalize, pixels) for normalize in self._normalizers]
 
     def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
         """Predict the class probabilities of each digit: float32 (n, 10), rows that sum to 1.
 
-        They are averaged over `views` views of each digit, by default over the predictor's own.
+        They are averaged over `views` views of each normalisation of each digit, by default over
+        the predictor's own.
         """
         if views is not None and views < 1:
             raise ValueError(f"views is 1 or more, not {views}")
@@ -117,12 +120,14 @@ class Predictor:
         probabilities = np.zeros((len(digits), CLASSES), np.float32)
         if not len(digits):
             return probabilities
-        images = self.normalize(digits.pixels)
-        if len(matrices) == 1:
-            return _in_batches(self._classifier, images)
-        for matrix in matrices:
-            probabilities += _in_batches(self._view_classifier, images, matrix)
-        return probabilities / np.float32(len(matrices))
+        normalised = self.normalize(digits.pixels)
+        for images in normalised:
+            if len(matrices) == 1:
+                probabilities += _in_batches(self._classifier, images)
+                continue
+            for matrix in matrices:
+                probabilities += _in_batches(self._view_classifier, images, matrix)
+        return probabilities / np.float32(len(matrices) * len(normalised))
 
     @functools.cached_property
     def _view_classifier(self) -> keras.Model:

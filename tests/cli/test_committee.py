@@ -48,8 +48,8 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
     configs = [json.loads((path / "config.json").read_text())["settings"] for path in members]
     own = ("seed", "split_seed", "views", "normalization")
     assert [[config[setting] for setting in own] for config in configs] == [
-        [7, 7, 2, {"width": 20, "slant": True}],
-        [8, 7, 2, {"width": None, "slant": True}],
+        [7, 7, 2, [{"width": 20, "slant": True}]],
+        [8, 7, 2, [{"width": None, "slant": True}]],
     ]
     # the members hold the same rows out, and so does their committee
     assert figures["rows"] == {"train": 1350, "validation": 150, "test": 300}

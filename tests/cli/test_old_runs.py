@@ -142,7 +142,7 @@ def test_an_interrupted_old_committee_is_completed(
     assert (second["run"][15:], second["seed"]) == ("-both-2", 6)
     settings = json.loads((submissions / second["run"] / "config.json").read_text())["settings"]
     assert (settings["split"], settings["split_seed"]) == ("stratified", 5)
-    assert settings["normalization"] == {"width": None, "slant": True}
+    assert settings["normalization"] == [{"width": None, "slant": True}]
     parts = [predictions(submissions / run)["test"] for run in (COMPLETE, second["run"])]
     mean = np.mean(parts, axis=0, dtype=np.float64)
     found = predictions(submissions / HALF)["test"]

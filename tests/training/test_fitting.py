@@ -17,7 +17,7 @@ load_backend()
 
 import keras  # noqa: E402
 
-from kit.training.fitting import fit  # noqa: E402
+from kit.training.fitting import draw_epoch, fit  # noqa: E402
 from kit.training.learner import OneCycle  # noqa: E402
 from kit.training.predictor import Predictor  # noqa: E402
 
@@ -161,7 +161,9 @@ def test_validation_figures_are_those_of_the_predictions(
     trained: Trained, thousand_digits: Digits
 ) -> None:
     config, history = trained.config, trained.history
-    predictor = Predictor.build(config)
+    # Training validates in the first normalization alone
+    first = config.model_copy(update={"normalization": config.normalization[:1]})
+    predictor = Predictor.build(first)
     for variable, value in zip(predictor.network.variables, trained.weights, strict=True):
         variable.assign(value)
     assert thousand_digits.labels is not None
@@ -259,6 +261,38 @@ def test_every_training_row_is_used_once_an_epoch(
         loss = cross_entropy(probabilities, np.eye(10)[digits.labels])
         assert epoch.loss == pytest.approx(loss, rel=1e-6)
         assert (epoch.val_loss, epoch.val_accuracy) == (None, None)
+
+
+def test_each_epoch_shows_each_digit_once_in_one_of_its_normalizations() -> None:
+    ways = [{"width": 20}, {"width": 14}, {}]
+    one, several = make_config({"normalization": ways[0]}), make_config({"normalization": ways})
+    training = np.arange(0, 6000, 2)
+    orders = []
+    for epoch in (0, 1):
+        rows = draw_epoch(several, epoch, training, 6000)["rows"]
+        np.testing.assert_array_equal(np.sort(rows % 6000), training)
+        np.testing.assert_allclose(np.bincount(rows // 6000), [1000] * 3, atol=100)
+        np.testing.assert_array_equal(rows % 6000, draw_epoch(one, epoch, training, 6000)["rows"])
+        orders.append(rows)
+    assert np.count_nonzero(orders[0] == orders[1]) < 10
+    np.testing.assert_array_equal(draw_epoch(several, 1, training, 6000)["rows"], orders[1])
+
+
+def test_a_network_learns_from_all_its_normalizations(thousand_digits: Digits) -> None:
+    assert thousand_digits.labels is not None
+    ways: list[dict[str, int]] = [{"width": 28}, {"width": 8}]
+    given = {"epochs": 12, "hidden": (64,), "batch_size": 100, "augmentation": None}
+    accuracies = []
+    for several in (ways, ways[:1]):
+        config = make_config({**given, "normalization": several})
+        predictor, rows = Predictor.build(config), split_rows(thousand_digits.labels, config)
+        fit(predictor, thousand_digits, rows, config, Callback())
+        narrow = Predictor.build(make_config({**given, "normalization": ways[1]}))
+        logits = predictor.network(narrow.normalize(thousand_digits.pixels)[0])
+        answers = keras.ops.convert_to_numpy(logits).argmax(axis=1)
+        accuracies.append(np.mean(answers == thousand_digits.labels))
+    assert accuracies[0] > accuracies[1] + 0.1
+    assert accuracies[0] > 0.85
 
 
 def test_one_cycle_rises_then_falls_to_nothing(

@@ -9,7 +9,9 @@ def test_members_differ_by_seed_and_normalisation_alone() -> None:
     plan = plan_members({"seed": 7, "epochs": 3, "name": "five"}, 5)
     assert [config.name for config in plan] == ["five-1", "five-2", "five-3", "five-4", "five-5"]
     assert [config.seed for config in plan] == [7, 8, 9, 10, 11]
-    assert [config.normalization for config in plan] == list(MEMBER_NORMALIZATIONS[:5])
+    assert [config.normalization for config in plan] == [
+        (way,) for way in MEMBER_NORMALIZATIONS[:5]
+    ]
     assert {config.split_seed for config in plan} == {7}
     own = {"name", "seed", "split_seed", "normalization"}
     for config in plan:
@@ -19,19 +21,23 @@ def test_members_differ_by_seed_and_normalisation_alone() -> None:
 def test_the_cycle_of_normalisations_begins_again() -> None:
     n = len(MEMBER_NORMALIZATIONS)
     plan = plan_members({}, n + 2)
-    assert [config.normalization for config in plan[n:]] == list(MEMBER_NORMALIZATIONS[:2])
+    assert [config.normalization for config in plan[n:]] == [
+        (way,) for way in MEMBER_NORMALIZATIONS[:2]
+    ]
     assert plan[n].seed == plan[0].seed + n
 
 
 def test_a_normalisation_that_was_given_is_every_member_s() -> None:
     plan = plan_members({"normalization": {"width": 18}, "split_seed": 3}, 3)
-    assert [config.normalization for config in plan] == [Normalization(width=18)] * 3
+    assert [config.normalization for config in plan] == [(Normalization(width=18),)] * 3
     assert [config.split_seed for config in plan] == [3] * 3
 
 
 def test_the_record_of_a_run_without_one_gives_none() -> None:
     plan = plan_members(make_config({"preset": "baseline"}).model_dump(mode="json"), 2)
-    assert [config.normalization for config in plan] == list(MEMBER_NORMALIZATIONS[:2])
+    assert [config.normalization for config in plan] == [
+        (way,) for way in MEMBER_NORMALIZATIONS[:2]
+    ]
 
 
 def test_seeds_and_names_end_somewhere() -> None:

@@ -45,12 +45,12 @@ keras.models.load_model(sys.argv[1])
 def run(
     request: pytest.FixtureRequest, small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
-    """A run that normalises width and slant, with three views."""
+    """A run with three normalizations and three views."""
     config = make_config(
         {"source": "kaggle", "data": small_kaggle, "conv": request.param, "hidden": (64,),
          "batch_size": 50, "epochs": 6, "views": 3}
     )  # fmt: skip
-    assert config.normalization is not None
+    assert len(config.normalization) == 3
     return train(config, tmp_path_factory.mktemp("submissions"))
 
 

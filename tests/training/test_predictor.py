@@ -99,7 +99,7 @@ def test_a_normalised_predictor_normalises_before_it_views(mnist: Source) -> Non
     digits = mnist.test.take(np.arange(50))
     plain = random_predictor(0)
     normalising = random_predictor(0, normalization={"width": 20, "slant": True}, views=3)
-    normalised = normalising.normalize(digits.pixels)
+    (normalised,) = normalising.normalize(digits.pixels)
     assert normalised.dtype == np.float32
     expected = forward(plain, normalised) / 3
     noise = draw_noise(1, np.random.default_rng(0))[0]
@@ -107,6 +107,15 @@ def test_a_normalised_predictor_normalises_before_it_views(mnist: Source) -> Non
         warped = Warp(VIEW_WARP)(normalised, np.tile(sign * noise, (50, 1)))
         expected += forward(plain, keras.ops.convert_to_numpy(warped)) / 3
     np.testing.assert_allclose(normalising.predict(digits), expected, atol=1e-5)
+
+
+def test_a_predictor_with_several_normalizations_averages_over_them(mnist: Source) -> None:
+    digits, ways = mnist.test.take(np.arange(50)), [{"width": 20, "slant": True}, {}, {"width": 14}]
+    several = random_predictor(0, normalization=ways)
+    each = [random_predictor(0, normalization=way).predict(digits) for way in ways]
+    np.testing.assert_allclose(several.predict(digits), np.mean(each, axis=0), atol=1e-6)
+    np.testing.assert_allclose(each[1], random_predictor(0).predict(digits), atol=1e-6)
+    assert np.abs(each[0] - each[1]).max() > 0.01
 
 
 def test_a_committee_averages_its_members_own_views(mnist: Source) -> None:
