@@ -57,7 +57,6 @@ def test_ten_kills_leave_only_whole_runs_and_resume_to_the_same_predictions(
     undisturbed.join()
     span = time.monotonic() - began
     assert undisturbed.exitcode == 0
-    print("SPAN", span)
 
     submissions = tmp_path / "killed"
     chance = random.Random(7)

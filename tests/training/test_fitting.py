@@ -33,7 +33,7 @@ TUNED = {
     "validation_fraction": 0.2,
     "seed": 3,
 }
-CNN = {**TUNED, "preset": "cnn", "conv": ["8x5/4", "16x3p2"], "head": "mean", "hidden": [16],
+CNN = {**TUNED, "preset": "cnn", "conv": ["4x5/4", "8x3p2"], "head": "mean", "hidden": [16],
        "learning_rate": 2e-3}  # fmt: skip
 PATIENT = {
     **BASELINE,

@@ -41,17 +41,17 @@ keras.models.load_model(sys.argv[1])
 """
 
 
-CNN = ("8x5/4", "16x3p2")
+CNN = ("4x5/4", "8x3p2")
 
 
 @pytest.fixture(scope="module", params=[(), CNN], ids=["mlp", "cnn"])
 def run(
     request: pytest.FixtureRequest, small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
-    """A run that normalises width and slant, with three views."""
+    """A run that normalises width and slant, with two views."""
     config = make_config(
         {"source": "kaggle", "data": small_kaggle, "conv": request.param, "hidden": (64,),
-         "batch_size": 50, "epochs": 6, "views": 3}
+         "batch_size": 50, "epochs": 6, "views": 2}
     )  # fmt: skip
     assert config.normalization is not None
     return train(config, tmp_path_factory.mktemp("submissions"))
