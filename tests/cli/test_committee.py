@@ -1,15 +1,18 @@
 """Committees, as their user has them, on 1,500 real digits."""
 
+import contextlib
+import io
 import json
-import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import KIT, Ended, Kit
 
+from kit.cli.main import run
 from kit.submission import read_submission
 
 SETTINGS = ("--source", "kaggle", "--hidden", "16", "--batch-size", "150", "--epochs", "2",
@@ -26,12 +29,12 @@ print(f"exit {code}, loaded {sorted({'tensorflow', 'keras', 'jax'} & set(sys.mod
 def undisturbed(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """A committee of two trained members: the folder of a user, and what the command said."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    ended = subprocess.run(
-        [KIT, "train", *SETTINGS, "--data", small_kaggle, "--json"],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    return folder, Ended(ended.returncode, ended.stdout, ended.stderr)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    command = ["train", *SETTINGS, "--data", str(small_kaggle), "--json"]
+    with contextlib.chdir(folder), redirect_stdout(stdout), redirect_stderr(stderr):
+        code = run(command)
+    assert code == 0, stderr.getvalue()
+    return folder, Ended(code, stdout.getvalue(), stderr.getvalue())
 
 
 def test_members_are_trained_averaged_judged_and_averaged_again(
@@ -99,34 +102,24 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
         assert (home / again / file).read_bytes() == (folder / file).read_bytes()
 
 
-def stop(arguments: tuple[str, ...], at: str, by: signal.Signals, folder: Path) -> str:
-    """Run `kit`, stop it as soon as it says a line that begins so, and give what it says then."""
-    process = subprocess.Popen(
-        [KIT, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    next(line for line in process.stderr if line.startswith(at))
-    process.send_signal(by)
-    stdout, stderr = process.communicate()
-    assert process.returncode == (-by if by == signal.SIGKILL else 130)
-    assert stdout == ""
-    return stderr
-
-
 def test_an_interrupted_committee_goes_on_to_the_same_bytes(
     undisturbed: tuple[Path, Ended], kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
     submissions = tmp_path / "submissions"
-    command = ("train", *SETTINGS, "--data", str(small_kaggle))
-    told = stop(command, "Member 1/2: Epoch 1/2", signal.SIGINT, tmp_path)
-    committee, first = sorted(path.name.removeprefix(".") for path in submissions.iterdir())
-    assert [committee[15:], first[15:]] == ["-two", "-two-1"]
+    process = subprocess.Popen(
+        [KIT, "train", *SETTINGS, "--data", small_kaggle], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.startswith("Member 2/2: Epoch 1/2"))
+    process.terminate()
+    stdout, told = process.communicate()
+    assert (process.returncode, stdout) == (143, "")
+    (first,) = (path.name for path in submissions.glob("2*"))
+    committee, second = sorted(path.name.removeprefix(".") for path in submissions.glob(".2*"))
+    assert [name[15:] for name in (committee, first, second)] == ["-two", "-two-1", "-two-2"]
     go_on = ("train", "--resume", committee)
     assert told.splitlines()[-1] == f"Interrupted. Go on with: kit {' '.join(go_on)}"
-    stop(go_on, "Member 2/2: Epoch 1/2", signal.SIGKILL, tmp_path)
-    assert [path.name for path in submissions.glob("2*")] == [first]
-    _, second = sorted(path.name.removeprefix(".") for path in submissions.glob(".2*"))
     written = (submissions / first / "metrics.json").stat().st_mtime_ns
 
     resumed = kit(*go_on, "--json")

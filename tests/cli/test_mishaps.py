@@ -57,31 +57,6 @@ def test_ctrl_c_while_the_kit_starts_leaves_no_traceback() -> None:
         assert "kit/cli" not in process.communicate()[1], wait
 
 
-def test_ctrl_c_in_a_training_names_the_line_that_resumes_it(
-    kit: Kit, small_kaggle: Path, tmp_path: Path
-) -> None:
-    process = subprocess.Popen(
-        [KIT, *TRAIN, "--epochs", "5000", "--source", "kaggle", "--data", small_kaggle],
-        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    next(line for line in process.stderr if line.startswith("Epoch 2/"))
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate()
-    assert process.returncode == 130
-    assert stdout == ""
-    assert "Traceback" not in stderr
-    # One run, hidden because it is not complete, and no file that is half written
-    (draft,) = (tmp_path / "submissions").iterdir()
-    run = draft.name.removeprefix(".")
-    assert draft.name == f".{run}"
-    assert {path.name for path in draft.iterdir()} <= {"config.json", "lock", "state.npz"}
-    assert json.loads((draft / "config.json").read_text())["settings"]["epochs"] == 5000
-    assert stderr.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {run}"
-    assert kit("history", "--offline", "--json").json["history"] == []
-    assert kit("validate").stderr.startswith("submissions: no run there yet.")
-
-
 def test_a_wrong_setting_deals_no_rehearsal(kit: Kit, tmp_path: Path) -> None:
     assert kit("rehearse", "--preset", "huge").exit_code == 2
     assert not (tmp_path / "data").exists()
@@ -89,15 +64,11 @@ def test_a_wrong_setting_deals_no_rehearsal(kit: Kit, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("members", [[], ["--members", "2"]])
 def test_a_network_that_no_memory_holds_is_no_bug(
-    members: list[str], small_kaggle: Path, tmp_path: Path
+    members: list[str], kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    # In a process of its own, in case the system should end it
-    ended = subprocess.run(
-        [KIT, "train", "--preset", "baseline", "--source", "kaggle", "--data", small_kaggle,
-         "--hidden", "700000", "--hidden", "700000", *members],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 8, ended.stderr
+    ended = kit("train", "--preset", "baseline", "--source", "kaggle", "--data", small_kaggle,
+                "--hidden", "700000", "--hidden", "700000", *members)  # fmt: skip
+    assert ended.exit_code == 8, ended.stderr
     what, remedy = ended.stderr.splitlines()[-2:]
     # The weights alone take 4 bytes each, and their gradients as much
     assert "700000, 700000" in what
@@ -107,23 +78,24 @@ def test_a_network_that_no_memory_holds_is_no_bug(
 
 
 @pytest.fixture(scope="module")
-def ended_by_sigterm(
+def ended_by_ctrl_c(
     small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """A project whose run was ended by SIGTERM after its state was saved, and the run's name."""
+    """A project whose run was ended by Ctrl-C after its state was saved, and the run's name."""
     project = tmp_path_factory.mktemp("ended") / "project"
     shutil.copytree(small_kaggle, project / "data" / "kaggle")
     process = subprocess.Popen(
-        [KIT, *TRAIN, "--epochs", "3000", "--source", "kaggle", "--data", "data/kaggle"],
-        cwd=project, stderr=subprocess.PIPE, text=True,
+        [KIT, *TRAIN, "--epochs", "5000", "--source", "kaggle", "--data", "data/kaggle"],
+        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while not list(project.glob("submissions/.*/state.npz")):
         time.sleep(0.05)
     told = time.monotonic()
-    process.terminate()
-    _, stderr = process.communicate()
-    assert process.returncode == 143
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 130
     assert time.monotonic() - told < 10
+    assert stdout == ""
     (draft,) = (project / "submissions").iterdir()
     run = draft.name.removeprefix(".")
     assert stderr.splitlines()[-1] == f"Interrupted. Go on with: kit train --resume {run}"
@@ -132,9 +104,22 @@ def ended_by_sigterm(
 
 
 @pytest.fixture
-def interrupted(ended_by_sigterm: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+def interrupted(ended_by_ctrl_c: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
     """A copy of that project, for one test alone."""
-    return shutil.copytree(ended_by_sigterm[0], tmp_path / "project"), ended_by_sigterm[1]
+    return shutil.copytree(ended_by_ctrl_c[0], tmp_path / "project"), ended_by_ctrl_c[1]
+
+
+def test_an_interrupted_run_is_hidden_and_has_no_file_that_is_half_written(
+    interrupted: tuple[Path, str], kit: Kit
+) -> None:
+    submissions = interrupted[0] / "submissions"
+    draft = submissions / f".{interrupted[1]}"
+    assert list(submissions.iterdir()) == [draft]
+    assert {path.name for path in draft.iterdir()} <= {"config.json", "lock", "state.npz"}
+    assert json.loads((draft / "config.json").read_text())["settings"]["epochs"] == 5000
+    here = ("--submissions", submissions)
+    assert kit("history", "--offline", "--json", *here).json["history"] == []
+    assert f"{submissions}: no run there yet." in kit("validate", *here).stderr
 
 
 def test_a_run_goes_on_where_its_project_was_moved(

@@ -11,6 +11,8 @@ from fetching import ROWS
 from file_host import FileHost
 from small_competition import FULL_LABELS, LABELS, TRAIN_ROWS, write_competition
 
+from kit.local_kaggle.judge import Judge
+
 
 @pytest.fixture(scope="session")
 def competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -23,6 +25,12 @@ def full_competition_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with as many rows as Kaggle's, though short ones."""
     folder = tmp_path_factory.mktemp("full competition")
     return write_competition(folder, 42_000, FULL_LABELS)
+
+
+@pytest.fixture(scope="session")
+def full_judge(full_competition_files: Path) -> Judge:
+    """Knows as many labels as Kaggle's does."""
+    return Judge(full_competition_files / "solution.csv")
 
 
 @pytest.fixture
@@ -48,10 +56,13 @@ def local(competition_files: Path) -> Iterator[FaultyKaggle]:
 
 
 @pytest.fixture
-def full_local(full_competition_files: Path) -> Iterator[FaultyKaggle]:
+def full_local(
+    competition_files: Path, full_competition_files: Path, full_judge: Judge
+) -> Iterator[FaultyKaggle]:
     """The same with as many rows as Kaggle's."""
-    solution = full_competition_files / "solution.csv"
-    with FaultyKaggle(full_competition_files, solution) as running:
+    # To read so many labels takes longer than most tests, so all share what was read once
+    with FaultyKaggle(full_competition_files, competition_files / "solution.csv") as running:
+        running.state.judge = full_judge
         running.state.judging_seconds = 0.0
         yield running
 

@@ -10,21 +10,29 @@ from pathlib import Path
 import pytest
 from runs import SDK_HAS_LIMITS
 
+from kit.cli.main import run
+
 REPOSITORY = Path(__file__).parents[2]
 KIT = [sys.executable, "-c", "from kit.cli import main; main()"]
 
 
-def kit(*arguments: str, env: dict[str, str], cwd: Path) -> dict[str, object]:
-    done = subprocess.run(
-        [*KIT, *arguments, "--json"], env=env, cwd=cwd, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, object] = json.loads(done.stdout)
-    return answer
-
-
 @pytest.mark.timeout(300)
-def test_download_train_submit_history(home: Path, tmp_path: Path) -> None:
+def test_download_train_submit_history(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def kit(*arguments: str) -> dict[str, object]:
+        capsys.readouterr()
+        # Not in a process of its own, which would load Keras anew
+        code = run([*arguments, "--json"])
+        stdout, stderr = capsys.readouterr()
+        assert code == 0, stderr
+        answer: dict[str, object] = json.loads(stdout)
+        return answer
+
+    monkeypatch.chdir(tmp_path)
     usual = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     served = [*KIT, "serve", "--data", str(tmp_path), "--json"]
     with subprocess.Popen(
@@ -33,9 +41,10 @@ def test_download_train_submit_history(home: Path, tmp_path: Path) -> None:
         try:
             assert server.stdout is not None
             told = json.loads(server.stdout.readline())
-            env = {**usual, **told["environment"]}
+            for name, value in told["environment"].items():
+                monkeypatch.setenv(name, value)
 
-            files = kit("download", env=env, cwd=tmp_path)["files"]
+            files = kit("download")["files"]
             assert [(Path(file["path"]).name, file["rows"]) for file in files] == [
                 ("train.csv", 42_000),
                 ("test.csv", 28_000),
@@ -45,26 +54,26 @@ def test_download_train_submit_history(home: Path, tmp_path: Path) -> None:
             for file in files:
                 fetched = tmp_path / file["path"]
                 assert fetched.read_bytes() == (rehearsal / fetched.name).read_bytes()
-            assert kit("download", env=env, cwd=tmp_path)["fetched"] is False
+            assert kit("download")["fetched"] is False
 
             one_epoch = ["--source", "kaggle", "--epochs", "1"]
             small = ["--preset", "baseline", "--hidden", "32", "--batch-size", "1000"]
-            run = kit("train", *one_epoch, *small, env=env, cwd=tmp_path)
-            dry = kit("submit", "--dry-run", env=env, cwd=tmp_path)
+            made = kit("train", *one_epoch, *small)
+            dry = kit("submit", "--dry-run")
             assert (dry["sent"], dry["left"]) == (False, 5 if SDK_HAS_LIMITS else None)
-            submitted = kit("submit", env=env, cwd=tmp_path)
-            assert submitted["run"] == run["run"]
+            submitted = kit("submit")
+            assert submitted["run"] == made["run"]
             assert submitted["status"] == "COMPLETE"
 
             solution = ["--solution", str(rehearsal / "solution.csv")]
-            score = kit("score", str(run["submission"]), *solution, env=env, cwd=tmp_path)
+            score = kit("score", str(made["submission"]), *solution)
             assert submitted["public_score"] == f"{score['accuracy']:.5f}"
             assert score["n"] == 28_000
 
-            (row,) = kit("history", env=env, cwd=tmp_path)["history"]
+            (row,) = kit("history")["history"]
             assert row["public_score"] == submitted["public_score"]
-            assert (row["run"], row["ref"]) == (run["run"], submitted["ref"])
-            assert row["validation"]["accuracy"] == run["validation"]["accuracy"]
+            assert (row["run"], row["ref"]) == (made["run"], submitted["ref"])
+            assert row["validation"]["accuracy"] == made["validation"]["accuracy"]
         finally:
             server.send_signal(signal.SIGINT)
             _, said = server.communicate(timeout=30)

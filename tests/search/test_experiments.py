@@ -215,8 +215,12 @@ def test_what_is_wrong_with_one_training_does_not_end_the_others(
     overlapping: Path, tmp_path: Path
 ) -> None:
     base = make_config({**TINY, "source": "kaggle", "data": overlapping, "epochs": 1})
+    slow = base.model_copy(update={"epochs": 1_000_000, "seed": 7})
     diverging = base.model_copy(update={"learning_rate": 1e30, "epochs": 2})
-    slow = base.model_copy(update={"epochs": 1_000_000})
+    others = [
+        base.model_copy(update={"hidden": hidden, "epochs": epochs})
+        for hidden, epochs in (((10,), 1), ((15,), 1), ((10, 10), 3), ((10,), 2))
+    ]
 
     def kill_the_worker() -> None:
         while not (children := multiprocessing.active_children()):
@@ -226,26 +230,18 @@ def test_what_is_wrong_with_one_training_does_not_end_the_others(
     killer = threading.Thread(target=kill_the_worker)
     killer.start()
     laboratory = Laboratory(tmp_path / "lab", 1, ignore)
-    found = laboratory.train([base, diverging, slow.model_copy(update={"seed": 7})])
+    found = laboratory.train([*others, diverging, slow])
     killer.join()
-    # the longest began first
+    # the longest begin first: those that failed, and those that leave their files
     reasons = list(laboratory.failures.values())
     assert "killed" in reasons[0]
     assert "the loss is" in reasons[1]
-    assert list(found) == [base]
-    assert laboratory.trained == 1
-
-
-@pytest.mark.usefixtures("jax")
-def test_the_longest_trainings_begin_first(overlapping: Path, tmp_path: Path) -> None:
-    base = make_config({**TINY, "source": "kaggle", "data": overlapping})
-    configs = [
-        base.model_copy(update={"hidden": hidden, "epochs": epochs})
-        for hidden, epochs in (((10,), 1), ((15,), 1), ((10, 10), 3), ((10,), 2))
-    ]
-    Laboratory(tmp_path / "lab", 1, ignore).train(configs)
     files = sorted((tmp_path / "lab").iterdir(), key=lambda file: file.stat().st_mtime_ns)
     assert [file.name.split("-")[0] for file in files] == ["10x10", "10", "15"]
+    assert list(found) == others
+    assert laboratory.trained == 3
+    # what failed is tried again
+    assert laboratory.find(diverging) is None
 
 
 def test_without_the_keras_test_split_there_is_nothing_to_judge_by(
