@@ -96,7 +96,7 @@ class Normalization(BaseModel):
 
 # The normalisations of a committee's members, in this order, then from the start again. Members
 # whose digits look different make different mistakes, so small committees mix both, too.
-MEMBER_NORMALIZATIONS: tuple[Normalization, ...] = (
+MEMBER_NORMALIZATIONS = (
     Normalization(width=20, slant=True),
     Normalization(slant=True),
     Normalization(width=16, slant=True),
@@ -215,13 +215,15 @@ def _layers(*texts: str) -> tuple[Convolution, ...]:
     return tuple(Convolution.model_validate(text) for text in texts)
 
 
+_UPRIGHT = Normalization(width=20, slant=True)
+_STRONG = Augmentation(rotation=15, scale=0.2, shear=0.2, displacement=1.8, final_strength=0.5)
 # What `quick`, `tuned` and `best` have in common
 _RECIPE: dict[str, Any] = {
     # Divides the training rows, 37,800 of Kaggle's and 54,000 of MNIST's, because a shorter last
     # batch would be compiled on its own
     "batch_size": 450,
     "batch_normalization": True,
-    "normalization": (Normalization(width=20, slant=True),),
+    "normalization": (_UPRIGHT,),
     "augmentation": Augmentation(rotation=12, scale=0.15, shear=0.15, displacement=1.5),
     "label_smoothing": 0.02,
     "optimizer": "adamw",
@@ -256,11 +258,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 60,
         "hidden": (2048, 1024, 512),
         # One network that sees digits in three ways errs as rarely as the mean of three
-        "normalization": (
-            Normalization(width=20, slant=True),
-            Normalization(),
-            Normalization(width=16, slant=True),
-        ),
+        "normalization": (_UPRIGHT, Normalization(), Normalization(width=16, slant=True)),
         "views": 5,
     },
     # Fewer mistakes, however long it takes. It holds out just enough rows to notice a failure
@@ -270,9 +268,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         # Divides 41,160 and 58,800 rows
         "batch_size": 490,
         "hidden": (2048, 1024, 512),
-        "augmentation": Augmentation(
-            rotation=15, scale=0.2, shear=0.2, displacement=1.8, final_strength=0.5
-        ),
+        "augmentation": _STRONG,
         "validation_fraction": 0.02,
         "views": 17,
     },
@@ -319,9 +315,7 @@ COMMITTEE: tuple[dict[str, Any], ...] = (
         "preset": "cnn",
         "epochs": 48,
         "normalization": (Normalization(width=16, slant=True),),
-        "augmentation": Augmentation(
-            rotation=15, scale=0.2, shear=0.2, displacement=1.8, final_strength=0.5
-        ),
+        "augmentation": _STRONG,
     },
     # No convolutions at all: weaker alone, but its mistakes are others
     {"preset": "tuned", "batch_size": 490, "validation_fraction": 0.02},

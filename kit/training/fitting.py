@@ -45,12 +45,12 @@ def fit(
     if digits.labels is None:
         raise ValueError("training needs labels")
     training, validation = rows
-    answers = np.eye(CLASSES, dtype=np.float32)[digits.labels]
+    ways = max(len(config.normalization), 1)
+    answers = np.eye(CLASSES, dtype=np.float32)[np.repeat(digits.labels, ways)]
     parts = _parts(len(training), config.batch_size)
     network = predictor.network
     steps = sum(len(part) for part in parts)
-    normalised = predictor.normalize(digits.pixels)
-    learner, judge = make_learner(network, np.concatenate(normalised), config, steps)
+    learner, judge = make_learner(network, predictor.normalize(digits.pixels), config, steps)
     variables = [*network.variables, *learner.optimizer.variables]
 
     now = state or FitState()
@@ -65,10 +65,9 @@ def fit(
         if config.patience and best and epoch - best.epoch >= config.patience:
             break
         began = time.monotonic()
-        inputs = draw_epoch(config, epoch, training, len(digits))
-        given = answers[inputs["rows"] % len(digits)]
-        learned = _learn(learner, inputs, given, parts, callback, epoch + 1)
-        judged = _judge(judge, validation, answers)
+        inputs = draw_epoch(config, epoch, training)
+        learned = _learn(learner, inputs, answers[inputs["rows"]], parts, callback, epoch + 1)
+        judged = _judge(judge, validation * ways, answers)
         last = Epoch(
             epoch=epoch + 1,
             loss=learned["loss"],
@@ -88,16 +87,16 @@ def fit(
     return now.history
 
 
-def draw_epoch(config: TrainConfig, epoch: int, training: Rows, n: int) -> dict[str, NDArray[Any]]:
+def draw_epoch(config: TrainConfig, epoch: int, training: Rows) -> dict[str, NDArray[Any]]:
     """Draw an epoch's order of the training rows, their normalisations and their warps.
 
-    They depend only on the seed and the epoch, 0 for the first, so an epoch can be repeated. Row
-    r in its k-th normalisation, 0 for the first, is `rows` r + k * n, of n digits.
+    They depend only on the seed and the epoch, 0 for the first, so an epoch can be repeated. Of k
+    normalisations, row r in the i-th one is `rows` r * k + i.
     """
     rng = np.random.default_rng((config.seed, epoch))
-    rows = rng.permutation(training)
-    if len(config.normalization) > 1:
-        rows += n * rng.integers(len(config.normalization), size=len(rows))
+    rows, ways = rng.permutation(training), len(config.normalization)
+    if ways > 1:
+        rows = rows * ways + rng.integers(ways, size=len(rows))
     drawn: dict[str, Any] = {"rows": rows.astype(np.int32)}
     if config.augmentation is not None:
         weaker = (config.augmentation.final_strength - 1) * epoch / max(config.epochs - 1, 1)

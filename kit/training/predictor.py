@@ -41,11 +41,11 @@ class Predictor:
         """Put it together; `classifier` turns normalised images into probabilities."""
         self.views, self.network = config.views, network
         self._classifier = _compiled(classifier)
-        images = keras.Input((PIXELS,), name="images")
-        self._normalizers = [
-            _compiled(keras.Model(images, Normalize(**each.model_dump())(images)))
-            for each in config.normalization
-        ]
+        self._ways = [Normalize(**each.model_dump()) for each in config.normalization]
+        if self._ways:
+            images = keras.Input((PIXELS,), name="images")
+            normalised = keras.ops.stack([way(images) for way in self._ways], axis=1)
+            self._normalizer = _compiled(keras.Model(images, normalised))
 
     @classmethod
     def build(cls, config: TrainConfig) -> Self:
@@ -90,8 +90,7 @@ class Predictor:
             OSError: the file cannot be written.
         """
         images = keras.Input((PIXELS,), name="images")
-        normalised = [normalize(images) for normalize in self._normalizers] or [images]
-        parts = [self._classifier(each) for each in normalised]
+        parts = [self._classifier(way(images)) for way in self._ways] or [self._classifier(images)]
         mean = keras.layers.Average()(parts) if len(parts) > 1 else parts[0]
         model = keras.Model(images, mean, name="predictor")
         with naming(path):
@@ -102,11 +101,14 @@ class Predictor:
         """How many weights training changes."""
         return int(sum(np.prod(weight.shape) for weight in self._classifier.trainable_weights))
 
-    def normalize(self, pixels: Pixels) -> list[Pixels] | list[NDArray[np.float32]]:
-        """Normalise uint8 (n, 784) in each way: float32 (n, 784) in [0, 1]. No way: [`pixels`]."""
-        if not self._normalizers or not len(pixels):
-            return [pixels]
-        return [_in_batches(normalize, pixels) for normalize in self._normalizers]
+    def normalize(self, pixels: Pixels) -> Pixels | NDArray[np.float32]:
+        """Normalise uint8 (n, 784) in k ways: float32 (n * k, 784) in [0, 1], or do nothing.
+
+        The k ways of a digit follow each other.
+        """
+        if not self._ways or not len(pixels):
+            return pixels
+        return _in_batches(self._normalizer, pixels).reshape(-1, PIXELS)
 
     def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
         """Predict the class probabilities of each digit: float32 (n, 10), rows that sum to 1.
@@ -117,17 +119,18 @@ class Predictor:
         if views is not None and views < 1:
             raise ValueError(f"views is 1 or more, not {views}")
         matrices = view_matrices(self.views if views is None else views)
-        probabilities = np.zeros((len(digits), CLASSES), np.float32)
         if not len(digits):
-            return probabilities
-        normalised = self.normalize(digits.pixels)
-        for images in normalised:
-            if len(matrices) == 1:
-                probabilities += _in_batches(self._classifier, images)
-                continue
+            return np.zeros((0, CLASSES), np.float32)
+        images = self.normalize(digits.pixels)
+        probabilities = np.zeros((len(images), CLASSES), np.float32)
+        if len(matrices) == 1:
+            probabilities = _in_batches(self._classifier, images)
+        else:
             for matrix in matrices:
                 probabilities += _in_batches(self._view_classifier, images, matrix)
-        return probabilities / np.float32(len(matrices) * len(normalised))
+        probabilities /= np.float32(len(matrices))
+        mean: Probabilities = probabilities.reshape(len(digits), -1, CLASSES).mean(axis=1)
+        return mean
 
     @functools.cached_property
     def _view_classifier(self) -> keras.Model:

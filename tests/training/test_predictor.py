@@ -99,7 +99,7 @@ def test_a_normalised_predictor_normalises_before_it_views(mnist: Source) -> Non
     digits = mnist.test.take(np.arange(50))
     plain = random_predictor(0)
     normalising = random_predictor(0, normalization={"width": 20, "slant": True}, views=3)
-    (normalised,) = normalising.normalize(digits.pixels)
+    normalised = normalising.normalize(digits.pixels)
     assert normalised.dtype == np.float32
     expected = forward(plain, normalised) / 3
     noise = draw_noise(1, np.random.default_rng(0))[0]
