@@ -83,6 +83,9 @@ def test_command(
     arguments += [] if "--show" in arguments else SHORT.get(arguments[0], [])
     if arguments[0] == "train" and "--hidden" not in arguments:
         arguments += ["--hidden", "32"]
+    # The preset that is done soonest, where none is named
+    if arguments[0] == "train" and not {"--preset", "--config", "--from-study"} & {*arguments}:
+        arguments += ["--preset", "quick"]
     arguments += ["--data", "few"] if arguments[:3] == ["train", "--source", "kaggle"] else []
     for name, value in kaggle.items():
         monkeypatch.setenv(name, value)

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.config import describe_normalization
 from kit.errors import visible
 
 if TYPE_CHECKING:
@@ -108,6 +107,8 @@ def print_run(
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:
+    from kit.config import describe_normalization
+
     kinds = [kind for kind in ("validation", "keras_test", "score") if kind in members[0]]
     rows = []
     for member in members:

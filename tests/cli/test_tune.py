@@ -15,10 +15,13 @@ from command_line import KIT, Kit
 from kit.search.study import load_study
 from kit.search.workers import n_finished
 
+# The preset that is done soonest
+TUNE = ("tune", "--epochs", "1", "--preset", "quick", "--source", "kaggle")
+
 
 def start(folder: Path, digits: Path, *options: str) -> "subprocess.Popen[str]":
     """Start a search, and wait until it begins its workers."""
-    command = [KIT, "tune", "--epochs", "1", "--source", "kaggle", "--data", str(digits), *options]
+    command = [KIT, *TUNE, "--data", str(digits), *options]
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
@@ -59,7 +62,7 @@ def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
     for name in ("optimizer", "dropout", "batch_size"):
         assert config["settings"][name] == best["params"][name]
 
-    again = ("tune", "--epochs", "1", "--source", "kaggle", "--data", small_kaggle, "--trials")
+    again = (*TUNE, "--data", small_kaggle, "--trials")
     study = load_study(f"sqlite:///{tmp_path / 'submissions' / 'studies.db'}", "tune")
     finished = n_finished(study.trials)
     ended = kit(*again, str(finished + 1), "--json")
