@@ -242,7 +242,7 @@ class Kaggle:
         for field, value in fields.items():
             setattr(request, field, value)
         # The SDK's own types of answers fail at words that are new to them
-        kind = SimpleNamespace(prepare_from=lambda answer: answer.json(object_hook=self._clean))
+        kind = SimpleNamespace(prepare_from=self._read)
         with self.failing():
             return dict(self._client.http_client().call(_SERVICE, name, request, kind))
 
@@ -278,6 +278,13 @@ class Kaggle:
             if not (token := page.next_page_token):
                 break
         return list(listed.values())
+
+    def _read(self, response: Response) -> Any:
+        content = response.json(object_hook=self._clean)
+        if "error" in content:
+            # It came with the status of a success
+            raise HTTPError(response=response)
+        return content
 
     def _clean(self, content: dict[str, Any]) -> dict[str, Any]:
         """An object of JSON without nulls, its texts masked."""

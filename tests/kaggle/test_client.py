@@ -66,6 +66,17 @@ def test_limits(at_local: FaultyKaggle) -> None:
     assert kaggle.limits() == Limits(today=1, total=1, left=4)
 
 
+def test_an_error_with_the_status_of_a_success_is_no_empty_list(at_local: FaultyKaggle) -> None:
+    submit(Kaggle())
+    said = {"error": {"code": 503, "message": "Come back later"}}
+    at_local.fail("ListSubmissions", change=lambda _answer: said)
+    assert len(Kaggle(sleep=lambda _seconds: None).list_submissions()) == 1
+    said = {"error": {"code": 403, "message": "Not for you"}}
+    at_local.fail("ListSubmissions", change=lambda _answer: said)
+    with pytest.raises(CompetitionError, match="Not for you"):
+        Kaggle().list_submissions()
+
+
 def add_submissions(local: FaultyKaggle, number: int) -> None:
     first = int(local.submissions[-1].ref)
     for ref in range(first + 1, first + number):
