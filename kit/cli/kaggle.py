@@ -214,13 +214,16 @@ def history(
     Submissions that were made elsewhere are listed too, and runs that can be resumed. If Kaggle
     cannot be asked, the command says so and shows what is known without it.
     """
-    from kit.kaggle.client import Kaggle
     from kit.kaggle.history import read_history
     from kit.runs import list_drafts
 
     failure: KitError | None = None
     try:
-        kaggle = None if offline else Kaggle(on_retry=note_retry)
+        kaggle = None
+        if not offline:
+            from kit.kaggle.client import Kaggle
+
+            kaggle = Kaggle(on_retry=note_retry)
         rows, damaged = read_history(submissions, kaggle)
     except KitError as error:
         failure = error

@@ -121,7 +121,7 @@ class Kaggle:
                 answer = self._client.security.oauth_client.introspect_token(request)
             if not answer.active or not answer.username:
                 raise CallFailure(Trouble.STATUS, 401)
-            return str(answer.username)
+            return self._mask(str(answer.username))
 
         return self.retry(doing, once)
 
@@ -338,7 +338,7 @@ def _open_client() -> Any:
 def _setting(variable: str, usual: float) -> float:
     text = os.environ.get(variable) or str(usual)
     with suppress(ValueError):
-        if 0 < float(text) < float("inf"):
+        if 0 < float(text) < 1e6:
             return float(text)
     remedy = f"Unset {variable}, or give it a number such as {usual:g}."
     raise UsageError(f"{variable}: expected a number above 0, found {text!r}.", remedy)

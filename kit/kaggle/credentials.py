@@ -167,6 +167,6 @@ def _read_json(path: Path) -> tuple[dict[str, Any] | None, str | None]:
         return None, problem
     try:
         content = json.loads(text or "{}") or {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, "it is not JSON"
     return (content, None) if isinstance(content, dict) else (None, "it holds no JSON object")

@@ -115,7 +115,7 @@ def _keras() -> Check:
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
         remedy = "Install the backend, or choose another: KERAS_BACKEND=tensorflow"
-        return Check("keras", False, f"Keras does not load: {why}", remedy, 1)
+        return Check("keras", False, f"Keras does not load: {why}", remedy, 2)
     return Check("keras", True, done.stdout.strip().splitlines()[-1])
 
 

@@ -30,7 +30,7 @@ _PROXY = "Write it as http://USER:PASSWORD@HOST:PORT (special characters as %XX)
 _TRUST = "Check the clock. In a company, name its certificates in REQUESTS_CA_BUNDLE."
 _IN_BETWEEN = "A proxy or a sign-in page may be in between: see if kaggle.com opens."
 # Errors of TLS that come before anything is sent; others may come in the middle of an answer
-_BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CERT"
+_BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CERT|PEM lib"
 # What Kaggle's words show that a refusal is about, and the remedy
 _REMEDIES = {
     r"phone|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
@@ -134,7 +134,7 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
         # No credential was sent, so none can be at fault
         status = 403
     retry_after = None
-    with suppress(urllib3.InvalidHeader):
+    with suppress(urllib3.InvalidHeader, ValueError):
         retry_after = Retry().parse_retry_after(response.headers.get("Retry-After") or "")
     words = one_line(str(said.get("message") or "")).rstrip(".")
     is_kaggles = "message" in said or "code" in said

@@ -5,13 +5,14 @@ import time
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty_kaggle import FaultyKaggle
 from runs import SDK_HAS_LIMITS, needs_limits
 
-from kit.errors import CompetitionError, KitError, NetworkError
+from kit.errors import CompetitionError, KitError, NetworkError, UsageError
 from kit.kaggle.answers import Limits
 from kit.kaggle.client import Kaggle
 from kit.kaggle.exchange import CallFailure
@@ -75,6 +76,24 @@ def test_an_error_with_the_status_of_a_success_is_no_empty_list(at_local: Faulty
     at_local.fail("ListSubmissions", change=lambda _answer: said)
     with pytest.raises(CompetitionError, match="Not for you"):
         Kaggle().list_submissions()
+
+
+def test_a_name_that_is_a_secret_is_masked(at_local: FaultyKaggle, home: Path) -> None:
+    folder = home / ".kaggle"
+    folder.mkdir()
+    (folder / "kaggle.json").write_text('{"username": "me", "key": "S3CRET"}')
+    named = {"active": True, "username": "S3CRET"}
+    at_local.fail("IntrospectToken", change=lambda _answer: named)
+    assert Kaggle().whoami() == "***"
+
+
+@pytest.mark.parametrize("seconds", ["1e12", "inf", "nan", "0"])
+def test_a_time_out_that_no_machine_can_wait_for_is_refused(
+    at_local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", seconds)
+    with pytest.raises(UsageError, match="KIT_KAGGLE_TIMEOUT: expected a number"):
+        Kaggle()
 
 
 def add_submissions(local: FaultyKaggle, number: int) -> None:

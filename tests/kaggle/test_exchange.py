@@ -1,8 +1,10 @@
 """What an answer means, and how somebody else's text is shown."""
 
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 import requests
@@ -97,7 +99,14 @@ def test_long_words_are_cut_and_control_characters_shown() -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("soon", None), ("nan", None), ("-3", None), ("", None)],
+    [
+        ("7", 7.0),
+        ("Wed, 32 Oct 99999 07:28:00 GMT", None),
+        ("soon", None),
+        ("nan", None),
+        ("-3", None),
+        ("", None),
+    ],
 )
 def test_retry_after(header: str, seconds: float | None) -> None:
     assert failure_of(error(429, {}, Retry_After=header)).retry_after == seconds
@@ -114,3 +123,18 @@ def test_a_redirect_names_its_place() -> None:
         failure = failure_of(error(302, b"", Location=given))
         assert failure.trouble is Trouble.NONSENSE
         assert failure.location == "http://localhost/files/all.zip?signed=1"
+
+
+def test_certificates_that_are_cut_off_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = tmp_path / "company.pem"
+    cut.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(cut))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises((OSError, requests.RequestException)) as refused:
+            requests.get(f"https://127.0.0.1:{port}", timeout=5)
+    failure = failure_of(refused.value)
+    assert failure.trouble is Trouble.NO_TRUST
+    assert f"REQUESTS_CA_BUNDLE names {cut}" in failure.words

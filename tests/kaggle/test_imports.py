@@ -36,3 +36,14 @@ def test_only_serving_loads_flask(home: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 set()"
+
+
+def test_the_history_without_the_network_loads_neither_requests_nor_the_sdk(home: Path) -> None:
+    look = (
+        "import sys; from kit.cli.main import run; print(run(['history', '--offline']), "
+        "{'requests', 'kagglesdk', 'urllib3'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=home
+    )
+    assert done.stdout.splitlines()[-1] == "0 set()"
