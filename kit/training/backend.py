@@ -5,6 +5,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from kit.files import keras_home
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # What the errors of Python, TensorFlow and JAX, and PyTorch have in them
-_OUT_OF_MEMORY = ("MemoryError", "ResourceExhausted", "RESOURCE_EXHAUSTED", "can't allocate memory")
+_OUT_OF_MEMORY = "MemoryError|ResourceExhausted|RESOURCE_EXHAUSTED|Out of memory|can't allocate"
 
 
 def choose_backend() -> str:
@@ -123,7 +124,7 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
         yield
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        if not any(sign in said for sign in _OUT_OF_MEMORY):
+        if not re.search(_OUT_OF_MEMORY, said):
             raise
         raise TrainingError(f"{what}, or more, and not so much is left.", remedy) from error
 
