@@ -5,8 +5,9 @@ from pathlib import Path
 
 from kit.errors import DataError
 
+TRAIN, TEST = "train.csv", "test.csv"
 TRAIN_ROWS, TEST_ROWS = 42_000, 28_000
-ROWS = {"train.csv": TRAIN_ROWS, "test.csv": TEST_ROWS, "sample_submission.csv": TEST_ROWS}
+ROWS = {TRAIN: TRAIN_ROWS, TEST: TEST_ROWS, "sample_submission.csv": TEST_ROWS}
 
 
 def find_files(folder: Path, rows: Mapping[str, int] = ROWS) -> list[Path] | None:

@@ -257,7 +257,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_RECIPE,
         "epochs": 60,
         "hidden": (2048, 1024, 512),
-        # One network that sees digits in three ways errs as rarely as the mean of three
+        # One network that sees digits in three ways errs as rarely as the mean of two networks
         "normalization": (_UPRIGHT, Normalization(), Normalization(width=16, slant=True)),
         "views": 5,
     },

@@ -13,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
+from kit.competition import TEST, TRAIN
 from kit.data.csv_faults import REMEDY, foreign_content
 from kit.data.csv_parser import parse_digits
 from kit.data.digits import Digits, Source
 from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 
-TRAIN = "train.csv"
-TEST = "test.csv"
 ARCHIVE = "digit-recognizer.zip"
 # Where kit download writes, and where Kaggle's notebooks mount the competition (older and newer)
 PLACES = (

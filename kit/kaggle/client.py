@@ -82,7 +82,7 @@ class Kaggle:
 
         Raises:
             CredentialsError: no credential can be used.
-            UsageError: a variable is not a number above 0, or names no environment.
+            UsageError: a variable is no number above 0 and below 1e6, or names no environment.
         """
         self.usable = usable_credentials(find_credentials() if found is None else found)
         self.credential = self.usable[0]
@@ -97,7 +97,7 @@ class Kaggle:
         self._client = _open_client()
         # The SDK has no other door to its session
         self._session: Any = self._client.http_client()._session  # noqa: SLF001
-        self.limit(self._session)
+        self.with_timeouts(self._session)
         self._session.auth, self._must_renew = None, self.credential.is_stale
         if self.credential.kind == "key":
             self._session.auth = self.credential.username, self.credential.secret
@@ -185,7 +185,7 @@ class Kaggle:
         def once() -> str:
             fields = {"content_length": len(content), "last_modified_epoch_seconds": modified}
             place = self.call_once("StartSubmissionUpload", file_name=file_name, **fields)
-            with self.failing(), self.limit(Session()) as session:
+            with self.failing(), self.with_timeouts(Session()) as session:
                 answer = session.put(str(place["createUrl"]), content, allow_redirects=False)
                 answer.raise_for_status()
             is_page = answer.content.lstrip()[:5].lower() in (b"<!doc", b"<html")
@@ -256,8 +256,8 @@ class Kaggle:
             failure.words = self._mask(failure.words)
             raise failure from None
 
-    def limit(self, session: Session) -> Session:
-        """The session, with time-outs, and without credentials in what are no calls."""
+    def with_timeouts(self, session: Session) -> Session:
+        """Give a session time-outs. Only its calls, which are POSTs, carry credentials then."""
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(self._timeout))
         return session
@@ -340,7 +340,7 @@ def _setting(variable: str, usual: float) -> float:
     with suppress(ValueError):
         if 0 < float(text) < 1e6:
             return float(text)
-    remedy = f"Unset {variable}, or give it a number such as {usual:g}."
+    remedy = f"Unset {variable}, or give it a number below 1e6, such as {usual:g}."
     raise UsageError(f"{variable}: expected a number above 0, found {text!r}.", remedy)
 
 

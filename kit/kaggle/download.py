@@ -84,7 +84,7 @@ def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None
         nonlocal futile_tries, furthest
         futile_tries += 1
         held = part.stat().st_size if part.exists() else 0
-        with kaggle.limit(Session()) as session:
+        with kaggle.with_timeouts(Session()) as session:
             response, done = _request(kaggle, session, held)
             size = _size(response)
             progress(done, size)

@@ -63,7 +63,7 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
     Raises:
         NetworkError: that took more than `timeout` seconds; waiting can be gone on with.
     """
-    for _ in _moments(kaggle, timedelta(seconds=min(1e8, timeout))):
+    for _ in _moments(kaggle, timedelta(seconds=min(1e8, timeout))):  # No timedelta is endless
         # None for a while after it was made
         found = kaggle.get_submission(attempt.ref or 0)
         attempt = keep(attempt.brought_up(found)) if found else attempt

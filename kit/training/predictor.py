@@ -122,10 +122,10 @@ class Predictor:
         if not len(digits):
             return np.zeros((0, CLASSES), np.float32)
         images = self.normalize(digits.pixels)
-        probabilities = np.zeros((len(images), CLASSES), np.float32)
         if len(matrices) == 1:
             probabilities = _in_batches(self._classifier, images)
         else:
+            probabilities = np.zeros((len(images), CLASSES), np.float32)
             for matrix in matrices:
                 probabilities += _in_batches(self._view_classifier, images, matrix)
         probabilities /= np.float32(len(matrices))

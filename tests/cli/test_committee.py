@@ -1,18 +1,14 @@
 """Committees, as their user has them, on 1,500 real digits."""
 
-import contextlib
-import io
 import json
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import KIT, Ended, Kit
+from command_line import KIT, Ended, Kit, run_in
 
-from kit.cli.main import run
 from kit.submission import read_submission
 
 SETTINGS = ("--source", "kaggle", "--hidden", "16", "--batch-size", "150", "--epochs", "2",
@@ -29,12 +25,9 @@ print(f"exit {code}, loaded {sorted({'tensorflow', 'keras', 'jax'} & set(sys.mod
 def undisturbed(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """A committee of two trained members: the folder of a user, and what the command said."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    stdout, stderr = io.StringIO(), io.StringIO()
-    command = ["train", *SETTINGS, "--data", str(small_kaggle), "--json"]
-    with contextlib.chdir(folder), redirect_stdout(stdout), redirect_stderr(stderr):
-        code = run(command)
-    assert code == 0, stderr.getvalue()
-    return folder, Ended(code, stdout.getvalue(), stderr.getvalue())
+    ended = run_in(folder, "train", *SETTINGS, "--data", str(small_kaggle), "--json")
+    assert ended.exit_code == 0, ended.stderr
+    return folder, ended
 
 
 def test_members_are_trained_averaged_judged_and_averaged_again(

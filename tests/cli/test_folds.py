@@ -1,6 +1,5 @@
 """Runs with folds: every row judged by a network that has not seen it, and what its label says."""
 
-import contextlib
 import json
 import shutil
 import signal
@@ -9,9 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import KIT, Ended, Kit
-
-from kit.cli.main import run as kit_run
+from command_line import KIT, Ended, Kit, run_in
 
 SETTINGS = ("train", "--source", "kaggle", "--preset", "baseline", "--hidden", "128", "--epochs",
             "12", "--optimizer", "adam", "--learning-rate", "0.002", "--batch-size", "50", "--seed",
@@ -42,8 +39,8 @@ def folded(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (run,) = (path.name[1:] for path in folder.glob("submissions/.*-folded"))
-    with contextlib.chdir(folder):
-        assert kit_run(["train", "--resume", run]) == 0
+    ended = run_in(folder, "train", "--resume", run)
+    assert ended.exit_code == 0, ended.stderr
     return folder, [row + 1 for row in changed]
 
 

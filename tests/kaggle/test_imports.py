@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import kit.kaggle
 
 LOOK = """
@@ -29,19 +31,19 @@ def test_importing_loads_no_client_and_makes_no_folder(home: Path) -> None:
     assert done.stderr == ""
 
 
-def test_only_serving_loads_flask(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["serve", "--help"], {"flask", "werkzeug", "requests"}),
+        (["history", "--offline"], {"requests", "kagglesdk", "urllib3"}),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(
+    home: Path, arguments: list[str], heavy: set[str]
+) -> None:
     look = (
-        "import sys; from kit.cli.main import run; print(run(['serve', '--help']), "
-        "{'flask', 'werkzeug', 'requests'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "0 set()"
-
-
-def test_the_history_without_the_network_loads_neither_requests_nor_the_sdk(home: Path) -> None:
-    look = (
-        "import sys; from kit.cli.main import run; print(run(['history', '--offline']), "
-        "{'requests', 'kagglesdk', 'urllib3'} & set(sys.modules))"
+        f"import sys; from kit.cli.main import run; print(run({arguments}), "
+        f"{heavy} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=home

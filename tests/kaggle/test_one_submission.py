@@ -266,7 +266,7 @@ class Process(Kaggle):
     def limits(self) -> Limits | None:
         return super().limits() if self.world.history.has_count else None
 
-    def limit(self, session: requests.Session) -> requests.Session:
+    def with_timeouts(self, session: requests.Session) -> requests.Session:
         session.mount("http://", Wire(self))
         return session
 
