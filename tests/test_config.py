@@ -15,6 +15,7 @@ from kit.errors import UsageError
 
 REMEDY = "Change this setting, in the options or in its file."
 WRONG_NAME = "takes letters, digits, '.', '_' and '-', and does not begin with '.'"
+WRONG_PRESET = "Input should be 'baseline', 'quick', 'tuned', 'best-mlp', 'cnn' or 'best'"
 WRONG_INTEGER = "Input should be a valid integer"
 
 
@@ -87,9 +88,9 @@ def test_part_of_an_augmentation_is_completed_with_defaults() -> None:
     [
         ("source", "mnist", "Input should be 'keras' or 'kaggle'"),
         ("data", 3, "Input is not a valid path for <class 'pathlib.Path'>"),
-        ("preset", "huge", "Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn'"),
-        ("preset", None, "Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn'"),
-        ("preset", ["tuned"], "Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn'"),
+        ("preset", "huge", WRONG_PRESET),
+        ("preset", None, WRONG_PRESET),
+        ("preset", ["tuned"], WRONG_PRESET),
         ("name", "a/b", WRONG_NAME),
         ("name", "", WRONG_NAME),
         ("name", ".hidden", WRONG_NAME),

@@ -40,7 +40,7 @@ Data = Annotated[
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="baseline (the lab's), quick, tuned, best, cnn or committee. [default: tuned]",
+        help="baseline (the lab's), quick, tuned, best-mlp, cnn, best, committee. [default: tuned]",
         metavar="NAME",
     ),
 ]

@@ -50,8 +50,13 @@ def committee(submissions: Path, tmp_path: Path) -> Path:
 
 def copy_run(source: str, folder: Path, data: Path) -> None:
     shutil.copytree(OLD_RUNS / source, folder)
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace("DATA", str(data)))
+    replace(folder / "config.json", "DATA", str(data))
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
 
 
 def predictions(run: Path) -> dict[str, np.ndarray]:
@@ -75,11 +80,14 @@ def test_submit_prepares_an_old_run(submissions: Path) -> None:
 
 def test_the_old_settings_train_the_same_again(kit: Kit, submissions: Path) -> None:
     old = submissions / COMPLETE
+    # `best` was an MLP then
+    replace(old / "config.json", '"preset": "tuned"', '"preset": "best"')
     ended = kit("train", "--config", old / "config.json", "--name", "again", "--json")
     assert ended.exit_code == 0, ended.stderr
     new = submissions / ended.json["run"]
     settings = json.loads((new / "config.json").read_text())["settings"]
     assert (settings["split"], settings["hidden"], settings["views"]) == ("stratified", [6], 3)
+    assert (settings["preset"], settings["conv"]) == ("best", [])
     # pixels are no longer rounded after the normalisation
     for part in ("validation", "keras_test", "test"):
         np.testing.assert_allclose(predictions(new)[part], predictions(old)[part], atol=0.05)
@@ -95,6 +103,9 @@ def test_the_old_settings_train_the_same_again(kit: Kit, submissions: Path) -> N
 
 
 def test_an_interrupted_old_run_is_completed(kit: Kit, submissions: Path) -> None:
+    config = submissions / f".{INTERRUPTED}" / "config.json"
+    # `best` was an MLP then
+    replace(config, '"preset": "tuned"', '"preset": "best"')
     ended = kit("train", "--resume", INTERRUPTED, "--json")
     assert ended.exit_code == 0, ended.stderr
     run = submissions / INTERRUPTED

@@ -102,7 +102,7 @@ def test_a_run_on_kerass_arrays_is_marked_where_kaggles_test_images_are_among_th
         (
             ("train", "--preset", "huge"),
             2,
-            "preset: Input should be 'baseline', 'quick', 'tuned', 'best' or 'cnn', found 'huge'.",
+            "preset: Input should be 'baseline', 'quick', 'tuned', 'best-mlp', 'cnn' or 'best'",
             "Change this setting",
         ),
         (

@@ -105,7 +105,7 @@ def test_a_split_that_leaves_nothing_is_refused(
     )
 
 
-@pytest.mark.parametrize("preset", ["quick", "tuned", "best"])
+@pytest.mark.parametrize("preset", ["quick", "tuned", "best-mlp", "cnn", "best"])
 @pytest.mark.parametrize("rows", [42_000, 60_000])
 def test_batches_divide_the_rows_that_are_trained_on(preset: str, rows: int) -> None:
     # A last, shorter one would be compiled on its own
