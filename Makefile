@@ -7,8 +7,8 @@ KAGGLE := .venv-kaggle/bin/python
 KAGGLE_PIP := $(KAGGLE) -m pip --quiet --disable-pip-version-check
 KAGGLE_WORK := .venv-kaggle/work
 KAGGLE_RUN := cd $(KAGGLE_WORK) && PYTHONPATH= KERAS_HOME=$(CURDIR)/$(KAGGLE_WORK)/keras ../bin/python
-# To compile a network of a test well takes JAX longer than to train it
-JAX := KERAS_BACKEND=jax XLA_FLAGS=--xla_backend_optimization_level=0
+# One more than the processors of a small machine: some tests wait for another process
+WORKERS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Those whose result depends on the backend
 JAX_TESTS := $(addprefix tests/training/test_,augmentation.py fitting.py model_file.py normalization.py predictor.py)
 COMPILE := --quiet --universal --generate-hashes --no-header --no-annotate
@@ -29,8 +29,8 @@ rehearse: .venv/kit
 	$(BIN)/kit rehearse --preset quick
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
-	$(JAX) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(JAX_TESTS)
+	$(BIN)/python -m pytest $(WORKERS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(WORKERS) $(JAX_TESTS)
 
 # pip itself checks, without the network, that Kaggle's versions are all that the wheel needs. The tests
 # run in a folder without the kit's source, so that they test the wheel.
@@ -50,8 +50,8 @@ test-kaggle: .venv-kaggle/pins .venv/kit
 	cp data/README.md data/mnist.npz $(KAGGLE_WORK)/data
 	cp data/mnist.npz $(KAGGLE_WORK)/keras/datasets
 	$(KAGGLE_RUN) -c 'import kit; assert "site-packages" in kit.__file__, kit'
-	$(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/training tests/data tests/cli tests/kaggle
-	export $(JAX) && $(KAGGLE_RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(JAX_TESTS)
+	$(KAGGLE_RUN) -m pytest $(WORKERS) tests/training tests/data tests/cli tests/kaggle
+	export KERAS_BACKEND=jax && $(KAGGLE_RUN) -m pytest $(WORKERS) $(JAX_TESTS)
 
 lint: .venv/dev
 	$(BIN)/ruff check

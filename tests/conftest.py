@@ -1,3 +1,4 @@
+import os
 import signal
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from kit.data.mnist import load_keras
 # Where the tests run in a shell's background, SIGINT is ignored, and every process that a test
 # starts would inherit that and not hear Ctrl-C
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# To compile a network of a test well takes longer than to train it
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def test_command(
         arguments += ["--hidden", "32"]
     # The preset that is done soonest, where none is named
     if arguments[0] == "train" and not {"--preset", "--config", "--from-study"} & {*arguments}:
-        arguments += ["--preset", "quick"]
+        arguments += ["--preset", "baseline"]
     arguments += ["--data", "few"] if arguments[:3] == ["train", "--source", "kaggle"] else []
     for name, value in kaggle.items():
         monkeypatch.setenv(name, value)
