@@ -21,6 +21,7 @@ from benchmarks.machine import describe
 from benchmarks.tables import table
 from kit.config import make_config
 from kit.training.backend import choose_backend
+from kit.training.committee import plan_members
 
 KIT = Path(sys.executable).with_name("kit")
 PAGE = Path(__file__).with_name("REHEARSALS.md")
@@ -48,7 +49,9 @@ def recorded(record: Path, command: list[str]) -> dict[str, Any]:
 
 def settings_digest(preset: str) -> str:
     """Return a name for a preset's settings, because figures of other settings do not count."""
-    settings = make_config({"preset": preset}).model_dump_json()
+    given = {"preset": preset}
+    plan = plan_members(given) if preset == "committee" else [make_config(given)]
+    settings = "".join(config.model_dump_json() for config in plan)
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 
 
@@ -99,13 +102,13 @@ def main() -> None:
         f"Mean ± sd over seeds, in %. {describe(choose_backend())}\n\n"
         "- **score**: accuracy on the 28,000 hidden labels. Each seed has its own deal.\n"
         "- **validation**: accuracy on the rows held out of the 42,000: 10% of them, 20% for "
-        "`baseline`, 2% for `best` and `cnn`.\n"
+        "`baseline`, 2% for the larger presets.\n"
         "- **keras_test**: accuracy on the images of the Keras test split that were not trained "
         "on.\n"
         "- **minutes**: of training alone, median.\n\n"
         "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, that of a "
         "committee with `--members N`. Lines with the same seeds were scored on the same hidden "
-        "labels. [RECIPE.md](RECIPE.md) says what that means for `best`.\n\n"
+        "labels. [RECIPE.md](RECIPE.md) says what that means for `best-mlp`.\n\n"
         f"{table(HEADERS, rows.values())}\n",
         encoding="utf-8",
     )

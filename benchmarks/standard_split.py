@@ -1,6 +1,6 @@
 """A committee on MNIST's standard split: trained on all 60,000 images, judged on the 10,000.
 
-    python -m benchmarks.standard_split best --members 3 --seed 31
+    python -m benchmarks.standard_split best-mlp --members 3 --seed 31
 
 No row is held out, and nothing is chosen here. With the same `--work` and settings, nothing is
 trained again.
