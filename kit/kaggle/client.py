@@ -88,7 +88,7 @@ class Kaggle:
         self.credential = self.usable[0]
         self.sleep, self.now = sleep, now
         self._timeout = timeout or _setting("KIT_KAGGLE_TIMEOUT", 60.0)
-        self._tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
+        self.tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
         self._on_retry = on_retry
         self._secrets = [c.secret for c in self.usable]
         # Keys, in the form in which a header has them
@@ -98,7 +98,7 @@ class Kaggle:
         # The SDK has no other door to its session
         self._session: Any = self._client.http_client()._session  # noqa: SLF001
         self.with_timeouts(self._session)
-        self._session.auth, self._must_renew = None, self.credential.is_stale
+        self._session.auth, self._may_renew = None, self.credential.is_fresh
         if self.credential.kind == "key":
             self._session.auth = self.credential.username, self.credential.secret
         elif self.credential.kind == "token":
@@ -127,9 +127,8 @@ class Kaggle:
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user; a CompetitionError if it is closed."""
-        competition = self._ask(
-            "asking for the competition", "GetCompetition", Competition.model_validate
-        )
+        doing = "asking for the competition"
+        competition = self._ask(doing, "GetCompetition", Competition.model_validate)
         if (deadline := competition.deadline) and deadline < self.now():
             what = f"The competition is closed: its deadline was {deadline:%Y-%m-%d %H:%M} UTC."
             raise CompetitionError(what, CLOSED)
@@ -195,13 +194,11 @@ class Kaggle:
 
         return self.retry("uploading the submission's file", once)
 
-    def retry(
-        self, doing: str, once: Callable[[], T], futile_tries: Callable[[], int] | None = None
-    ) -> T:
+    def retry(self, doing: str, once: Callable[[], T], spent: Callable[[], int] | None = None) -> T:
         """Try something `once`, and again after a `CallFailure`; `doing` names it in the error.
 
-        It ends when it succeeds, fails for good, or all tries are used. `futile_tries` tells how
-        many have failed since the last progress; without it, all have.
+        It ends when it succeeds, fails for good, or all tries are spent. `spent` tells how many
+        have failed since the last progress; without it, all have.
         """
         tries = 0
         while True:
@@ -210,20 +207,19 @@ class Kaggle:
                 return once()
             except CallFailure as caught:
                 failure = caught
-                is_login = self.credential.kind == "oauth"
-                if failure.status == 401 and is_login and not self._must_renew:
+                if failure.status == 401 and self._may_renew:
                     # The login's access token may be revoked before it expires
-                    self._session.auth, self._must_renew = None, True
+                    self._session.auth, self._may_renew = None, False
                     continue
             except ValidationError:
                 failure = CallFailure(Trouble.NONSENSE)
             error = explain(failure, doing, self.usable)
-            futile = futile_tries() if futile_tries else tries
+            futile = spent() if spent else tries
             wait = failure.retry_after
             if wait is None:
                 jitter = random.uniform(0, FIRST_WAIT)  # noqa: S311 - it is no secret
                 wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(futile - 1, 30)) + jitter
-            if futile >= self._tries or not failure.is_transient or wait > LONGEST_RETRY_AFTER:
+            if futile >= self.tries or not failure.is_transient or wait > LONGEST_RETRY_AFTER:
                 # Without its cause: what requests says may quote addresses that hold secrets
                 raise error
             self._on_retry(error.what, wait)
@@ -302,12 +298,20 @@ class Kaggle:
         """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""
         from kagglesdk import KaggleCredentials
 
+        login = KaggleCredentials.load(self._client)
+        # It takes no file that begins with a byte order mark
+        if login is None:
+            raise CallFailure(Trouble.STATUS, 401)
         try:
             with self.failing():
-                login = KaggleCredentials.load(self._client)
-                # The SDK takes a token for good until half an hour after it has expired
-                if self._must_renew:
-                    login.refresh_access_token()
+                try:
+                    # The SDK takes a token for good until half an hour after it has expired
+                    if not self._may_renew:
+                        login.refresh_access_token()
+                except OSError as error:
+                    # An error of the network has no number. Of the file: the token is in memory
+                    if error.errno is None:
+                        raise
                 self._use_token(str(login.get_access_token()))
         except CallFailure as failure:
             # Whatever Kaggle calls it, a login that gives no token is a refused credential
@@ -331,8 +335,7 @@ def _open_client() -> Any:
         what = f"KAGGLE_API_ENVIRONMENT: expected one of {', '.join(known)}, found {name!r}."
         raise UsageError(what, "Unset KAGGLE_API_ENVIRONMENT to talk to Kaggle itself.")
     # A token that is none keeps the SDK from looking for one itself
-    client = KaggleClient(env=known[name], api_token="-", user_agent=agent)  # noqa: S106
-    return client.__enter__()
+    return KaggleClient(env=known[name], api_token="-", user_agent=agent).__enter__()  # noqa: S106
 
 
 def _setting(variable: str, usual: float) -> float:

@@ -41,7 +41,7 @@ class Credential:
         username: whose it is, where it tells that itself.
         secret: the token, the key, or an OAuth login's refresh token; unreliable with a problem.
         problem: why it cannot be used, or None.
-        is_stale: whether the login's access token has expired, or soon will.
+        is_fresh: whether the login has an access token that does not expire soon.
     """
 
     kind: Kind
@@ -50,7 +50,7 @@ class Credential:
     username: str | None = None
     secret: str = field(default="", repr=False)
     problem: str | None = None
-    is_stale: bool = False
+    is_fresh: bool = False
 
     def __str__(self) -> str:
         return f"{_WORDS[self.kind]} in {self.place}"
@@ -84,7 +84,8 @@ def _tokens(home: Path) -> Iterator[Credential]:
         value = os.environ[variable]
         in_file = [*_token(f"{variable} ({value})", Path(value), *_read(Path(value)))]
         is_lost = not in_file and _LIKE_A_PATH.fullmatch(value)
-        problem = f"it names a file that is not there, {value}" if is_lost else None
+        # Without the value: a token, too, may look like a path
+        problem = "it names a file that is not there" if is_lost else None
         yield from in_file or _token(variable, None, value, problem)
     for path in (home / "access_token", home / "access_token.txt"):
         yield from _token(str(path), path, *_read(path))
@@ -115,12 +116,11 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
         value = os.environ.get(place)
         if not value:
             place, value = str(path), (kept or {}).get(name)
+        places += [place] * (value is not None)
         if value is None:
             fault = f"there is no {name} to go with it"
-        else:
-            places.append(place)
-            if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
-                fault = f"its {name} is empty or has spaces; it must be text"
+        elif not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
+            fault = f"its {name} is empty or has spaces; it must be text"
         pair[name] = str(value)
     if kept is not None and not places:
         problem = "it names no username and no key"
@@ -134,20 +134,21 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
 def _oauth_login(home: Path) -> Iterator[Credential]:
     path = home / "credentials.json"
     kept, problem = _read_json(path)
-    login, is_stale = kept or {}, False
-    token, expires = login.get("refresh_token"), login.get("access_token_expiration") or ""
+    login, is_fresh = kept or {}, False
+    token, access = login.get("refresh_token"), login.get("access_token")
     try:
         # As the SDK reads it, which needs a time zone. No command takes an hour
-        soon = datetime.now(UTC) + timedelta(hours=1)
-        expiry = datetime.fromisoformat(expires) if expires else soon
-        is_stale = expiry.tzinfo is None or expiry < soon
+        end = datetime.fromisoformat(login.get("access_token_expiration") or "0001-01-01")
+        is_fresh = bool(access and end.tzinfo) and end > datetime.now(UTC) + timedelta(hours=1)
+        if not all(map(_SENDABLE.fullmatch, filter(None, (token, access)))):
+            problem = "it is damaged"
     except (TypeError, ValueError):
         problem = "it is damaged"
     if kept is not None and not token:
         problem = "it holds no refresh token"
     if kept is not None or problem:
-        user = login.get("username")
-        yield Credential("oauth", str(path), path, user, str(token), problem, is_stale)
+        user, secret = login.get("username"), str(token)
+        yield Credential("oauth", str(path), path, user, secret, problem, is_fresh)
 
 
 def _read(path: Path) -> tuple[str | None, str | None]:

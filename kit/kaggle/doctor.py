@@ -65,8 +65,7 @@ def _credentials(found: list[Credential]) -> Iterator[Check]:
 def _kaggle(found: list[Credential]) -> list[Check]:
     asked = {"competition": _entered, "rules": _rules, "submissions": _left}
     if all(credential.problem is not None for credential in found):
-        told = "not asked without credentials"
-        return [Check(name, None, told) for name in ("account", *asked)]
+        return [Check(name, None, "not asked without credentials") for name in ("account", *asked)]
     try:
         kaggle = Kaggle(found)
         account = Check("account", True, one_line(f"Kaggle knows you as {kaggle.whoami()}"))

@@ -57,8 +57,7 @@ def prepare_entry(
         remedy = "Fetch it with kit download, then train again with: kit train --source kaggle"
         raise DataError(what, remedy)
     content = read_bytes(path)
-    faults = check_bytes(content, rows).faults
-    if faults:
+    if faults := check_bytes(content, rows).faults:
         what = f"{path}: {count_faults(faults)}: {faults[0]}."
         raise DataError(what, f"All faults are listed by: kit check {path}")
     found = found or _run_with(content, submissions)
@@ -104,13 +103,9 @@ def _default_message(run: Run | None, file: Path) -> str:
         return file.name
     accuracy = (run.metrics.get("validation") or {}).get("accuracy")
     commit, dash, dirty = str(run.config.get("git_commit") or "").partition("-")
-    parts = [
-        run.name,
-        run.metrics.get("preset"),
-        accuracy and f"validation {accuracy:.2%}",
-        commit and f"commit {commit[:7]}{dash}{dirty}",
-    ]
-    return ", ".join(part for part in parts if part)
+    estimate = accuracy and f"validation {accuracy:.2%}"
+    code = commit and f"commit {commit[:7]}{dash}{dirty}"
+    return ", ".join(filter(None, (run.name, run.metrics.get("preset"), estimate, code)))
 
 
 def _in_utf8(text: str) -> str:

@@ -93,9 +93,8 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
     def had_no_effect(self) -> bool:
         """Whether Kaggle cannot have acted on the call: it was not reached, or refused itself."""
         unreached = (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION, Trouble.NO_TRUST, Trouble.PROXY)
-        if self.trouble in unreached or self.status == 429:
-            return True
-        return self.is_kaggles and self.status in (400, 401, 403, 404)
+        is_refusal = self.is_kaggles and self.status in (400, 401, 403, 404)
+        return self.trouble in unreached or self.status == 429 or is_refusal
 
 
 def failure_of(error: Exception) -> CallFailure:
@@ -225,8 +224,7 @@ def _proxy_failure(request: requests.PreparedRequest | None, why: str) -> CallFa
     variables = (name for name in os.environ if name.lower().endswith("_proxy"))
     names = " and ".join(sorted(name for name in variables if os.environ[name] == proxy))
     # Without the proxy's address, which may hold a password
-    words = f"the one that {names or 'the system'} names: {why}"
-    return CallFailure(Trouble.PROXY, words=words)
+    return CallFailure(Trouble.PROXY, words=f"the one that {names or 'the system'} names: {why}")
 
 
 def _no_trust() -> CallFailure:

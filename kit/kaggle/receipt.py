@@ -5,17 +5,15 @@ A receipt is a file of JSON: its newest attempt, with the `earlier` ones, oldest
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from filelock import FileLock
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kit.errors import DataError
 from kit.files import write_whole
+from kit.kaggle.answers import Submission
 from kit.runs import list_runs
-
-if TYPE_CHECKING:
-    from kit.kaggle.answers import Submission
 
 RECEIPT, RECEIPTS = "receipt.json", "receipts"
 # What is left at least of a message that Kaggle cut, without its white space
@@ -61,7 +59,7 @@ class Attempt(BaseModel):
         """Whether it has a score or was rejected. Words new to the kit count as pending."""
         return self.status in ("COMPLETE", "ERROR")
 
-    def is_shown_by(self, found: "Submission") -> bool:
+    def is_shown_by(self, found: Submission) -> bool:
         """Whether a submission in Kaggle's list is this one: by its ref, or else by its mark."""
         if self.ref is not None:
             return found.ref == self.ref
@@ -70,7 +68,7 @@ class Attempt(BaseModel):
         was_cut = len(said) >= _LEAST_CUT and sent.startswith(said)
         return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
 
-    def brought_up(self, found: "Submission") -> Self:
+    def brought_up(self, found: Submission) -> Self:
         """The same attempt, as Kaggle has it now."""
         names = {"ref", "status", "public_score", "private_score", "reason"}
         news = found.model_dump(include=names)
@@ -82,7 +80,7 @@ def mark_of(sha256: str) -> str:
     return f"[kit {sha256[:12]}]"
 
 
-def has_mark(found: "Submission", sha256: str) -> bool:
+def has_mark(found: Submission, sha256: str) -> bool:
     """Whether a description has the mark of some content, whatever became of its spaces."""
     return "".join(mark_of(sha256).split()) in "".join(found.description.split())
 
@@ -104,24 +102,20 @@ def load_receipt(path: Path) -> list[Attempt]:
         return [Attempt(**{**each, "path": path}) for each in (*newest.get("earlier", ()), newest)]
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         what = f"{path}: not a receipt as the kit writes it."
-        remedy = "Move it away; kit history still finds the submission at Kaggle."
+        remedy = "Rename it, or move it away; kit history still finds submissions at Kaggle."
         raise DataError(what, remedy) from error
 
 
 def keep(attempt: Attempt) -> Attempt:
     """Write an attempt into its receipt, in place of what the receipt says of it."""
-    _replace(attempt, attempt)
+    drop(attempt, attempt)
     return attempt
 
 
-def drop(attempt: Attempt) -> None:
-    """Remove an attempt that never arrived from its receipt."""
-    _replace(attempt)
-
-
-def _replace(attempt: Attempt, *instead: Attempt) -> None:
+def drop(attempt: Attempt, *instead: Attempt) -> None:
+    """Remove an attempt from its receipt, or put those `instead` in its place."""
     path, same = attempt.path, (attempt.time, attempt.sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A command that waits for a score writes here too, while another one submits

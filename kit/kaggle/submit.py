@@ -5,8 +5,9 @@ took it, the attempt is looked for. Another one is only made once the attempt is
 arrived, or with `--again`.
 """
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -53,8 +54,7 @@ def submit(
             return _Command(kaggle, entry, confirm, tell, again).run()
     except Timeout:
         what = f"{entry.submissions}: another submission is being made from there."
-        remedy = "Wait until it has been sent, then run the command again."
-        raise UsageError(what, remedy) from None
+        raise UsageError(what, "Wait until it has been sent, then run it again.") from None
 
 
 def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
@@ -64,7 +64,6 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
         NetworkError: that took more than `timeout` seconds; waiting can be gone on with.
     """
     for _ in _moments(kaggle, timedelta(seconds=min(1e8, timeout))):  # No timedelta is endless
-        # None for a while after it was made
         found = kaggle.get_submission(attempt.ref or 0)
         attempt = keep(attempt.brought_up(found)) if found else attempt
         if attempt.is_judged:
@@ -102,14 +101,17 @@ class _Command:
     confirm: Callable[[Limits | None], bool]
     tell: Callable[[str], None]
     again: bool
+    never_arrived: list[Attempt] = field(default_factory=list)
 
     def run(self) -> Attempt | None:
         same = self._attempts()
         listed = self.kaggle.list_submissions()
-        if same and same[-1].ref is None:
-            if found := self._look(same[-1], may_send=True):
-                return found
-            listed = self.kaggle.list_submissions()
+        for each in reversed(same):
+            # Where the clock was set back, one from the future does not hide a young one
+            if each.ref is None and (each is same[-1] or _is_young(each, self.kaggle.now())):
+                if found := self._look(each, may_send=True):
+                    return found
+                listed = self.kaggle.list_submissions()
         known = [attempt for attempt in same if attempt.ref is not None]
         if known and self._is_awaited(known[-1], listed):
             return known[-1]
@@ -127,10 +129,11 @@ class _Command:
 
     def _attempts(self) -> list[Attempt]:
         """What any receipt says of the content, oldest first."""
-        file, new = self.entry.file, self.entry.attempt
-        # Beside the file is where the kit kept it before
-        if self.entry.run is None and not new.path.exists():
-            for old in load_receipt(file.with_name(f"{file.stem}.{RECEIPT}")):
+        run, file, new = self.entry.run, self.entry.file, self.entry.attempt
+        # Where the kit kept it before. `Path.is_file` raises where that name is too long
+        beside = file.with_name(f"{file.stem}.{RECEIPT}")
+        if run is None and not new.path.exists() and os.path.isfile(beside):  # noqa: PTH113
+            for old in load_receipt(beside):
                 if old.sha256 == new.sha256:
                     keep(old.model_copy(update={"path": new.path}))
         receipts = map(load_receipt, list_receipts(self.entry.submissions))
@@ -151,7 +154,8 @@ class _Command:
         found = known[-1] if known else next(marked, None)
         if found is None:
             return
-        source = "" if found.path == new.path else f", from {found.path.parent.name},"
+        origin = found.path.parent.name if found.path.name == RECEIPT else found.file
+        source = "" if found.path == new.path else f", from {origin},"
         became = {
             "COMPLETE": f"its score is {found.public_score}",
             "ERROR": f"Kaggle rejected it: {found.reason}",
@@ -178,6 +182,9 @@ class _Command:
                 return None
             return ref if isinstance(ref, int) and ref > 0 else None
 
+        for old in self.never_arrived:
+            self.tell(f"Kaggle never got the attempt of {old.time:%H:%M:%S} UTC: it is sent again.")
+            drop(old)
         ref = kaggle.retry(_DOING, create)
         if ref is None:
             return self._look(attempt, may_send=False) or attempt
@@ -186,10 +193,12 @@ class _Command:
     def _look(self, attempt: Attempt, *, may_send: bool) -> Attempt | None:
         """Look for an open attempt; None where another one may be made, if `may_send`."""
         name = f"the submission of {attempt.time:%H:%M:%S} UTC"
-        is_counted: bool | None = None
+        case = "its list or its count could not be asked"
         for number, asked in enumerate(_moments(self.kaggle, LOOK)):
             if number == 1:
                 self.tell(f"Looking for {name} in Kaggle's list, for up to two minutes.")
+            # It is repeated anyway
+            tries, self.kaggle.tries = self.kaggle.tries, 1
             try:
                 # First the list, then the count: what comes in between makes the count higher
                 listed = self.kaggle.list_submissions()
@@ -199,20 +208,22 @@ class _Command:
             except KitError as error:
                 self.tell(error.what)
                 continue
+            finally:
+                self.kaggle.tries = tries
+            case = {
+                True: "its count went up, but its list lacks it",
+                False: "neither its list nor its count shows it",
+                None: "its list lacks it, and there is no count",
+            }[is_counted]
             if may_send and not _is_young(attempt, asked):
                 if is_counted is False:
-                    self.tell(f"Kaggle never got {name}: it is sent again.")
-                    drop(attempt)
+                    self.never_arrived.append(attempt)
                 if is_counted is False or self.again:
                     return None
-        case, then = {
-            True: ("its count went up, but its list lacks it", "--again sends it once more"),
-            False: ("neither its list nor its count shows it", "it is sent again if still so"),
-            None: ("its list lacks it, and there is no count", "--again sends it once more"),
-        }[is_counted]
         what = f"It is open whether Kaggle took {name}: {case}."
         due = f"{attempt.time + SETTLED:%H:%M:%S} UTC"
-        raise NetworkError(what, f"The same command looks again; from {due} on, {then}.")
+        then = f"from {due} on, it is sent again if its list and its count lack it"
+        raise NetworkError(what, f"The same command looks again; {then}, or with --again.")
 
     def _is_counted(self, attempt: Attempt, listed: list[Submission], at: datetime) -> bool | None:
         """Whether Kaggle counts one that it does not list; None where it gives no count."""
@@ -238,8 +249,7 @@ def _check_test_file(kaggle: Kaggle, run: Run | None) -> None:
     if run is None or not predicted.is_file():
         return
     size = predicted.stat().st_size
-    listed = kaggle.list_files().get(predicted.name, size)
-    if listed != size:
+    if (listed := kaggle.list_files().get(predicted.name, size)) != size:
         sizes = f"of {size:,} bytes; Kaggle's {predicted.name} has {listed:,}"
         remedy = "Train on Kaggle's own with: kit download, then kit train --source kaggle"
         raise DataError(f"Run {run.name} predicts {predicted} {sizes}.", remedy)

@@ -1,9 +1,12 @@
 """Where credentials are found, in whose order, and what is said of those that cannot be used."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faulty_kaggle import FaultyKaggle
@@ -175,6 +178,10 @@ BROKEN: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
         lambda home, env: env.setenv("KAGGLE_API_TOKEN", "~/.kaggle/token"),
         "a file that is not there",
     ),
+    "token that looks like a path": (
+        lambda home, env: env.setenv("KAGGLE_API_TOKEN", "/secret+base/64"),
+        "a file that is not there",
+    ),
     "token is a folder": (
         lambda home, env: (home / ".kaggle/access_token").mkdir(parents=True),
         "cannot be read (Is a directory)",
@@ -231,6 +238,20 @@ BROKEN: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
     "login is a folder": (
         lambda home, env: (home / ".kaggle/credentials.json").mkdir(parents=True),
         "credentials.json: it cannot be read",
+    ),
+    "login whose access token is cut by a line end": (
+        lambda home, env: login(home, datetime.now(UTC) + timedelta(hours=6), "sec\nret"),
+        "credentials.json: it is damaged",
+    ),
+    "login whose access token is a number": (
+        lambda home, env: save(
+            home / ".kaggle/credentials.json", {"refresh_token": "r", "access_token": 12}
+        ),
+        "credentials.json: it is damaged",
+    ),
+    "login whose refresh token is a number": (
+        lambda home, env: save(home / ".kaggle/credentials.json", {"refresh_token": 12}),
+        "credentials.json: it is damaged",
     ),
     "login without a token": (
         lambda home, env: save(home / ".kaggle/credentials.json", {"access_token": "secret"}),
@@ -340,6 +361,47 @@ def test_an_expiry_without_a_time_zone_is_no_damage(
     login(home, expires, access_token="whatever")
     assert Kaggle().competition().entered
     assert without_token.calls.count("GenerateAccessToken") == 1
+
+
+@pytest.mark.parametrize("access_token", ["stale", ""])
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_login_is_renewed_whatever_becomes_of_its_file(
+    without_token: FaultyKaggle,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    access_token: str,
+    error: int,
+) -> None:
+    hours = 6 if not access_token else -2
+    path = login(home, datetime.now(UTC) + timedelta(hours=hours), access_token)
+    kept = path.read_bytes()
+    # The disk fails: no user's rights can show it to root
+    usual = open
+
+    def failing_open(file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if str(file) == str(path) and "w" in mode:
+            place = () if error == errno.ENOSPC else (str(path),)
+            raise OSError(error, os.strerror(error), *place)
+        return usual(file, mode, *rest, **options)
+
+    monkeypatch.setattr("builtins.open", failing_open)
+    # A network that fails is still told apart
+    without_token.fail("GenerateAccessToken", reset_after=0)
+    assert Kaggle().competition().entered
+    assert path.read_bytes() == kept
+    assert without_token.calls.count("GenerateAccessToken") == 2
+
+
+def test_a_login_that_the_sdk_cannot_read_is_no_good(
+    without_token: FaultyKaggle, home: Path
+) -> None:
+    path = login(home, datetime.now(UTC) - timedelta(hours=2))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with pytest.raises(CredentialsError) as refused:
+        Kaggle().competition()
+    assert str(path) in refused.value.what
+    assert refused.value.remedy == "Log in again with: kaggle auth login"
+    assert without_token.calls == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

@@ -1,6 +1,7 @@
 """Submitting: what is checked, what is remembered, and that there is never one too many."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -188,6 +189,13 @@ def test_the_same_content_is_not_sent_twice(at_local: FaultyKaggle, submissions:
     with pytest.raises(UsageError, match="from 20260131-120000-tuned"):
         send(submissions, prepare(submissions, run="20260202-120000-copy"))
     assert len(at_local.submissions) == 1
+    file = write_labels(submissions.parent / "mine.csv", LABELS)
+    entry = prepare(submissions, file=file)
+    send(submissions, entry)
+    wait(entry)
+    make_run(submissions, LABELS, name="20260203-120000-same")
+    with pytest.raises(UsageError, match=r"from mine\.csv,"):
+        send(submissions)
 
 
 def test_the_same_content_is_known_from_kaggles_list_alone(
@@ -283,6 +291,57 @@ def test_an_attempt_that_never_arrived_is_sent_after_ten_minutes(
         assert load_receipt(prepare(submissions).attempt.path) == [sent]
 
 
+def test_a_receipt_from_the_future_does_not_hide_a_young_attempt(
+    at_local: FaultyKaggle, submissions: Path
+) -> None:
+    send(submissions, minutes=90)
+    lose(at_local, submissions, arrives=False, again=True)
+    with pytest.raises(NetworkError, match="open whether"):
+        send(submissions, minutes=5, again=True)
+    assert len(at_local.submissions) == 1
+    send(submissions, minutes=11, again=True)
+    assert len(at_local.submissions) == 2
+
+
+@needs_limits
+@pytest.mark.parametrize("ends", ["dry run", "no submission left", "upload refused"])
+def test_an_attempt_is_only_dropped_once_it_is_sent_again(
+    at_local: FaultyKaggle, submissions: Path, ends: str
+) -> None:
+    lose(at_local, submissions, arrives=False)
+    kept = load_receipt(prepare(submissions).attempt.path)
+    told: list[str] = []
+    kaggle = Kaggle(now=lambda: utc_now() + timedelta(minutes=30))
+    at_local.state.daily_limit = 0 if ends == "no submission left" else 5
+    if ends == "upload refused":
+        at_local.fail("StartSubmissionUpload", 403)
+    with nullcontext() if ends == "dry run" else pytest.raises(CompetitionError):
+        assert not submit(kaggle, prepare(submissions), lambda _: ends != "dry run", told.append)
+    assert not any("sent again" in each for each in told)
+    assert load_receipt(prepare(submissions).attempt.path) == kept
+    at_local.state.daily_limit = 5
+    sent = submit(kaggle, prepare(submissions), lambda _: True, told.append)
+    assert f"of {kept[0].time:%H:%M:%S} UTC: it is sent again" in told[-1]
+    assert load_receipt(prepare(submissions).attempt.path) == [sent]
+
+
+@pytest.mark.parametrize(
+    "call", ["ListSubmissions", pytest.param("GetSubmissionLimits", marks=needs_limits)]
+)
+def test_what_could_not_be_asked_is_not_said_to_lack_it(
+    at_local: FaultyKaggle, submissions: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """And a silent server is asked once by each look."""
+    monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", "0.2")
+    at_local.fail("CreateSubmission", 500)
+    at_local.fail(call, times=1000, skip=1, stall=5)
+    with pytest.raises(NetworkError, match=r"could not be asked\.$") as lost:
+        send(submissions)
+    assert "--again" in lost.value.remedy
+    # Before the attempt, and in the one look for which there is time
+    assert at_local.calls.count(call) == 2
+
+
 @needs_limits
 def test_what_is_counted_but_not_listed_is_sent_by_again_alone(
     at_local: FaultyKaggle, submissions: Path
@@ -335,6 +394,32 @@ def test_an_open_attempt_of_any_run_counts_for_its_content(
     assert send(submissions, copy).ref == 40_000_000
     assert not copy.attempt.path.exists()
     assert len(at_local.submissions) == 1
+
+
+@pytest.mark.parametrize("other", ['{"shop": "corner", "total": 5}', "[1]", "[" * 100_000])
+def test_a_receipt_of_another_origin_is_named_with_the_remedy(
+    at_local: FaultyKaggle, submissions: Path, tmp_path: Path, other: str
+) -> None:
+    file = write_labels(tmp_path / "s.csv", LABELS)
+    receipt = tmp_path / "s.receipt.json"
+    receipt.write_text(other)
+    with pytest.raises(DataError) as blocked:
+        send(submissions, prepare(submissions, file=file))
+    assert str(receipt) in blocked.value.what
+    assert "Rename it" in blocked.value.remedy
+    assert not at_local.submissions
+    receipt.rename(tmp_path / "shop.json")
+    assert send(submissions, prepare(submissions, file=file)).ref
+
+
+@pytest.mark.parametrize("name", ["x" * 245 + ".csv", "s.csv"])
+def test_where_no_receipt_can_be_beside_a_file_it_is_sent(
+    at_local: FaultyKaggle, submissions: Path, tmp_path: Path, name: str
+) -> None:
+    file = write_labels(tmp_path / name, LABELS)
+    (tmp_path / "s.receipt.json").mkdir()
+    send(submissions, prepare(submissions, file=file))
+    assert at_local.submissions[0].file_name == name
 
 
 @pytest.mark.parametrize("status", ["SENDING", "COMPLETE"])
