@@ -306,13 +306,15 @@ def test_a_receipt_from_the_future_does_not_hide_a_young_attempt(
 @needs_limits
 @pytest.mark.parametrize("ends", ["dry run", "no submission left", "upload refused"])
 def test_an_attempt_is_only_dropped_once_it_is_sent_again(
-    at_local: FaultyKaggle, submissions: Path, ends: str
+    at_local: FaultyKaggle, submissions: Path, tmp_path: Path, ends: str
 ) -> None:
+    file = write_labels(tmp_path / "other.csv", LABELS)
+    send(submissions, prepare(submissions, file=file))
     lose(at_local, submissions, arrives=False)
     kept = load_receipt(prepare(submissions).attempt.path)
     told: list[str] = []
     kaggle = Kaggle(now=lambda: utc_now() + timedelta(minutes=30))
-    at_local.state.daily_limit = 0 if ends == "no submission left" else 5
+    at_local.state.daily_limit = 1 if ends == "no submission left" else 5
     if ends == "upload refused":
         at_local.fail("StartSubmissionUpload", 403)
     with nullcontext() if ends == "dry run" else pytest.raises(CompetitionError):
