@@ -298,7 +298,8 @@ class Kaggle:
         """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""
         from kagglesdk import KaggleCredentials
 
-        login = KaggleCredentials.load(self._client)
+        with self.failing():
+            login = KaggleCredentials.load(self._client)
         # It takes no file that begins with a byte order mark
         if login is None:
             raise CallFailure(Trouble.STATUS, 401)

@@ -135,7 +135,7 @@ def _oauth_login(home: Path) -> Iterator[Credential]:
     path = home / "credentials.json"
     kept, problem = _read_json(path)
     login, is_fresh = kept or {}, False
-    token, access = login.get("refresh_token"), login.get("access_token")
+    user, token, access = map(login.get, ("username", "refresh_token", "access_token"))
     try:
         # As the SDK reads it, which needs a time zone. No command takes an hour
         end = datetime.fromisoformat(login.get("access_token_expiration") or "0001-01-01")
@@ -147,8 +147,7 @@ def _oauth_login(home: Path) -> Iterator[Credential]:
     if kept is not None and not token:
         problem = "it holds no refresh token"
     if kept is not None or problem:
-        user, secret = login.get("username"), str(token)
-        yield Credential("oauth", str(path), path, user, secret, problem, is_fresh)
+        yield Credential("oauth", str(path), path, user, str(token), problem, is_fresh)
 
 
 def _read(path: Path) -> tuple[str | None, str | None]:

@@ -104,7 +104,7 @@ def load_receipt(path: Path) -> list[Attempt]:
         return []
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         what = f"{path}: not a receipt as the kit writes it."
-        remedy = "Rename it, or move it away; kit history still finds submissions at Kaggle."
+        remedy = "Move it away or rename it; kit history still finds submissions at Kaggle."
         raise DataError(what, remedy) from error
 
 

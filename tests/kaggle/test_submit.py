@@ -408,7 +408,7 @@ def test_a_receipt_of_another_origin_is_named_with_the_remedy(
     with pytest.raises(DataError) as blocked:
         send(submissions, prepare(submissions, file=file))
     assert str(receipt) in blocked.value.what
-    assert "Rename it" in blocked.value.remedy
+    assert "rename it" in blocked.value.remedy
     assert not at_local.submissions
     receipt.rename(tmp_path / "shop.json")
     assert send(submissions, prepare(submissions, file=file)).ref
