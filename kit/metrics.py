@@ -50,6 +50,10 @@ class Accuracy:
     n: int
     interval: Interval
 
+    def __post_init__(self) -> None:
+        if self.n and not 0 <= (-1 if self.accuracy is None else self.accuracy) <= 1:
+            raise ValueError(f"an accuracy of {self.accuracy} among {self.n} predictions")
+
     @classmethod
     def from_counts(cls, correct: int, n: int) -> "Accuracy":
         """The accuracy of `correct` right predictions among `n`."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
@@ -30,16 +30,47 @@ _MEND = "Put the file back, or move the run's folder away and train again."
 CONFIG, METRICS, MODEL = "config.json", "metrics.json", "model.keras"
 # What a `config.json` is written in. Records without a number are of the first form
 FORMAT = 2
+_Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class _Digits(BaseModel):
+    origin: str = ""
+    rows: int = 0
+    fingerprint: str = ""
+
+
+class _Config(BaseModel):
+    settings: dict[str, Any] = {}
+    backend: str = ""
+    versions: dict[str, str] = {}
+    data: dict[str, _Digits | None] = {}
+    rows: dict[str, int] = {}
+    committee: list[str] = []
+    plan: list[dict[str, Any]] = []
 
 
 class _Metrics(BaseModel):
     source: str | None = None
     preset: str | None = None
+    epochs: int = 0
+    rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
     validation: Accuracy | None = None
     keras_test: Accuracy | None = None
     overlap: dict[str, dict[str, int]] = {}
+    submission: str | None = None
     members: list[dict[str, Any]] = []
+
+
+class _Record(dict[str, Any]):
+    """An object in a run's JSON file. Where it lacks what is asked for, the file is damaged."""
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        super().__init__(content)
+        self._path = path
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise DataError(f"{self._path}: has no {key}.", _MEND)
 
 
 @dataclass(frozen=True, init=False)
@@ -62,11 +93,15 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What `config.json` holds: settings, versions, git commit, data fingerprints, rows."""
+        """What `config.json` holds: settings, versions, git commit, data fingerprints, rows.
+
+        Raises:
+            DataError: it is damaged, or lacks what is asked for.
+        """
         project = self.folder.parent.absolute().parent
-        content = _read_json(self.folder / CONFIG)
-        record: dict[str, Any] = _with_paths(content, lambda path: str(project / path))
-        if isinstance(record.get("settings"), dict):
+        absolute = partial(_with_paths, change=lambda path: str(project / path))
+        record = _read_record(self.folder / CONFIG, _Config, absolute)
+        if "settings" in record:
             record["settings"] = translate_settings(record["settings"])
         if "plan" in record:
             record["plan"] = [translate_settings(each) for each in record["plan"]]
@@ -74,14 +109,8 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the run was trained with; a committee has none.
-
-        Raises:
-            DataError: `config.json` has no settings.
-        """
-        settings = self.config.get("settings")
-        if not isinstance(settings, dict):
-            raise DataError(f"{self.folder / CONFIG}: has no settings.", _MEND)
+        """What the run was trained with; a committee has none."""
+        settings: dict[str, Any] = self.config["settings"]
         return settings
 
     @cached_property
@@ -89,20 +118,11 @@ class Run:
         """What `metrics.json` holds: rows, epochs, seconds, accuracies with intervals, overlap.
 
         Raises:
-            DataError: it is damaged.
+            DataError: it is damaged, or lacks what is asked for.
         """
-        path = self.folder / METRICS
         # The first form called `keras_test` `judged`
-        metrics = _renamed(_read_json(path), "judged", "keras_test")
-        try:
-            _Metrics.model_validate(metrics)
-        except ValidationError as error:
-            field = ".".join(map(str, error.errors()[0]["loc"]))
-            raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
-        if "members" in metrics:
-            members = metrics["members"]
-            metrics["members"] = [_renamed(each, "judged", "keras_test") for each in members]
-        return metrics
+        rename = partial(_renamed, old="judged", new="keras_test")
+        return _read_record(self.folder / METRICS, _Metrics, rename)
 
 
 class Draft:
@@ -148,7 +168,8 @@ class Draft:
             full = Path(os.path.abspath(path))  # noqa: PTH100
             return str(full.relative_to(project) if full.is_relative_to(project) else full)
 
-        content = _with_paths(content, relative)
+        change = partial(_with_paths, change=relative)
+        content = json.loads(json.dumps(content), object_hook=change)
         write_whole(self.folder / file, json.dumps(content, indent=2) + "\n")
 
     def finish(self, metrics: dict[str, Any] | None = None) -> Run:
@@ -307,20 +328,25 @@ def read_settings(path: Path) -> dict[str, Any]:
     return _renamed(settings, "validation", "split")
 
 
+def _read_record(path: Path, model: type[BaseModel], change: _Change) -> dict[str, Any]:
+    text = json.dumps(_read_json(path, change=change))
+    try:
+        model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
+    record: dict[str, Any] = json.loads(text, object_hook=partial(_Record, path))
+    return record
+
+
 def _renamed(record: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     return {new if key == old else key: value for key, value in record.items()}
 
 
-def _with_paths(record: Any, change: Callable[[str], str]) -> Any:
-    """Change the paths in a record: where settings have their `data`, and digits their `origin`."""
-    if isinstance(record, list):
-        return [_with_paths(each, change) for each in record]
-    if not isinstance(record, dict):
-        return record
+def _with_paths(record: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Change the path in an object: where settings have their `data`, and digits their `origin`."""
     return {
-        key: change(value)
-        if key in ("data", "origin") and isinstance(value, str)
-        else _with_paths(value, change)
+        key: change(value) if key in ("data", "origin") and isinstance(value, str) else value
         for key, value in record.items()
     }
 
@@ -340,10 +366,13 @@ def _is_draft(folder: Path) -> bool:
 
 
 def _read_json(
-    path: Path, wrong: type[KitError] = DataError, remedy: str = _MEND
+    path: Path,
+    wrong: type[KitError] = DataError,
+    remedy: str = _MEND,
+    change: _Change | None = None,
 ) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_hook=change)
     except (OSError, ValueError, RecursionError) as error:
         raise wrong(f"{path}: cannot be read as JSON ({error}).", remedy) from error
     if not isinstance(content, dict):

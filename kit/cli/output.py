@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,9 @@ def print_run(
     added to the JSON.
     """
     file = run.metrics["submission"]
-    told = {**run.metrics, "run": run.name, "submission": file and run.folder / file, **more}
+    # Copied as what it is, because it names its file where something is missing
+    told = copy(run.metrics)
+    told |= {"run": run.name, "submission": file and run.folder / file, **more}
     scored = {name: asdict(accuracy) for name, accuracy in (scores or {}).items()}
     if scored:
         told["score"] = scored[run.name]

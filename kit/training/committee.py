@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from kit.config import COMMITTEE, MEMBER_NORMALIZATIONS, TrainConfig, make_config
-from kit.errors import DataError, TrainingError, UsageError
-from kit.runs import CONFIG, METRICS, Draft, Run, begin_run, find_draft
+from kit.errors import TrainingError, UsageError
+from kit.runs import CONFIG, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
 from kit.training.dataset import Dataset, Rows, load_dataset, rows_without, split_digits
 from kit.training.predictions import (
@@ -174,20 +174,16 @@ def _average(
             average[f"{part}_seen"] = np.any([given[f"{part}_seen"] for given in each], axis=0)
     metrics = [run.metrics for run in members]
     copied = ("preset", "seed", "validation", "keras_test", "seconds")
-    told = []
-    for run in members:
-        shown = {"run": run.name, "normalization": run.settings["normalization"]}
-        try:
-            told.append(shown | {key: run.metrics[key] for key in copied})
-        except KeyError as error:
-            raise DataError(
-                f"{run.folder / METRICS}: has no {error}.", "Put the file back, or train again."
-            ) from error
+    told = [
+        {"run": run.name, "normalization": run.settings["normalization"]}
+        | {key: run.metrics[key] for key in copied}
+        for run in members
+    ]
     trained = len(dataset.train if is_folded else rows_without(dataset.train, shared))
     counts = {**counts, "train": trained, "validation": len(shared)}
     names = [run.name for run in members]
-    draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})
-    seconds = {key: sum(each["seconds"][key] for each in metrics) for key in metrics[0]["seconds"]}
+    parts = ("load", "fit", "total")
+    seconds = {part: sum(each["seconds"][part] for each in metrics) for part in parts}
     seconds["total"] += time.monotonic() - began
     about = {
         "source": metrics[0]["source"],
@@ -199,6 +195,7 @@ def _average(
     }
     if is_folded:
         about["folds"] = len(members)
+    draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})
     return finish_run(draft, average, dataset, about)
 
 
@@ -238,6 +235,6 @@ def _check_members(members: Sequence[Run]) -> None:
                 )
 
 
-def _fingerprint(run: Run, part: str) -> str | None:
-    recorded = run.config.get("data", {}).get(part)
-    return None if recorded is None else recorded["fingerprint"]
+def _fingerprint(run: Run, part: str) -> Any:
+    recorded = run.config["data"][part]
+    return recorded and recorded["fingerprint"]

@@ -117,6 +117,8 @@ def test_a_known_submission_is_not_taken_for_an_open_one(
         ("metrics.json", b'{"keras_test": "good"}'),
         ("metrics.json", b'{"validation": {"accuracy": 0.9}}'),
         ("metrics.json", b'{"overlap": {"test": {"n": "many"}}}'),
+        ("metrics.json", b'{"validation": {"accuracy": null, "n": 9, "interval": [0, 1]}}'),
+        ("metrics.json", b'{"keras_test": {"accuracy": NaN, "n": 9, "interval": [0, 1]}}'),
         ("receipt.json", b'{"ref": 1}'),
     ],
 )

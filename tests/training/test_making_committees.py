@@ -284,6 +284,42 @@ def test_broken_predictions_are_bad_data(
     assert what.startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize(
+    ("file", "keys", "value"),
+    [
+        ("metrics.json", ["epochs"], None),
+        ("metrics.json", ["epochs"], "ten"),
+        ("metrics.json", ["seconds", "load"], None),
+        ("metrics.json", ["seconds", "fit"], "1.5"),
+        ("metrics.json", ["seconds"], 5),
+        ("metrics.json", ["seed"], None),
+        ("config.json", ["settings"], 5),
+        ("config.json", ["settings"], None),
+        ("config.json", ["rows", "validation"], None),
+        ("config.json", ["data"], [5]),
+        ("config.json", ["data", "test"], None),
+        ("config.json", ["data", "train", "fingerprint"], 7),
+    ],
+    ids=str,
+)
+def test_a_damaged_record_is_named(
+    file: str, keys: list[str], value: object, member: MakeMember, tmp_path: Path
+) -> None:
+    one, two = member(1), member(2)
+    path = two.folder / file
+    record = part = json.loads(path.read_text())
+    for key in keys[:-1]:
+        part = part[key]
+    del part[keys[-1]]
+    if value is not None:
+        part[keys[-1]] = value
+    path.write_text(json.dumps(record))
+    for members in ([one, Run(two.folder)], [Run(two.folder), one]):
+        what, _ = refusal(members, DataError, tmp_path / "submissions")
+        assert what.startswith(f"{path}: ")
+        assert keys[-1] in what
+
+
 def test_digits_that_have_changed_since_are_bad_data(
     member: MakeMember, tmp_path: Path, kaggle: Path, mnist: Source
 ) -> None:
