@@ -42,9 +42,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'kit' has no attribute {name!r}")
     if name == "Predictor":
         # Keras is loaded without the notes that TensorFlow prints meanwhile
-        from kit.training.backend import choose_backend, load_backend
+        from kit.training.backend import load_backend
 
-        choose_backend()
         load_backend()
     value: object = getattr(import_module(_PLACES[name]), name)
     globals()[name] = value

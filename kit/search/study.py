@@ -22,7 +22,7 @@ from kit.files import whole_file
 from kit.runs import translate_settings
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
-from kit.training.backend import choose_backend, load_backend, memory_errors
+from kit.training.backend import load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
 
@@ -106,7 +106,6 @@ def make_objective(base: TrainConfig) -> Objective:
     Raises:
         DataError, UsageError: the digits are missing or wrong, or the backend cannot be loaded.
     """
-    choose_backend()
     load_backend()
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor

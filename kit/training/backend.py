@@ -7,10 +7,11 @@ import logging
 import os
 import re
 import sys
-import traceback
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
 from kit.config import TrainConfig
 from kit.data.digits import CLASSES, PIXELS, SIDE
@@ -18,6 +19,12 @@ from kit.errors import TrainingError, UsageError
 from kit.files import keras_home
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# What holds for a training, whatever keras.json says
+_KERAS: dict[str, Any] = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+}
 # What the errors of Python, TensorFlow and JAX, and PyTorch have in them
 _OUT_OF_MEMORY = "MemoryError|ResourceExhausted|RESOURCE_EXHAUSTED|Out of memory|can't allocate"
 
@@ -29,11 +36,8 @@ def choose_backend() -> str:
         UsageError: the kit cannot train with it, or it is not installed.
     """
     backend, place = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
-    file = keras_home() / "keras.json"
     if not backend:
-        # Keras, too, passes over a file that is no JSON
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            backend, place = json.loads(file.read_bytes()).get("backend"), str(file)
+        backend, place = _keras_json().get("backend"), str(keras_home() / "keras.json")
     backend = backend or BACKENDS[0]
     installed = [name for name in BACKENDS if find_spec(name) is not None]
     mend = "unset it" if place == "KERAS_BACKEND" else 'change "backend" there'
@@ -56,32 +60,35 @@ def load_backend() -> None:
     """Import Keras and its backend, without TensorFlow's notes unless TF_CPP_MIN_LOG_LEVEL is set.
 
     Raises:
-        UsageError: the installed packages are broken.
+        UsageError: the backend is none, or the installed packages are broken.
     """
+    backend, home, said = choose_backend(), os.environ.get("KERAS_HOME"), _keras_json()
+    said.pop("backend", None)
     # On a CPU, JAX up to 0.8.1 multiplies with a packed copy of large weights that it made in an
     # earlier call, though training has changed them since. XLA reads this at the first computation,
     # and ends the process where it does not know a flag, so later versions do not get it.
-    jax = os.environ.get("KERAS_BACKEND") == "jax"
-    if jax and [int(part) for part in version("jaxlib").split(".")[:2]] < [0, 9]:
+    if backend == "jax" and [int(part) for part in version("jaxlib").split(".")[:2]] < [0, 9]:
         flag, flags = "--xla_cpu_use_xnnpack=false", os.environ.get("XLA_FLAGS", "")
         if flag not in flags:
             os.environ["XLA_FLAGS"] = f"{flag} {flags}"
-    with _without_notes():
+    with _without_notes(), tempfile.TemporaryDirectory() as empty:
+        # Keras reads keras.json here, and fails where that has what it does not know
+        if not said.items() <= _KERAS.items():
+            os.environ["KERAS_HOME"] = empty
         try:
             import keras
-        # The last is what Keras before 3.14 makes of a keras.json that it does not understand
-        except (ImportError, ValueError, TypeError, AttributeError, AssertionError) as error:
-            backend, file = os.environ.get("KERAS_BACKEND"), keras_home() / "keras.json"
-            # An assertion that says nothing is told by its line
-            reason = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+        except (ImportError, ValueError, TypeError, AttributeError) as error:
             raise UsageError(
-                f"Keras cannot be loaded with the backend {backend} ({reason}).",
-                f"Reinstall it (pip install --force-reinstall {backend}), or remove {file}.",
+                f"Keras cannot be loaded with the backend {backend} ({error}).",
+                f"Mend that, or reinstall: pip install --force-reinstall keras {backend}",
             ) from error
-        # Whatever keras.json says, the same settings make the same digits
-        keras.config.set_floatx("float32")
-        keras.config.set_epsilon(1e-7)
-        keras.config.set_image_data_format("channels_last")
+        finally:
+            os.environ.pop("KERAS_HOME", None)
+            os.environ.update({} if home is None else {"KERAS_HOME": home})
+        # It may have been loaded before
+        keras.config.set_floatx(_KERAS["floatx"])
+        keras.config.set_epsilon(_KERAS["epsilon"])
+        keras.config.set_image_data_format(_KERAS["image_data_format"])
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):
             import tensorflow as tf  # noqa: F401
@@ -127,6 +134,14 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
         if not re.search(_OUT_OF_MEMORY, said):
             raise
         raise TrainingError(f"{what}, or more, and not so much is left.", remedy) from error
+
+
+def _keras_json() -> dict[str, Any]:
+    # Keras, too, passes over a file that is no JSON
+    with contextlib.suppress(OSError, ValueError):
+        said = json.loads((keras_home() / "keras.json").read_bytes())
+        return said if isinstance(said, dict) else {"": said}
+    return {}
 
 
 @contextlib.contextmanager
