@@ -38,12 +38,13 @@ class TrainingBar(Callback):
 
     Attributes:
         run: the name of the run, or of the committee, once it has one.
+        interruption: what Ctrl-C or SIGTERM raised, if one came.
     """
 
     def __init__(self, bar: "Progress", resume: str) -> None:
         self._bar, self._resume = bar, resume
         self._task = bar.add_task("Starting", total=None, figures="")
-        self._interruption: BaseException | None = None
+        self.interruption: BaseException | None = None
         self.run: str | None = None
         self._epochs = self._members = 0
         self._member = ""
@@ -55,8 +56,8 @@ class TrainingBar(Callback):
         the next call of this object raises it again.
         """
         is_ctrl_c = number == signal.SIGINT
-        self._interruption = KeyboardInterrupt() if is_ctrl_c else SystemExit(143)
-        raise self._interruption
+        self.interruption = KeyboardInterrupt() if is_ctrl_c else SystemExit(143)
+        raise self.interruption
 
     def on_stage(self, name: str) -> None:
         """Say that work without a measured length begins."""
@@ -101,8 +102,8 @@ class TrainingBar(Callback):
         return f"{self._member}Epoch {epoch}/{self._epochs}"
 
     def _show(self, description: str, figures: str = "", completed: float | None = None) -> None:
-        if self._interruption is not None:
-            raise self._interruption
+        if self.interruption is not None:
+            raise self.interruption
         self._bar.update(self._task, description=description, figures=figures, completed=completed)
 
 
@@ -126,11 +127,13 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
             signal.signal(number, shown.interrupt)
         try:
             yield shown
-        except (KeyboardInterrupt, SystemExit, OSError):
+        except BaseException as error:
+            # TensorFlow, as it is loaded, turns some interruptions into errors of its own
+            ended = shown.interruption or error
             # A full disk loses no work either
-            if shown.run is not None:
+            if shown.run and isinstance(ended, KeyboardInterrupt | SystemExit | OSError):
                 note(f"Interrupted. Go on with: {resume} {shown.run}")
-            raise
+            raise ended
         finally:
             for number, handler in heard.items():
                 signal.signal(number, handler)

@@ -25,8 +25,12 @@ _KERAS: dict[str, Any] = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
 }
-# What the errors of Python, TensorFlow and JAX, and PyTorch have in them
-_OUT_OF_MEMORY = "MemoryError|ResourceExhausted|RESOURCE_EXHAUSTED|Out of memory|can't allocate"
+# What the errors of Python, TensorFlow, JAX and PyTorch have in them. TensorFlow's last words mean
+# that an array could not be copied to a full GPU
+_OUT_OF_MEMORY = re.compile(
+    "MemoryError|resource.?exhausted|out.of.memory|can't allocate|ALLOC_FAILED|Dst tensor is not",
+    re.IGNORECASE,
+)
 
 
 def choose_backend() -> str:
@@ -131,7 +135,7 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
         yield
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        if not re.search(_OUT_OF_MEMORY, said):
+        if not _OUT_OF_MEMORY.search(said):
             raise
         raise TrainingError(f"{what}, or more, and not so much is left.", remedy) from error
 

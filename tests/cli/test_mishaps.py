@@ -12,6 +12,8 @@ import pytest
 from command_line import KIT, Kit
 
 from kit.config import make_config
+from kit.errors import TrainingError, UsageError
+from kit.training.backend import memory_errors
 
 TRAIN = ("train", "--preset", "baseline", "--hidden", "8", "--batch-size", "2000", "--epochs", "1")
 
@@ -75,6 +77,50 @@ def test_a_network_that_no_memory_holds_is_no_bug(
     assert float(re.findall(r"([\d,.]+) GB", what)[0].replace(",", "")) >= 8 * 7e5**2 / 1e9
     assert "--hidden" in remedy
     assert list((tmp_path / "submissions").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("ResourceExhaustedError", "OOM when allocating tensor with shape[20000,20000] [Op:AddV2]"),
+        ("InternalError", "Failed copying input tensor. Dst tensor is not initialized."),
+        ("InternalError", "failed to create cublas handle: CUBLAS_STATUS_ALLOC_FAILED"),
+        ("JaxRuntimeError", "INTERNAL: Error dispatching computation: Out of memory allocating 4"),
+        ("XlaRuntimeError", "RESOURCE_EXHAUSTED: Failed to allocate request for 176.00MiB"),
+        ("RuntimeError", "Failed to load in-memory CUBIN: CUDA_ERROR_OUT_OF_MEMORY"),
+        ("RuntimeError", "Resource exhausted: Out of memory while trying to allocate 16 bytes."),
+        ("RuntimeError", "[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 20.00 MiB"),
+        ("_ArrayMemoryError", "Unable to allocate 14.6 TiB for an array"),
+        ("Other", "found 3 columns"),
+    ],
+)
+def test_each_librarys_words_for_memory_that_ran_out_are_known(kind: str, words: str) -> None:
+    error = type(kind, (Exception,), {})
+    with (
+        pytest.raises(error if kind == "Other" else TrainingError),
+        memory_errors(make_config({"preset": "baseline"})),
+    ):
+        raise error(words)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_that_a_library_makes_an_error_of_is_one_all_the_same(
+    number: int, code: int, kit: Kit, small_kaggle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:
+            raise UsageError("initialization failed", "Reinstall it.") from error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kit.training.train.load_backend", load)
+        ended = kit(*TRAIN, "--source", "kaggle", "--data", small_kaggle)
+    assert ended.exit_code == code
+    assert "initialization" not in ended.stderr
+    command = ended.stderr.splitlines()[-1].partition("Go on with: kit ")[2]
+    assert kit(*command.split()).exit_code == 0
 
 
 @pytest.fixture(scope="module")
