@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import traceback
 
@@ -29,7 +30,8 @@ def run(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     logging.getLogger("kit").handlers = [_Notes()]
     try:
-        code = app(arguments or ["--help"], prog_name="kit", standalone_mode=False)
+        given = arguments or ["--help"]
+        code = app(given, prog_name="kit", standalone_mode=False, obj=shlex.join(["kit", *given]))
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (SystemExit, BrokenPipeError) as ended:

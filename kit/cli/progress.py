@@ -127,23 +127,25 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
             signal.signal(number, shown.interrupt)
         try:
             yield shown
-        except BaseException as error:
-            # TensorFlow, as it is loaded, turns some interruptions into errors of its own
+        except BaseException as error:  # noqa: BLE001 - TensorFlow makes others of interruptions
             ended = shown.interruption or error
             # A full disk loses no work either
             if shown.run and isinstance(ended, KeyboardInterrupt | SystemExit | OSError):
                 note(f"Interrupted. Go on with: {resume} {shown.run}")
-            raise ended
+            raise ended from error.__cause__
         finally:
             for number, handler in heard.items():
                 signal.signal(number, handler)
 
 
 @contextmanager
-def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int, int, str], None]]:
+def search_bar(
+    what: str, again: str, until: float | None = None
+) -> Iterator[Callable[[int, int, str], None]]:
     """Show how many of `what` are done: a bar for a person, a line each for a log.
 
-    None of them begins after `until`, in seconds since 1970.
+    `again` is the command that goes on after an interruption, which prints it. None of `what`
+    begins after `until`, in seconds since 1970.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
@@ -174,9 +176,8 @@ def search_bar(what: str, until: float | None = None) -> Iterator[Callable[[int,
                     note("  ".join(filter(None, [f"{what}: {done} of {total}", figures, left])))
 
             yield tell
-    except (KeyboardInterrupt, SystemExit) as ended:
-        word = "Interrupted" if isinstance(ended, KeyboardInterrupt) else "Ended"
-        note(f"{word}; what was finished is kept. The same command goes on.")
+    except (KeyboardInterrupt, SystemExit):
+        note(f"Interrupted; what was finished is kept. Go on with: {again}")
         raise
 
 

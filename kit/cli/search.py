@@ -22,6 +22,7 @@ from kit.errors import TrainingError, UsageError
     "kit experiment best --workers 1",
 )
 def experiment(
+    context: typer.Context,
     name: Annotated[
         Literal["epochs", "batch-size", "units", "hidden", "all", "best"],
         typer.Argument(
@@ -68,7 +69,7 @@ def experiment(
     base = make_config({**given, "preset": "baseline", "name": "experiment"})
     # Small networks do not use several cores well, and each process needs a gigabyte or two
     folder, workers = submissions / "experiments", workers or min(len(cores()), 4)
-    with search_bar("Trainings") as tell:
+    with search_bar("Trainings", context.obj) as tell:
         laboratory = Laboratory(folder, workers, lambda done, total: tell(done, total, ""))
         results = laboratory.run(name, base, seeds, numbers)
     for table in results["experiments"]:
@@ -173,6 +174,7 @@ def _spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -
     "kit train --from-study warps",
 )
 def tune(
+    context: typer.Context,
     trials: Annotated[
         int, typer.Option(min=1, help="Trials of the study, those of all machines together.")
     ] = 50,
@@ -216,6 +218,7 @@ def tune(
     address = storage or default_address(submissions)
     if show is None:
         from kit.config import make_config
+        from kit.search.storage import address_label
         from kit.search.study import PRUNERS, make_objective
         from kit.search.study import tune as tune_study
         from kit.search.workers import Job
@@ -229,8 +232,10 @@ def tune(
             what = error.what.replace("name: ", "--study: it ", 1)
             raise UsageError(what, "Choose another name, such as warps-2.") from error
         until = None if timeout is None else time.time() + timeout
+        # An address may hold a password
+        again = context.obj.replace(address, address_label(address))
         # The workers are ended, too
-        with search_bar("Trials", until) as tell:
+        with search_bar("Trials", again, until) as tell:
 
             def watch(done: int, best: float | None) -> None:
                 tell(done, trials, "" if best is None else f"best validation {best:.2%}")

@@ -62,7 +62,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]]
 def test_time_left_follows_from_what_was_done_since_the_start(
     told: Callable[[], list[str]],
 ) -> None:
-    with search_bar("Trials") as tell:
+    with search_bar("Trials", "kit tune") as tell:
         # two were done before
         tell(2, 10, "")
         assert told() == ["Trials: 2 of 10"]
@@ -77,7 +77,7 @@ def test_time_left_follows_from_what_was_done_since_the_start(
 
 
 def test_time_left_of_another_lot_depends_on_that_lot_alone(told: Callable[[], list[str]]) -> None:
-    with search_bar("Trainings") as tell:
+    with search_bar("Trainings", "kit experiment all") as tell:
         for done in (0, 100, 200):
             tell(done, 200, "")
         told()
@@ -92,7 +92,7 @@ def test_time_left_of_another_lot_depends_on_that_lot_alone(told: Callable[[], l
 def test_time_left_ends_with_the_time_allowed(
     seconds: float, words: str, told: Callable[[], list[str]]
 ) -> None:
-    with search_bar("Trials", until=time.time() + seconds) as tell:
+    with search_bar("Trials", "kit tune", until=time.time() + seconds) as tell:
         tell(0, 400, "")
         time.sleep(1)
         tell(2, 400, "")
@@ -117,7 +117,7 @@ with training_bar("kit train --resume") as bar:
     bar.on_run_begin("20260131-120000-x-1", 2)
     bar.on_batches_end(1, 0.5, {"loss": 0.5})
     time.sleep(0.3)
-with search_bar("Trials") as tell:
+with search_bar("Trials", "kit tune") as tell:
     tell(3, 8, "")
     time.sleep(0.3)
 """

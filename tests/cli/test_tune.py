@@ -52,6 +52,7 @@ def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
     assert process.returncode == 143
     assert stdout == ""
     assert "Traceback" not in stderr
+    assert "running" not in kit("tune", "--show", "tune", "--json").json["trials"]
 
     # Few units and one view, because only its settings matter here
     run = kit("train", "--from-study", "tune", "--trial", str(best["trial"]), "--hidden", "16",
@@ -88,7 +89,8 @@ def test_ctrl_c_ends_workers_that_are_still_starting_and_leaves_no_traceback(
     _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
     assert len(stderr.splitlines()) == 1
-    assert "The same command" in stderr
+    command = f"kit {' '.join(TUNE)} --data {small_kaggle} --trials 4 --workers 2"
+    assert stderr.endswith(f" Go on with: {command}\n")
 
 
 @pytest.mark.parametrize(
