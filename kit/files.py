@@ -27,15 +27,16 @@ def keras_home() -> Path:
 
 
 # How files begin that are saved as a CSV, but are none
-_FOREIGN = {
+_FOREIGN: dict[bytes | tuple[bytes, ...], str] = {
     b"<": "an HTML page",
+    (b"{", b"["): "a JSON file",
     b"version https://git-lfs": "a Git LFS pointer",
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip archive",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
+    (b"\xff\xfe", b"\xfe\xff"): "UTF-16 text",
     b"\x93NUMPY": "a single array, as numpy.save writes it",
-    b"\x80": "a pickled Python object",
+    # The last ones are of protocol 0, which is text
+    (b"\x80", b"(dp", b"(lp", b"cnumpy", b"cpandas", b"ccopy_reg"): "a pickled Python object",
     b"\x00\x00\x08": "an IDX file, as MNIST was first published",
 }
 

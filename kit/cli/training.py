@@ -118,7 +118,8 @@ def train(
     """Train a network, and write a run with its submission.csv.
 
     The run also holds its settings, history, validation and predictions. Settings that are not
-    given come from --config or --from-study, else from the preset. --members trains several runs
+    given come from --config or --from-study, else from the preset. --preset goes with a file that
+    names no preset itself and leaves settings to it. --members trains several runs
     that differ by seed and normalisation, and averages them in a run of its own; with --preset
     committee they differ in kind. --folds K judges every training row by a network that has not
     seen it.
@@ -138,7 +139,7 @@ def train(
     if from_study is None and trial is not None:
         raise UsageError("--trial needs a study.", "Name it with --from-study STUDY.")
 
-    from kit.config import TrainConfig
+    from kit.config import PRESETS
     from kit.runs import read_settings
     from kit.training.committee import resume as resume_training
 
@@ -147,10 +148,12 @@ def train(
             run = resume_training(resume, submissions, bar, data)
         else:
             settings = read_settings(config) if config else {}
-            is_full = from_study is not None or set(TrainConfig.model_fields) <= set(settings)
-            if preset is not None and is_full:
+            # Most members of the preset committee are of cnn
+            fields = PRESETS.get(preset or "tuned", PRESETS["cnn"]).keys()
+            has_preset = from_study or "preset" in settings or fields <= settings.keys()
+            if preset is not None and has_preset:
                 raise UsageError(
-                    f"{named[0]} gives every setting, so none would come from --preset.",
+                    f"{named[0]} gives the settings of a preset, so --preset would be a mere name.",
                     f"Leave --preset out; other options win over the settings of {named[0]}.",
                 )
             if from_study is not None:

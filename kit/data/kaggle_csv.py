@@ -21,6 +21,8 @@ from kit.data.mnist import BROKEN_NPZ
 from kit.errors import DataError
 
 ARCHIVE = "digit-recognizer.zip"
+# What a single file's name may have behind it
+_ENDS = ("", ".zip", ".gz")
 # Where kit download writes, and where Kaggle's notebooks mount the competition (older and newer)
 PLACES = (
     Path("data/kaggle"),
@@ -67,6 +69,9 @@ def load_kaggle(path: Path | None = None) -> Source:
             raise DataError(f"{path}: expected {TRAIN} and {TEST}, found no {found}", _MISSING)
         # Both from one place: the archive may be of another day than the file that is there
         paths = [archive if missing else file for file in files]
+    elif path.name.lower() in {f"{name}{end}" for name in (TRAIN, TEST) for end in _ENDS}:
+        what = f"{path}: expected a folder or a zip with both files, found one of them"
+        raise DataError(what, f"Name its folder: --data {path.parent}")
     else:
         paths = [path, path]
     # Two threads, because NumPy, zlib and the disk all release the interpreter's lock
@@ -85,7 +90,7 @@ def _find(folder: Path, name: str) -> Path | None:
     """The folder's file of that name, or the zip or gzip archive of that one file."""
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     there = {path.name.lower(): path for path in paths}
-    return next((there[n] for n in (name, f"{name}.zip", f"{name}.gz") if n in there), None)
+    return next((there[name + end] for end in _ENDS if name + end in there), None)
 
 
 def load_kaggle_test() -> Digits | None:

@@ -1,5 +1,6 @@
 """A run made of runs: the mean of their probabilities, judged by the same rules as theirs."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -23,6 +24,7 @@ from kit.training.predictions import (
 )
 from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
+LOGGER = logging.getLogger(__name__)
 # Keys of a committee's config.json: its members that have begun; in a draft, the settings of all
 _COMMITTEE, _PLAN = "committee", "plan"
 
@@ -96,6 +98,8 @@ def resume(run: str, submissions: Path, callback: Callback, data: Path | None = 
     """
     draft = find_draft(submissions, run)
     if isinstance(draft, Run):
+        if data is not None:
+            LOGGER.warning("%s is complete, so nothing was read from %s.", draft.name, data)
         return draft
     if _COMMITTEE in draft.config:
         return _complete_committee(draft, callback, data=data)
@@ -164,7 +168,10 @@ def _average(
     each = [load_predictions(run) for run in members]
     data, counts = (members[0].config[key] for key in ("data", "rows"))
     dataset = dataset or load_dataset(make_config(members[0].settings))
-    dataset.check_same(data, members[0].name)
+    recorded = dict(data)
+    if dataset.keras_test is None and recorded.pop("keras_test") is not None:
+        LOGGER.warning("MNIST is missing: the committee is not judged on the Keras test split.")
+    dataset.check_same(recorded, members[0].name)
     shared, out_of_fold = _held_out(each, len(dataset.train))
     is_folded = len(shared) == len(dataset.train)
     average: Predictions = {"validation_rows": shared, "validation": out_of_fold}

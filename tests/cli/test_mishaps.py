@@ -238,10 +238,15 @@ def test_keras_json_decides_the_backend_and_nothing_else(
         assert (one / file).read_bytes() == (two / file).read_bytes()
 
 
-def test_a_preset_cannot_change_a_record_that_has_every_setting(kit: Kit, tmp_path: Path) -> None:
-    record = {"settings": make_config({"preset": "baseline"}).model_dump(mode="json")}
-    (tmp_path / "config.json").write_text(json.dumps(record))
-    ended = kit("train", "--config", "config.json", "--preset", "quick")
+@pytest.mark.parametrize("missing", ["none", "data", "source", "epochs", "preset"])
+@pytest.mark.parametrize("preset", ["quick", "committee"])
+def test_a_preset_is_no_mere_name_of_the_settings_of_a_record(
+    missing: str, preset: str, kit: Kit, tmp_path: Path
+) -> None:
+    settings = make_config({"preset": "baseline"}).model_dump(mode="json")
+    settings.pop(missing, None)
+    (tmp_path / "mine.json").write_text(json.dumps(settings))
+    ended = kit("train", "--config", "mine.json", "--preset", preset)
     assert ended.exit_code == 2
     assert "--preset" in ended.stderr
     assert not (tmp_path / "submissions").exists()

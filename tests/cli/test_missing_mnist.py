@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import Ended
+from small_kaggle import write_kaggle
 
 import kit as package
 
@@ -85,3 +87,22 @@ def test_what_can_do_without_mnist_does_and_says_what_it_left_out(
     (line,) = (line for line in ended.stderr.splitlines() if "MNIST" in line)
     assert "the Keras test split is left out" in line
     assert "MNIST" not in run(tmp_path, without_mnist, "history", "--offline").stderr
+
+
+def test_a_committee_of_judged_runs_is_made_without_mnist(
+    without_mnist: dict[str, str], tmp_path: Path
+) -> None:
+    data, names = (
+        write_kaggle(tmp_path / "kaggle", 300, 60),
+        ("20260131-120000-a", "20260131-120001-b"),
+    )
+    for name in names:
+        config = shutil.copytree(RUN, tmp_path / "submissions" / name) / "config.json"
+        config.write_text(config.read_text().replace("DATA", str(data)))
+    ended = run(tmp_path, without_mnist, "committee", *names, "--json")
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.json["keras_test"] is None
+    assert ended.json["validation"]["n"] == 30
+    assert "MNIST is missing" in ended.stderr
+    with np.load(tmp_path / "submissions" / ended.json["run"] / "probabilities.npz") as file:
+        assert file["keras_test"].shape == (10_000, 10)

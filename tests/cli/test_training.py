@@ -57,6 +57,11 @@ def test_train_on_kaggle_writes_a_whole_run_that_validate_and_score_agree_on(
     assert scored["n"] == 300
     assert kit("check", submission, "--rows", "300").exit_code == 0
 
+    # nothing is left to do, and so the digits are not looked at
+    resumed = kit("train", "--resume", figures["run"], "--data", "elsewhere", "--json")
+    assert resumed.json["run"] == figures["run"]
+    assert "nothing was read from elsewhere" in resumed.stderr
+
     # the same settings, from the run's own record, give the same bytes
     again = kit("train", "--config", folder / "config.json", "--json").json
     assert (tmp_path / again["submission"]).read_bytes() == (tmp_path / submission).read_bytes()

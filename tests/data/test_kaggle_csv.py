@@ -141,6 +141,25 @@ def test_a_broken_gzip_archive_is_named(
     assert fault(tmp_path)[0].startswith(f"{path}: expected a whole gzip archive, found a broken")
 
 
+@pytest.mark.parametrize("name", ["train.csv", "TEST.csv.zip", "train.csv.gz"])
+def test_where_a_single_file_is_given_its_folder_is_named(
+    name: str, tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    write_folder(tmp_path, tables | {name: gzip.compress(b"")})
+    assert fault(tmp_path / name)[1].endswith(f"--data {tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(gzip.compress(b"1", mtime=0), "gz"), (b"PK\3\4", "zip")]
+)
+def test_an_archive_with_the_name_of_its_file_is_to_be_renamed(
+    start: bytes, end: str, tmp_path: Path, tables: dict[str, bytes]
+) -> None:
+    what, remedy = fault(write_folder(tmp_path, tables | {"train.csv": start}))
+    assert f"found a {end[:2]}" in what
+    assert f".{end} to its name" in remedy
+
+
 def test_a_page_in_the_place_of_a_single_archive_is_named(
     tmp_path: Path, tables: dict[str, bytes]
 ) -> None:
