@@ -39,7 +39,8 @@ class _Digits(BaseModel):
     fingerprint: str = ""
 
 
-class _Config(BaseModel):
+class _Fields(BaseModel):
+    # Of config.json
     settings: dict[str, Any] = {}
     backend: str = ""
     versions: dict[str, str] = {}
@@ -47,13 +48,10 @@ class _Config(BaseModel):
     rows: dict[str, int] = {}
     committee: list[str] = []
     plan: list[dict[str, Any]] = []
-
-
-class _Metrics(BaseModel):
+    # Of metrics.json
     source: str | None = None
     preset: str | None = None
     epochs: int = 0
-    rows: dict[str, int] = {}
     seconds: dict[str, float] = {}
     validation: Accuracy | None = None
     keras_test: Accuracy | None = None
@@ -100,7 +98,7 @@ class Run:
         """
         project = self.folder.parent.absolute().parent
         absolute = partial(_with_paths, change=lambda path: str(project / path))
-        record = _read_record(self.folder / CONFIG, _Config, absolute)
+        record = _read_record(self.folder / CONFIG, absolute)
         if "settings" in record:
             record["settings"] = translate_settings(record["settings"])
         if "plan" in record:
@@ -121,8 +119,8 @@ class Run:
             DataError: it is damaged, or lacks what is asked for.
         """
         # The first form called `keras_test` `judged`
-        rename = partial(_renamed, old="judged", new="keras_test")
-        return _read_record(self.folder / METRICS, _Metrics, rename)
+        today = partial(_renamed, old="judged", new="keras_test")
+        return _read_record(self.folder / METRICS, today)
 
 
 class Draft:
@@ -153,11 +151,6 @@ class Draft:
     def config(self) -> dict[str, Any]:
         """What `config.json` holds now."""
         return Run(self.folder).config
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the run is trained with, as `Run.settings`."""
-        return Run(self.folder).settings
 
     def write_json(self, file: str, content: dict[str, Any]) -> None:
         """Write a JSON file of the run, whole or not at all."""
@@ -328,10 +321,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     return _renamed(settings, "validation", "split")
 
 
-def _read_record(path: Path, model: type[BaseModel], change: _Change) -> dict[str, Any]:
+def _read_record(path: Path, change: _Change) -> dict[str, Any]:
     text = json.dumps(_read_json(path, change=change))
     try:
-        model.model_validate_json(text, strict=True)
+        _Fields.model_validate_json(text, strict=True)
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"]))
         raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from kit.cli.output import note
 from kit.training.callback import Callback
@@ -47,17 +47,20 @@ class TrainingBar(Callback):
         self.interruption: BaseException | None = None
         self.run: str | None = None
         self._epochs = self._members = 0
+        self._is_loading = False
         self._member = ""
 
-    def interrupt(self, number: int, _frame: object) -> NoReturn:
+    def interrupt(self, number: int, _frame: object) -> None:
         """Handle Ctrl-C and SIGTERM, and remember it.
 
         JAX has Python's garbage collector call it, and Python ignores what is raised in there. So
-        the next call of this object raises it again.
+        the next call of this object raises it again. While TensorFlow is loaded, only that does:
+        an exception that reaches its C++ then can abort the process.
         """
         is_ctrl_c = number == signal.SIGINT
         self.interruption = KeyboardInterrupt() if is_ctrl_c else SystemExit(143)
-        raise self.interruption
+        if not self._is_loading:
+            raise self.interruption
 
     def on_stage(self, name: str) -> None:
         """Say that work without a measured length begins."""
@@ -84,6 +87,7 @@ class TrainingBar(Callback):
             note(f"Run {run}; if it is interrupted: {self._resume} {run}")
         self.on_stage("Loading Keras")
         self._bar.reset(self._task, total=epochs)
+        self._is_loading = True
 
     def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Move the bar within an epoch."""
@@ -102,6 +106,7 @@ class TrainingBar(Callback):
         return f"{self._member}Epoch {epoch}/{self._epochs}"
 
     def _show(self, description: str, figures: str = "", completed: float | None = None) -> None:
+        self._is_loading = False
         if self.interruption is not None:
             raise self.interruption
         self._bar.update(self._task, description=description, figures=figures, completed=completed)

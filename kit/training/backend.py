@@ -20,11 +20,7 @@ from kit.files import keras_home
 
 BACKENDS = ("tensorflow", "jax", "torch")
 # What holds for a training, whatever keras.json says
-_KERAS: dict[str, Any] = {
-    "floatx": "float32",
-    "epsilon": 1e-7,
-    "image_data_format": "channels_last",
-}
+_KERAS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 # What the errors of Python, TensorFlow, JAX and PyTorch have in them. TensorFlow's last words mean
 # that an array could not be copied to a full GPU
 _OUT_OF_MEMORY = re.compile(

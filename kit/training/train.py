@@ -76,7 +76,7 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     """
     began = time.monotonic()
     record = draft.config
-    config, backend = make_config(draft.settings, data), choose_backend()
+    config, backend = make_config(record["settings"], data), choose_backend()
     if record.get("backend", backend) != backend:
         raise UsageError(
             f"{draft.name} began on {record['backend']}; on {backend} it would become another run.",
@@ -124,13 +124,14 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     `began` is when the work on the run began, by `time.monotonic`.
     """
     loaded = time.monotonic()
-    config = make_config(draft.settings)
+    config = make_config(draft.config["settings"])
     rows = split_digits(dataset.train, config)
     callback.on_run_begin(draft.name, config.epochs)
     state = load_state(draft.state) or FitState()
     before = sum(epoch.seconds for epoch in state.history)
     # Keras takes seconds to load, so it is loaded only when it is sure to be needed
     load_backend()
+    callback.on_stage("Building the network")
     try:
         with memory_errors(config):
             history, predictions, predictor = _fit_and_predict(
@@ -163,7 +164,7 @@ def _fit_and_predict(
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
 
-    config = make_config(draft.settings)
+    config = make_config(draft.config["settings"])
     predictor, keeper = Predictor.build(config), _StateKeeper(callback, draft.state)
     try:
         history = fit(predictor, dataset.train, rows, config, keeper, state)

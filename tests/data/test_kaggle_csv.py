@@ -298,17 +298,6 @@ def test_pipe_in_the_place_of_a_file_is_named(tmp_path: Path, tables: dict[str, 
         load_kaggle(tmp_path)
 
 
-def test_csv_in_the_place_of_the_folder_is_named(tmp_path: Path, tables: dict[str, bytes]) -> None:
-    path = write_folder(tmp_path, tables) / "train.csv"
-    assert fault(path) == (
-        (
-            f"{path}: expected a folder or a zip archive with train.csv and test.csv, "
-            "found another file"
-        ),
-        "Name the folder that both files are in, or the zip as Kaggle serves it.",
-    )
-
-
 def test_html_page_in_the_place_of_the_zip_is_named(tmp_path: Path) -> None:
     path = tmp_path / "digit-recognizer.zip"
     path.write_bytes(b"<!doctype html><title>Sign in</title>")
