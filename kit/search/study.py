@@ -1,7 +1,5 @@
 """A study over hyperparameters: TPE chooses, validation judges, hopeless trials are pruned."""
 
-import os
-import platform
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +21,7 @@ from kit.config import Augmentation, TrainConfig, make_config
 from kit.files import whole_file
 from kit.runs import translate_settings
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
-from kit.search.workers import COMMAND, REASON, Job, Objective, n_finished, run_workers
+from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
 from kit.training.backend import load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
@@ -201,7 +199,11 @@ def study_figures(study: optuna.Study) -> dict[str, Any]:
     unknown = "interrupted, or its worker died"
     return {
         "study": study.study_name,
-        "trials": Counter(map(_state, trials)),
+        # Optuna takes a trial that was interrupted for running until another one begins
+        "trials": Counter(
+            trial.state.name.lower() if trial.state.is_finished() else "unfinished"
+            for trial in trials
+        ),
         "best": [
             {
                 "trial": trial.number,
@@ -265,18 +267,6 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
         )
     settings = translate_settings(chosen[0].user_attrs[SETTINGS])
     return {**settings, "name": f"{name}-{chosen[0].number}"}
-
-
-def _state(trial: FrozenTrial) -> str:
-    # Optuna takes a trial for running until another one begins after its heartbeat has stopped
-    machine, command = trial.user_attrs.get(COMMAND, ("", 0))
-    if trial.state == TrialState.RUNNING and machine == platform.node():
-        with suppress(PermissionError):
-            try:
-                os.kill(command, 0)
-            except ProcessLookupError:
-                return "interrupted"
-    return trial.state.name.lower()
 
 
 def _complete(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

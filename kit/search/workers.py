@@ -3,8 +3,6 @@
 import contextlib
 import logging
 import math
-import os
-import platform
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -30,8 +28,6 @@ FAILURES, DEATHS = 10, 5
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 # The attribute of a failed trial that says why
 REASON = "reason"
-# The attribute of a trial that says which command on which machine works on it
-COMMAND = "command"
 
 Objective = Callable[[Trial], float]
 
@@ -143,7 +139,6 @@ def _work(job: Job, first: int) -> None:
     objective = job.objective()
 
     def attempt(trial: Trial) -> float:
-        trial.set_user_attr(COMMAND, [platform.node(), os.getppid()])
         try:
             return objective(trial)
         except (OptunaError, DBAPIError, OSError):

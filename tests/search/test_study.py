@@ -1,9 +1,6 @@
 """Studies as far as they get without training a network."""
 
 import functools
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +24,7 @@ from kit.search.study import (
     suggest,
     trial_settings,
 )
-from kit.search.workers import COMMAND, REASON, Job
+from kit.search.workers import REASON, Job
 from kit.training.callback import Epoch, FitState
 from kit.training.dataset import load_dataset
 
@@ -165,16 +162,9 @@ def test_a_study_is_shown_with_its_best_trials_and_the_reasons_of_failures(
         trial_settings(address, "nowhere", None)
 
 
-def test_a_trial_whose_command_has_ended_does_not_run(address: str) -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    commands = [(platform.node(), os.getpid()), ("elsewhere", 1), (platform.node(), ended.pid)]
-    begun = [
-        create_trial(state=TrialState.RUNNING, user_attrs={COMMAND: command})
-        for command in commands
-    ]
-    shown = add(address, "shown", *begun, create_trial(state=TrialState.RUNNING))
-    assert study_figures(shown)["trials"] == {"running": 3, "interrupted": 1}
+def test_a_trial_that_was_interrupted_is_not_said_to_run(address: str) -> None:
+    shown = add(address, "shown", create_trial(state=TrialState.RUNNING))
+    assert study_figures(shown)["trials"] == {"unfinished": 1}
 
 
 def test_every_setting_that_a_trial_chooses_is_left_out_of_the_agreement() -> None:
