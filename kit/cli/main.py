@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shlex
 import sys
 import traceback
 
@@ -31,7 +30,7 @@ def run(arguments: list[str]) -> int:
     logging.getLogger("kit").handlers = [_Notes()]
     try:
         given = arguments or ["--help"]
-        code = app(given, prog_name="kit", standalone_mode=False, obj=shlex.join(["kit", *given]))
+        code = app(given, prog_name="kit", standalone_mode=False, obj=["kit", *given])
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (SystemExit, BrokenPipeError) as ended:

@@ -69,7 +69,7 @@ def experiment(
     base = make_config({**given, "preset": "baseline", "name": "experiment"})
     # Small networks do not use several cores well, and each process needs a gigabyte or two
     folder, workers = submissions / "experiments", workers or min(len(cores()), 4)
-    with search_bar("Trainings", context.obj) as tell:
+    with search_bar("Trainings", shlex.join(context.obj)) as tell:
         laboratory = Laboratory(folder, workers, lambda done, total: tell(done, total, ""))
         results = laboratory.run(name, base, seeds, numbers)
     for table in results["experiments"]:
@@ -233,7 +233,8 @@ def tune(
             raise UsageError(what, "Choose another name, such as warps-2.") from error
         until = None if timeout is None else time.time() + timeout
         # An address may hold a password
-        again = context.obj.replace(address, address_label(address))
+        label = address_label(address)
+        again = shlex.join(part.replace(address, label) for part in context.obj)
         # The workers are ended, too
         with search_bar("Trials", again, until) as tell:
 
