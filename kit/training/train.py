@@ -129,15 +129,15 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     callback.on_run_begin(draft.name, config.epochs)
     state = load_state(draft.state) or FitState()
     before = sum(epoch.seconds for epoch in state.history)
+    # Keras takes seconds to load, so it is loaded only when it is sure to be needed
+    load_backend()
+    callback.on_stage("Building the network")
     try:
-        # Keras takes seconds to load, so it is loaded only when it is sure to be needed
-        load_backend()
-        callback.on_stage("Building the network")
         with memory_errors(config):
             history, predictions, predictor = _fit_and_predict(
                 draft, state, dataset, rows, callback
             )
-    except (TrainingError, UsageError):
+    except TrainingError:
         # Without a state to resume from, it is of no use
         if not draft.state.exists():
             draft.discard()
