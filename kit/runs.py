@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,7 +30,6 @@ _MEND = "Put the file back, or move the run's folder away and train again."
 CONFIG, METRICS, MODEL = "config.json", "metrics.json", "model.keras"
 # What a `config.json` is written in. Records without a number are of the first form
 FORMAT = 2
-_Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class _Digits(BaseModel):
@@ -96,9 +95,7 @@ class Run:
         Raises:
             DataError: it is damaged, or lacks what is asked for.
         """
-        project = self.folder.parent.absolute().parent
-        absolute = partial(_with_paths, change=lambda path: str(project / path))
-        record = _read_record(self.folder / CONFIG, absolute)
+        record = self._read(CONFIG)
         if "settings" in record:
             record["settings"] = translate_settings(record["settings"])
         if "plan" in record:
@@ -118,9 +115,24 @@ class Run:
         Raises:
             DataError: it is damaged, or lacks what is asked for.
         """
-        # The first form called `keras_test` `judged`
-        today = partial(_renamed, old="judged", new="keras_test")
-        return _read_record(self.folder / METRICS, today)
+        return self._read(METRICS)
+
+    def _read(self, file: str) -> dict[str, Any]:
+        path, project = self.folder / file, self.folder.parent.absolute().parent
+
+        def read_object(content: dict[str, Any]) -> _Record:
+            # The first form called `keras_test` `judged`
+            content = _renamed(content, "judged", "keras_test")
+            return _Record(path, _with_paths(content, lambda given: str(project / given)))
+
+        record = _read_json(path, DataError, _MEND, read_object)
+        try:
+            # As JSON, in which strict types take a list for a tuple
+            _Fields.model_validate_json(json.dumps(record), strict=True)
+        except ValidationError as error:
+            field = ".".join(map(str, error.errors()[0]["loc"]))
+            raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
+        return record
 
 
 class Draft:
@@ -161,8 +173,8 @@ class Draft:
             full = Path(os.path.abspath(path))  # noqa: PTH100
             return str(full.relative_to(project) if full.is_relative_to(project) else full)
 
-        change = partial(_with_paths, change=relative)
-        content = json.loads(json.dumps(content), object_hook=change)
+        plain = json.dumps(content)
+        content = json.loads(plain, object_hook=lambda each: _with_paths(each, relative))
         write_whole(self.folder / file, json.dumps(content, indent=2) + "\n")
 
     def finish(self, metrics: dict[str, Any] | None = None) -> Run:
@@ -321,17 +333,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     return _renamed(settings, "validation", "split")
 
 
-def _read_record(path: Path, change: _Change) -> dict[str, Any]:
-    text = json.dumps(_read_json(path, change=change))
-    try:
-        _Fields.model_validate_json(text, strict=True)
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"]))
-        raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
-    record: dict[str, Any] = json.loads(text, object_hook=partial(_Record, path))
-    return record
-
-
 def _renamed(record: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     return {new if key == old else key: value for key, value in record.items()}
 
@@ -358,14 +359,9 @@ def _is_draft(folder: Path) -> bool:
     return bool(hidden) and (folder / CONFIG).is_file()
 
 
-def _read_json(
-    path: Path,
-    wrong: type[KitError] = DataError,
-    remedy: str = _MEND,
-    change: _Change | None = None,
-) -> dict[str, Any]:
+def _read_json(path: Path, wrong: type[KitError], remedy: str, hook: Any = None) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes(), object_hook=change)
+        content = json.loads(path.read_bytes(), object_hook=hook)
     except (OSError, ValueError, RecursionError) as error:
         raise wrong(f"{path}: cannot be read as JSON ({error}).", remedy) from error
     if not isinstance(content, dict):
