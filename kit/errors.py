@@ -80,3 +80,8 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """As `visible`, with one space in place of line ends, tabs and several spaces."""
     return visible(" ".join(text.split()))
+
+
+def shown(text: str) -> str:
+    """Show text from a file: quoted, printable and cut to 40 characters."""
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.errors import DataError
+from kit.errors import DataError, shown
 from kit.files import foreign_kind, write_whole
 
 COLUMNS = ("ImageId", "Label")
@@ -160,7 +160,7 @@ class _Reader:
         header, plain_rows = "", True
         for line, raw in enumerate(lines, start=1):
             if not header and _PLAIN_ROW.fullmatch(raw.strip()):
-                header = _shown(raw.decode("ascii"))
+                header = shown(raw.decode("ascii"))
                 self._fault(line, None, _HEADER, header, "the header is missing")
             if plain_rows and (row := _PLAIN_ROW.fullmatch(raw)):
                 self.rows.append((int(row[1]), line))
@@ -199,7 +199,7 @@ class _Reader:
         # What is not UTF-8 is no number and no column's name either
         text = raw.removesuffix(b"\r").decode("utf-8", "replace")
         if not text.strip():
-            self._fault(line, None, "a row", _shown(text), "the line is blank")
+            self._fault(line, None, "a row", shown(text), "the line is blank")
             return ""
         return text
 
@@ -212,17 +212,17 @@ class _Reader:
             "there are extra columns": len(names) > len(COLUMNS),
         }
         kinds = (kind for kind, is_so in wrong.items() if is_so)
-        self._fault(line, None, _HEADER, _shown(text), *kinds)
+        self._fault(line, None, _HEADER, shown(text), *kinds)
         places = {}
         for place, column in enumerate(COLUMNS):
             if column in names:
                 places[column] = names.index(column)
             elif place < len(names) and names[place] not in COLUMNS:
                 places[column] = place
-                found = _shown(names[place])
+                found = shown(names[place])
                 self._fault(line, column, column, found, "the column has another name")
             else:
-                self._fault(line, column, column, _shown(text), "the column is missing")
+                self._fault(line, column, column, shown(text), "the column is missing")
         # a header that has lost its line end holds a row too, so that most rows have fewer columns
         commas = [row.count(b",") for row in rows]
         if commas.count(len(names) - 1) >= commas.count(len(COLUMNS) - 1):
@@ -246,9 +246,9 @@ class _Reader:
         readable = _READABLE_NUMBER.fullmatch(field)
         if not _PLAIN_NUMBER.fullmatch(field):
             kind = "not a plain whole number" if field.strip() else "empty"
-            self._fault(line, column, expected, _shown(field), f"the field is {kind}")
+            self._fault(line, column, expected, shown(field), f"the field is {kind}")
         elif not readable:
-            self._fault(line, column, expected, _shown(field), "the number is out of range")
+            self._fault(line, column, expected, shown(field), "the number is out of range")
         return int(readable[1]) if readable else None
 
 
@@ -284,7 +284,3 @@ def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fau
                 line = lines.get(after, end)
                 faults.append(Fault(line, "ImageId", ids, "no such row", "ids are missing"))
     return faults
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:39]}…")

@@ -4,6 +4,7 @@ import re
 from itertools import zip_longest
 
 from kit.data.digits import CLASSES, PIXELS
+from kit.errors import shown
 from kit.files import foreign_kind
 
 REMEDY = (
@@ -29,7 +30,6 @@ _REMEDIES = {
 _WHOLE_NUMBER = re.compile(rb"0|[1-9][0-9]{0,2}")
 # What a cut can leave of a value, where that is no value itself
 _CUT_VALUE = re.compile(rb'"?|"[0-9]{1,3}')
-_SHOWN = 40
 
 
 def column_names(*, labelled: bool) -> list[str]:
@@ -119,7 +119,4 @@ def _unquoted(field: bytes) -> bytes:
 
 
 def _shown(field: bytes) -> str:
-    if not field:
-        return "nothing"
-    text = field[: _SHOWN + 1].decode(errors="replace")
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    return shown(field.decode(errors="replace")) if field else "nothing"

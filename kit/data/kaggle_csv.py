@@ -55,7 +55,9 @@ def load_kaggle(path: Path | None = None) -> Source:
             column.
         OSError: a file cannot be read.
     """
-    path = path or find_kaggle()
+    names = (TRAIN, TEST, ARCHIVE)
+    usual = (place for place in PLACES if any(_find(place, name) for name in names))
+    path = path or next(usual, None)
     if path is None:
         places = ", ".join(map(str, PLACES))
         raise DataError(f"{TRAIN} and {TEST}: expected in one of {places}, found in none", _MISSING)
@@ -78,12 +80,6 @@ def load_kaggle(path: Path | None = None) -> Source:
     with ThreadPoolExecutor(2) as pool:
         train, test = pool.map(_read, paths, (TRAIN, TEST))
         return Source("kaggle", train, test)
-
-
-def find_kaggle() -> Path | None:
-    """Find the first of the usual places that holds any of Kaggle's files, or None."""
-    names = (TRAIN, TEST, ARCHIVE)
-    return next((place for place in PLACES if any(_find(place, name) for name in names)), None)
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -113,12 +109,9 @@ def _read(path: Path, name: str) -> Digits:
         # A pipe or a device could block, or never end
         raise DataError(f"{path}: expected a file, found a folder or a device", REMEDY)
     with path.open("rb") as stream:
-        if kind == name:
-            blocks = _blocks(stream)
-        elif kind == f"{name}.gz":
-            blocks = _gzip_blocks(stream, origin)
-        else:
-            blocks, origin = member_blocks(stream, name, origin), f"{path}, member {name}"
+        blocks = _blocks(stream) if kind == name else member_blocks(stream, name, origin)
+        if kind not in (name, f"{name}.gz"):
+            origin = f"{path}, member {name}"
         pixels, labels = parse_digits(blocks, origin, labelled=name == TRAIN)
     return Digits(pixels, labels, origin)
 
@@ -127,30 +120,19 @@ def _blocks(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     return iter(lambda: stream.read(_BLOCK), b"")
 
 
-def _gzip_blocks(stream: IO[bytes], origin: str) -> Iterator[bytes]:
-    try:
-        with gzip.open(stream) as content:
-            for number, block in enumerate(_blocks(content)):
-                # The archive does not say how much it holds
-                if number * _BLOCK > _LARGEST_MEMBER:
-                    what = f"{origin}: expected at most {_LARGEST_MEMBER >> 20} MiB, found more"
-                    raise DataError(what, REMEDY)
-                yield block
-    except _BROKEN_ZIP as error:
-        reason = " ".join(str(error).split())
-        what = f"{origin}: expected a whole gzip archive, found a broken one ({reason})"
-        raise DataError(what, REMEDY) from error
-
-
 def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
     """Unpack a file of a zip archive, whatever folder of the archive it is in, in blocks of bytes.
 
+    If `origin` is that file's name with `.gz` behind it, `stream` is its gzip archive.
+
     Raises:
-        DataError: `stream` is no whole zip archive, or not exactly one file has that name, or it
-            is too large.
+        DataError: `stream` is no whole archive, or not exactly one file has that name, or it is
+            too large.
     """
+    is_gzip = Path(origin).name.lower() == f"{name}.gz"
     start = stream.read(1 << 10)
-    if not start.startswith(b"PK"):
+    stream.seek(0)
+    if not is_gzip and not start.startswith(b"PK"):
         found, remedy = foreign_content(start) or (
             "another file",
             "Name the folder that both files are in, or the zip as Kaggle serves it.",
@@ -158,17 +140,22 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
         expected = f"a folder or a zip archive with {TRAIN} and {TEST}"
         raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
-        archive = zipfile.ZipFile(stream)
-        with archive.open(_member(archive, name, origin)) as content:
-            yield from _blocks(content)
+        with gzip.open(stream) if is_gzip else _open_member(stream, name, origin) as content:
+            for number, block in enumerate(_blocks(content)):
+                # A gzip archive does not say how much it holds
+                if number * _BLOCK > _LARGEST_MEMBER:
+                    what = f"{origin}: expected at most {_LARGEST_MEMBER >> 20} MiB, found more"
+                    raise DataError(what, _DOWNLOAD)
+                yield block
     except _BROKEN_ZIP as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        what = f"{origin}: expected a whole zip archive, found a broken one ({reason})"
+        kind = "gzip" if is_gzip else "zip"
+        what = f"{origin}: expected a whole {kind} archive, found a broken one ({reason})"
         raise DataError(what, _DOWNLOAD) from error
 
 
-def _member(archive: zipfile.ZipFile, name: str, origin: str) -> zipfile.ZipInfo:
-    """The archive's file of that name, whatever folder of the archive it is in."""
+def _open_member(stream: IO[bytes], name: str, origin: str) -> IO[bytes]:
+    archive = zipfile.ZipFile(stream)
     members = archive.infolist()
     for member in members:
         # A backslash or a drive is plain text on one system, and leads out of the folder on another
@@ -190,4 +177,4 @@ def _member(archive: zipfile.ZipFile, name: str, origin: str) -> zipfile.ZipInfo
             f"found {found[0].file_size >> 20} MiB",
             _DOWNLOAD,
         )
-    return found[0]
+    return archive.open(found[0])

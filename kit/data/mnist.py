@@ -41,30 +41,29 @@ def load_keras(path: Path | None = None) -> Source:
         NetworkError: there is no copy on this machine and none can be downloaded.
     """
     if path is None:
-        path = next((place for place in _places() if place.is_file()), None) or _download()
+        cache = keras_home() / "datasets" / "mnist.npz"
+        folders = filter(None, (Path(), checkout()))
+        places = [*(folder / "data" / "mnist.npz" for folder in folders), cache]
+        path = next((place for place in places if place.is_file()), None) or _download(cache)
     elif path.is_dir():
         path = path / "mnist.npz"
     arrays = _read(path)
-    return Source(
-        name="keras",
-        train=_digits(arrays["x_train"], arrays["y_train"], f"{path}: x_train"),
-        test=_digits(arrays["x_test"], arrays["y_test"], f"{path}: x_test"),
+    train, test = (
+        Digits(
+            pixels=arrays[f"x_{part}"].reshape(-1, PIXELS),
+            labels=arrays[f"y_{part}"].astype(np.int64),
+            origin=f"{path}: x_{part}",
+        )
+        for part in ("train", "test")
     )
+    return Source("keras", train, test)
 
 
-def _places() -> list[Path]:
-    folders = [Path(), checkout()]
-    return [
-        *(folder / "data" / "mnist.npz" for folder in folders if folder is not None),
-        keras_home() / "datasets" / "mnist.npz",
-    ]
-
-
-def _download() -> Path:
+def _download(path: Path) -> Path:
     # Not by Keras, which takes seconds to load, and needs a backend that works
     import requests
 
-    path, reason = keras_home() / "datasets" / "mnist.npz", "another file came"
+    reason = "another file came"
     try:
         answer = requests.get(URL, timeout=10)
         answer.raise_for_status()
@@ -122,7 +121,3 @@ def _check_kind(path: Path) -> None:
 
 def _kaggle(path: Path) -> str:
     return f"Kaggle's files are read with: --source kaggle --data {path}"
-
-
-def _digits(x: NDArray[np.uint8], y: NDArray[np.uint8], origin: str) -> Digits:
-    return Digits(x.reshape(-1, PIXELS), y.astype(np.int64), origin)

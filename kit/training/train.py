@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,8 @@ from kit.files import checkout, write_arrays, write_whole
 from kit.runs import CONFIG, FORMAT, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch, FitState
-from kit.training.dataset import Dataset, Rows, load_dataset, split_digits
+from kit.training.dataset import Dataset, load_dataset, split_digits
 from kit.training.predictions import PARTS, Predictions, finish_run
-
-if TYPE_CHECKING:
-    from kit.training.predictor import Predictor
 
 LOGGER = logging.getLogger(__name__)
 # A kill costs an epoch and at most this much of a training
@@ -131,12 +128,30 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     before = sum(epoch.seconds for epoch in state.history)
     # Keras takes seconds to load, so it is loaded only when it is sure to be needed
     load_backend()
+    from kit.training.fitting import fit
+    from kit.training.predictor import Predictor
+
     callback.on_stage("Building the network")
+    keeper = _StateKeeper(callback, draft.state)
     try:
         with memory_errors(config):
-            history, predictions, predictor = _fit_and_predict(
-                draft, state, dataset, rows, callback
-            )
+            predictor = Predictor.build(config)
+            try:
+                history = fit(predictor, dataset.train, rows, config, keeper, state)
+            except TrainingError:
+                # It would diverge again
+                draft.state.unlink(missing_ok=True)
+                raise
+            callback.on_stage("Predicting")
+            predictions: Predictions = {
+                "validation_rows": rows[1],
+                "validation": predictor.predict(dataset.train.take(rows[1])),
+            }
+            for part in PARTS:
+                digits = getattr(dataset, part)
+                if digits is not None:
+                    predictions[part] = predictor.predict(digits)
+                    predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
     except TrainingError:
         # Without a state to resume from, it is of no use
         if not draft.state.exists():
@@ -156,33 +171,6 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
         },
     }
     return finish_run(draft, predictions, dataset, about)
-
-
-def _fit_and_predict(
-    draft: Draft, state: FitState, dataset: Dataset, rows: tuple[Rows, Rows], callback: Callback
-) -> tuple[list[Epoch], Predictions, "Predictor"]:
-    from kit.training.fitting import fit
-    from kit.training.predictor import Predictor
-
-    config = make_config(draft.config["settings"])
-    predictor, keeper = Predictor.build(config), _StateKeeper(callback, draft.state)
-    try:
-        history = fit(predictor, dataset.train, rows, config, keeper, state)
-    except TrainingError:
-        # It would diverge again
-        draft.state.unlink(missing_ok=True)
-        raise
-    callback.on_stage("Predicting")
-    predictions: Predictions = {
-        "validation_rows": rows[1],
-        "validation": predictor.predict(dataset.train.take(rows[1])),
-    }
-    for part in PARTS:
-        digits = getattr(dataset, part)
-        if digits is not None:
-            predictions[part] = predictor.predict(digits)
-            predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
-    return history, predictions, predictor
 
 
 class _StateKeeper(Callback):

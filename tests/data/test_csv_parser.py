@@ -113,7 +113,7 @@ TRAIN_FAULTS = {
     "256": (put(3, 43, "256"), f"line 3, column pixel42: {NUMBER} '256'"),
     "300": (put(3, 43, "300"), f"line 3, column pixel42: {NUMBER} '300'"),
     "1000": (put(3, 784, "1000"), f"line 3, column pixel783: {NUMBER} '1000'"),
-    "a long number": (put(3, 1, "7" * 99), f"line 3, column pixel0: {NUMBER} '{'7' * 40}…'"),
+    "a long number": (put(3, 1, "7" * 99), f"line 3, column pixel0: {NUMBER} '{'7' * 39}…'"),
     "digits of another script": (put(3, 1, "\u0665"), f"line 3, column pixel0: {NUMBER} '\u0665'"),
     "a control character": (put(3, 1, "5\x1b"), f"line 3, column pixel0: {NUMBER} '5\\x1b'"),
     "half a quote": (put(3, 1, '"5'), f"line 3, column pixel0: {NUMBER} '\"5'"),

@@ -15,7 +15,7 @@ from kaggle_writer import csv_bytes
 
 from kit.data.csv_faults import REMEDY
 from kit.data.digits import Digits, Source
-from kit.data.kaggle_csv import find_kaggle, load_kaggle
+from kit.data.kaggle_csv import load_kaggle
 from kit.data.mnist import load_keras
 from kit.errors import DataError
 
@@ -224,8 +224,9 @@ def test_data_kaggle_is_the_first_place(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "data" / "kaggle", tables)
-    assert find_kaggle() == Path("data/kaggle")
-    assert_digits_of(load_kaggle(), mnist_digits)
+    source = load_kaggle()
+    assert_digits_of(source, mnist_digits)
+    assert source.train.origin == str(Path("data/kaggle/train.csv"))
 
 
 @pytest.mark.skipif(Path("/kaggle/input").exists(), reason="the competition is mounted here")
@@ -234,7 +235,6 @@ def test_all_places_are_named_where_none_has_the_files(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "kaggle").mkdir(parents=True)
-    assert find_kaggle() is None
     assert fault(None) == (
         (
             "train.csv and test.csv: expected in one of data/kaggle, "
