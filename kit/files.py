@@ -70,10 +70,8 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         OSError: the folder cannot be written, or the disk is full; `path` is untouched.
     """
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    # "x", and outside of `try`: a file that has this name by chance is not overwritten
-    opened = hidden.open("xb")
     try:
-        with naming(path), opened as stream:
+        with naming(path), hidden.open("xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -355,8 +355,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _is_draft(folder: Path) -> bool:
-    hidden = folder.name.startswith(".") and NAME.fullmatch(folder.name[1:])
-    return bool(hidden) and (folder / CONFIG).is_file()
+    return bool(NAME.fullmatch(folder.name[1:])) and (folder / CONFIG).is_file()
 
 
 def _read_json(path: Path, wrong: type[KitError], remedy: str, hook: Any = None) -> dict[str, Any]:

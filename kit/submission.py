@@ -164,12 +164,18 @@ class _Reader:
                 self._fault(line, None, _HEADER, header, "the header is missing")
             if plain_rows and (row := _PLAIN_ROW.fullmatch(raw)):
                 self.rows.append((int(row[1]), line))
-            elif text := self._text(line, raw):
-                if header:
-                    self._read_row(line, text)
-                else:
-                    header, plain_rows = text, text == _HEADER
-                    self._read_header(line, text, lines[line:])
+                continue
+            if raw.endswith(b"\r"):
+                self._fault(line, None, "LF", "CR", "a carriage return ends the line")
+            # What is not UTF-8 is no number and no column's name either
+            text = raw.removesuffix(b"\r").decode("utf-8", "replace")
+            if not text.strip():
+                self._fault(line, None, "a row", shown(text), "the line is blank")
+            elif header:
+                self._read_row(line, text)
+            else:
+                header, plain_rows = text, text == _HEADER
+                self._read_header(line, text, lines[line:])
         if not header:
             self._fault(1, None, _HEADER, "no text", "the header is missing")
 
@@ -191,17 +197,6 @@ class _Reader:
             lines.append(rest)
             self._fault(len(lines), None, "LF", "the end of the file", "the last line has no end")
         return lines
-
-    def _text(self, line: int, raw: bytes) -> str:
-        """The text of a line; empty where the line is blank."""
-        if raw.endswith(b"\r"):
-            self._fault(line, None, "LF", "CR", "a carriage return ends the line")
-        # What is not UTF-8 is no number and no column's name either
-        text = raw.removesuffix(b"\r").decode("utf-8", "replace")
-        if not text.strip():
-            self._fault(line, None, "a row", shown(text), "the line is blank")
-            return ""
-        return text
 
     def _read_header(self, line: int, text: str, rows: list[bytes]) -> None:
         """Find what is wrong with the header, and where it puts each column."""

@@ -5,8 +5,6 @@ as Kaggle serves single files.
 """
 
 import gzip
-import lzma
-import struct
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +15,7 @@ from kit.competition import TEST, TRAIN
 from kit.data.csv_faults import REMEDY, foreign_content
 from kit.data.csv_parser import parse_digits
 from kit.data.digits import Digits, Source
-from kit.data.mnist import BROKEN_NPZ
+from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError
 
 ARCHIVE = "digit-recognizer.zip"
@@ -35,8 +33,6 @@ _DOWNLOAD = "Download the archive again with kit download."
 _LARGEST_MEMBER = 512 << 20
 # Large enough that NumPy is fast on a block, small enough that its results stay in the cache
 _BLOCK = 1 << 18
-# Everything that zipfile and the decompressors raise for a broken byte
-_BROKEN_ZIP = (*BROKEN_NPZ, lzma.LZMAError, OverflowError, struct.error)
 
 
 def load_kaggle(path: Path | None = None) -> Source:
@@ -147,7 +143,7 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
                     what = f"{origin}: expected at most {_LARGEST_MEMBER >> 20} MiB, found more"
                     raise DataError(what, _DOWNLOAD)
                 yield block
-    except _BROKEN_ZIP as error:
+    except BROKEN_ARCHIVE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         kind = "gzip" if is_gzip else "zip"
         what = f"{origin}: expected a whole {kind} archive, found a broken one ({reason})"

@@ -1,7 +1,9 @@
 """Digits from MNIST's arrays, as Keras serves them."""
 
 import hashlib
+import struct
 import zlib
+from lzma import LZMAError
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -22,8 +24,9 @@ CHECKSUMS = {
 # The file that keras.datasets.mnist downloads, and its own SHA-256
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 FILE_CHECKSUM = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-# Everything that NumPy, zipfile and zlib raise for a broken byte
-BROKEN_NPZ = (OSError, ValueError, TypeError, EOFError, RuntimeError, BadZipFile, zlib.error)
+# Everything that NumPy, zipfile and the decompressors raise for a broken byte
+_ZIP = (BadZipFile, zlib.error, LZMAError, struct.error)
+BROKEN_ARCHIVE = (OSError, ValueError, TypeError, EOFError, RuntimeError, OverflowError, *_ZIP)
 MEND = (
     "Put MNIST's file from Keras at data/mnist.npz (in a clone: git checkout data/mnist.npz). "
     "kit train takes it with --data FILE, too."
@@ -79,7 +82,14 @@ def _download(path: Path) -> Path:
 
 def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
     try:
-        _check_kind(path)
+        with path.open("rb") as stream:
+            start = stream.read(1 << 12)
+        if not start.startswith(b"PK"):
+            is_csv = b"," in start and start.isascii()
+            found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
+            is_of_kaggle = found == "a CSV" or ".csv" in path.name.lower()
+            remedy = _kaggle(path.parent) if is_of_kaggle else MEND
+            raise DataError(f"{path}: not a readable .npz file ({found}).", remedy)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in CHECKSUMS}
     except FileNotFoundError as error:
@@ -93,7 +103,7 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
         raise DataError(
             f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", remedy
         ) from error
-    except BROKEN_NPZ as error:
+    except BROKEN_ARCHIVE as error:
         # NumPy's words would have people allow what can run any program
         reason = "an array of pickled Python objects" if "allow_pickle" in str(error) else error
         raise DataError(f"{path}: not a readable .npz file ({reason}).", MEND) from error
@@ -106,17 +116,6 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
                 MEND,
             )
     return arrays
-
-
-def _check_kind(path: Path) -> None:
-    with path.open("rb") as stream:
-        start = stream.read(1 << 12)
-    if start.startswith(b"PK"):
-        return
-    is_csv = b"," in start and start.isascii()
-    found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
-    remedy = _kaggle(path.parent) if found == "a CSV" or ".csv" in path.name.lower() else MEND
-    raise DataError(f"{path}: not a readable .npz file ({found}).", remedy)
 
 
 def _kaggle(path: Path) -> str:

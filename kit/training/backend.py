@@ -96,8 +96,13 @@ def load_backend() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def memory_needed(config: TrainConfig) -> int:
-    """About how many bytes a training needs for its weights, its optimizer and a batch."""
+@contextlib.contextmanager
+def memory_errors(config: TrainConfig) -> Iterator[None]:
+    """Raise a TrainingError where a training needs more memory than there is.
+
+    That is found out before it begins where the machine says how much it has. Later, each backend
+    has its own way to say it.
+    """
     side, maps, weights, values = SIDE, 1, 0, PIXELS
     for conv in config.conv:
         side = -(-side // conv.stride)
@@ -108,17 +113,7 @@ def memory_needed(config: TrainConfig) -> int:
     weights += sum(n * m for n, m in itertools.pairwise(widths))
     # The weights, their gradient, and the two averages of Adam
     copies = 2 if config.optimizer == "sgd" else 4
-    return 4 * (copies * weights + 3 * config.batch_size * (values + sum(widths)))
-
-
-@contextlib.contextmanager
-def memory_errors(config: TrainConfig) -> Iterator[None]:
-    """Raise a TrainingError where a training needs more memory than there is.
-
-    That is found out before it begins where the machine says how much it has. Later, each backend
-    has its own way to say it.
-    """
-    needed = memory_needed(config)
+    needed = 4 * (copies * weights + 3 * config.batch_size * (values + sum(widths)))
     layers = [*(conv.filters for conv in config.conv), *config.hidden]
     size = f"layers of {', '.join(map(str, layers))}, batch_size {config.batch_size}"
     what = f"{size}: the training needs about {needed / 1e9:,.1f} GB of memory"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -133,11 +133,9 @@ def _complete_committee(
                 draft.discard()
             raise
 
-    def begin(described: dict[str, Any]) -> Draft:
-        draft.write_json(CONFIG, {**described, "created": record["created"]})
-        return draft
-
-    return _average(members, begin, dataset)
+    described, average, dataset, about = _average(members, dataset)
+    draft.write_json(CONFIG, {**described, "created": record["created"]})
+    return finish_run(draft, average, dataset, about)
 
 
 def make_committee(members: Sequence[Run], submissions: Path, name: str) -> Run:
@@ -154,15 +152,14 @@ def make_committee(members: Sequence[Run], submissions: Path, name: str) -> Run:
         OSError: the run cannot be written.
     """
     name = make_config({"name": name}).name
-    return _average(members, lambda described: begin_run(submissions, name, described))
+    described, average, dataset, about = _average(members)
+    return finish_run(begin_run(submissions, name, described), average, dataset, about)
 
 
 def _average(
-    members: Sequence[Run],
-    begin: Callable[[dict[str, Any]], Draft],
-    dataset: Dataset | None = None,
-) -> Run:
-    # `begin` gets the committee's `config.json` after all checks, and returns its draft
+    members: Sequence[Run], dataset: Dataset | None = None
+) -> tuple[dict[str, Any], Predictions, Dataset, dict[str, Any]]:
+    # What `config.json` says, then what `finish_run` takes
     began = time.monotonic()
     _check_members(members)
     each = [load_predictions(run) for run in members]
@@ -202,8 +199,8 @@ def _average(
     }
     if is_folded:
         about["folds"] = len(members)
-    draft = begin({_COMMITTEE: names, **provenance(), "data": data, "rows": counts})
-    return finish_run(draft, average, dataset, about)
+    described = {_COMMITTEE: names, **provenance(), "data": data, "rows": counts}
+    return described, average, dataset, about
 
 
 def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:
@@ -235,13 +232,10 @@ def _check_members(members: Sequence[Run]) -> None:
                 f"Name its members instead: {' '.join(run.config[_COMMITTEE])}",
             )
         for part in ("train", *PARTS):
-            if _fingerprint(run, part) != _fingerprint(members[0], part):
+            recorded = [each.config["data"][part] for each in (members[0], run)]
+            first, other = (digits and digits["fingerprint"] for digits in recorded)
+            if first != other:
                 raise UsageError(
                     f"{members[0].name} and {run.name} differ in their {part} digits.",
                     "Name runs that were trained on the same data.",
                 )
-
-
-def _fingerprint(run: Run, part: str) -> Any:
-    recorded = run.config["data"][part]
-    return recorded and recorded["fingerprint"]

@@ -101,49 +101,36 @@ def load_dataset(config: TrainConfig, *, tell: bool = False) -> Dataset:
     return dataset
 
 
-def split_rows(labels: Rows, config: TrainConfig) -> tuple[Rows, Rows]:
-    """Split the rows of int64 (n,) labels into training and validation rows, each ascending.
-
-    `last` holds out the final rows, as Keras's `validation_split` does. `stratified` gives each
-    digit the share of the validation rows that it has of all rows, give or take one row. So does
-    a fold.
-    """
-    n = len(labels)
-    if config.split == "last" and config.fold is None:
-        kept = int(n * (1 - config.validation_fraction))
-        return np.arange(kept), np.arange(kept, n)
-    # Sort the rows by digit, shuffled within each digit. Evenly spaced picks out of that order give
-    # every digit its share.
-    seed = config.seed if config.split_seed is None else config.split_seed
-    shuffled = np.random.default_rng(seed).permutation(n)
-    by_digit = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    if config.fold is not None:
-        number, folds = config.fold
-        validation = np.sort(by_digit[number - 1 :: folds])
-    else:
-        held_out = round(n * config.validation_fraction)
-        validation = np.sort(by_digit[np.arange(held_out) * n // max(held_out, 1)])
-    return np.setdiff1d(np.arange(n), validation), validation
-
-
 def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
-    """Split labelled digits as `split_rows` does, if that leaves enough of them.
+    """Split the rows of labelled digits into training and validation rows, each ascending.
 
-    Equal images never stand on both sides. `stratified` and folds split images, and all copies of
-    an image go with it. `last` holds out the last rows, whose copies leave the training rows.
+    Equal images never stand on both sides. `last` holds out the final rows, as Keras's
+    `validation_split` does, and their copies leave the training rows. `stratified` and folds hold
+    out images with all their copies, and give each digit the share of these images that it has of
+    all images, give or take one.
 
     Raises:
         UsageError: no row is left to train on, or none to validate on.
     """
     if digits.labels is None:
         raise ValueError("training needs labels")
-    first = digits.first_rows
     if config.split == "last" and config.fold is None:
-        _, validation = split_rows(digits.labels, config)
+        validation = np.arange(int(len(digits) * (1 - config.validation_fraction)), len(digits))
     else:
-        images = np.unique(first)
-        _, held_out = split_rows(digits.labels[images], config)
-        validation = np.flatnonzero(np.isin(first, images[held_out]))
+        images = np.unique(digits.first_rows)
+        n = len(images)
+        # Sort the images by digit, shuffled within each digit. Evenly spaced picks out of that
+        # order give every digit its share.
+        seed = config.seed if config.split_seed is None else config.split_seed
+        shuffled = images[np.random.default_rng(seed).permutation(n)]
+        by_digit = shuffled[np.argsort(digits.labels[shuffled], kind="stable")]
+        if config.fold is not None:
+            number, folds = config.fold
+            held_out = by_digit[number - 1 :: folds]
+        else:
+            count = round(n * config.validation_fraction)
+            held_out = by_digit[np.arange(count) * n // max(count, 1)]
+        validation = np.flatnonzero(np.isin(digits.first_rows, held_out))
     training = rows_without(digits, validation)
     is_held_out = config.validation_fraction or config.fold
     if not len(training) or (is_held_out and not len(validation)):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.digits import CLASSES, Digits
-from kit.data.mnist import BROKEN_NPZ
+from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError
 from kit.files import write_arrays
 from kit.metrics import Accuracy, log_loss
@@ -63,7 +63,7 @@ def load_predictions(run: Run) -> Predictions:
             raise ValueError("validation_rows beyond the training digits")
     except KeyError as error:
         raise DataError(f"{path}: {error} is missing there or in config.json.", remedy) from error
-    except BROKEN_NPZ as error:
+    except BROKEN_ARCHIVE as error:
         raise DataError(f"{path}: not as the kit writes it ({error}).", remedy) from error
     return predictions
 

@@ -1,7 +1,6 @@
 """From a configuration to a complete run."""
 
 import contextlib
-import io
 import json
 import logging
 import subprocess
@@ -18,7 +17,7 @@ import pandas as pd
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import seen_in_training
-from kit.data.mnist import BROKEN_NPZ
+from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError, TrainingError, UsageError
 from kit.files import checkout, write_arrays, write_whole
 from kit.runs import CONFIG, FORMAT, MODEL, Draft, Run, begin_run
@@ -206,14 +205,14 @@ def load_state(path: Path) -> FitState | None:
     if not path.exists():
         return None
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:
             # `save_state` wrote each kind in its order
             return FitState(
                 history=[Epoch(**row) for row in json.loads(str(file["history"]))],
                 variables=[file[name] for name in file.files if name.startswith("variable_")],
                 best=[file[name] for name in file.files if name.startswith("best_")],
             )
-    except (*BROKEN_NPZ, KeyError) as error:
+    except (*BROKEN_ARCHIVE, KeyError) as error:
         raise DataError(
             f"{path}: not the state of a training ({error}).",
             "Remove it, and --resume trains from the first epoch.",

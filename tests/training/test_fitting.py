@@ -11,7 +11,7 @@ from kit.data.digits import Digits
 from kit.errors import TrainingError
 from kit.training.backend import load_backend
 from kit.training.callback import Callback, Epoch, FitState
-from kit.training.dataset import split_rows
+from kit.training.dataset import split_digits
 
 load_backend()
 
@@ -70,7 +70,7 @@ def train(
 ) -> tuple[Predictor, list[Epoch]]:
     predictor = Predictor.build(config)
     assert digits.labels is not None
-    rows = split_rows(digits.labels, config)
+    rows = split_digits(digits, config)
     return predictor, fit(predictor, digits, rows, config, callback or Callback(), state)
 
 
@@ -153,7 +153,7 @@ def test_validation_figures_are_those_of_the_predictions(
     for variable, value in zip(predictor.network.variables, trained.weights, strict=True):
         variable.assign(value)
     assert thousand_digits.labels is not None
-    _, rows = split_rows(thousand_digits.labels, config)
+    _, rows = split_digits(thousand_digits, config)
     assert len(rows) == 200
     probabilities = predictor.predict(thousand_digits.take(rows), 1)
     labels = thousand_digits.labels[rows]
@@ -267,7 +267,7 @@ def test_a_network_learns_from_all_its_normalizations(thousand_digits: Digits) -
     accuracies = []
     for several in (ways, ways[:1]):
         config = make_config({**given, "normalization": several})
-        predictor, rows = Predictor.build(config), split_rows(thousand_digits.labels, config)
+        predictor, rows = Predictor.build(config), split_digits(thousand_digits, config)
         fit(predictor, thousand_digits, rows, config, Callback())
         narrow = Predictor.build(make_config({**given, "normalization": ways[1]}))
         logits = predictor.network(narrow.normalize(thousand_digits.pixels))
