@@ -125,10 +125,10 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
         DataError: `stream` is no whole archive, or not exactly one file has that name, or it is
             too large.
     """
-    is_gzip = Path(origin).name.lower() == f"{name}.gz"
+    kind = "gzip" if Path(origin).name.lower() == f"{name}.gz" else "zip"
     start = stream.read(1 << 10)
     stream.seek(0)
-    if not is_gzip and not start.startswith(b"PK"):
+    if kind == "zip" and not start.startswith(b"PK"):
         found, remedy = foreign_content(start) or (
             "another file",
             "Name the folder that both files are in, or the zip as Kaggle serves it.",
@@ -136,7 +136,7 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
         expected = f"a folder or a zip archive with {TRAIN} and {TEST}"
         raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
-        with gzip.open(stream) if is_gzip else _open_member(stream, name, origin) as content:
+        with gzip.open(stream) if kind == "gzip" else _open_member(stream, name, origin) as content:
             for number, block in enumerate(_blocks(content)):
                 # A gzip archive does not say how much it holds
                 if number * _BLOCK > _LARGEST_MEMBER:
@@ -145,7 +145,6 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
                 yield block
     except BROKEN_ARCHIVE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        kind = "gzip" if is_gzip else "zip"
         what = f"{origin}: expected a whole {kind} archive, found a broken one ({reason})"
         raise DataError(what, _DOWNLOAD) from error
 

@@ -144,5 +144,4 @@ def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
 
 def rows_without(digits: Digits, rows: Rows) -> Rows:
     """Return the rows of all images that are not among those of `rows`, ascending."""
-    first = digits.first_rows
-    return np.flatnonzero(~np.isin(first, first[rows]))
+    return np.flatnonzero(~np.isin(digits.first_rows, digits.first_rows[rows]))
