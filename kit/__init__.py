@@ -33,8 +33,7 @@ _PLACES = {
     "Run": "kit.runs",
     "check_submission": "kit.submission",
 }
-__all__ = ["Predictor", "Run", "TrainConfig", "check_submission", "load_kaggle", "load_keras",
-           "train"]  # fmt: skip
+__all__ = list(_PLACES)
 
 
 def __getattr__(name: str) -> object:

@@ -62,7 +62,8 @@ class Accuracy:
     @classmethod
     def from_predictions(cls, predicted: Integers, labels: Integers) -> "Accuracy":
         """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,)."""
-        _check_shapes(predicted, labels)
+        if predicted.shape != labels.shape or labels.ndim != 1:
+            raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
         return cls.from_counts(int(np.count_nonzero(predicted == labels)), len(labels))
 
 
@@ -133,7 +134,6 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
 
     Both arguments are integers (n,) of 0–9.
     """
-    _check_shapes(predicted, labels)
     counts = np.zeros((_CLASSES, _CLASSES), np.int64)
     np.add.at(counts, (labels, predicted), 1)
     return counts
@@ -197,8 +197,3 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _check_shapes(predicted: Integers, labels: Integers) -> None:
-    if predicted.shape != labels.shape or labels.ndim != 1:
-        raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")

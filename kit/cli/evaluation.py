@@ -22,15 +22,17 @@ def validate(
     """Judge a run on the images of the Keras test split that it has not seen."""
     from kit.data.mnist import load_keras
     from kit.evaluation.judging import validate as validate_run
+    from kit.metrics import per_digit
     from kit.runs import find_run
 
     found = find_run(submissions, run)
     judged = validate_run(found, load_keras().test)
     accuracy, confusion = asdict(judged.accuracy), judged.confusion.tolist()
+    digits = per_digit(judged.confusion)
     if json:
         totals = {"run": found.name, "n_total": judged.n_total, "n_overlap": judged.n_overlap}
-        digits = [asdict(digit) for digit in judged.digits]
-        print_json({**totals, **accuracy, "confusion": confusion, "digits": digits})
+        told = {"confusion": confusion, "digits": [asdict(digit) for digit in digits]}
+        print_json({**totals, **accuracy, **told})
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
     print_lines([f"Run {found.name} on the Keras test split", f"{judged.n_total:,} images, {seen}"])
@@ -41,7 +43,7 @@ def validate(
         [[digit, *row] for digit, row in enumerate(confusion)],
     )
     rows = []
-    for digit in judged.digits:
+    for digit in digits:
         low, high = digit.interval
         shares = (digit.precision, digit.recall, digit.f1)
         worded = [None if share is None else f"{share:.2%}" for share in shares]

@@ -17,17 +17,13 @@ from kit.cli import training, evaluation, serving, kaggle, search  # noqa: F401
 # isort: on
 
 
-class _Notes(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        note(record.getMessage())
-
-
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     # Wherever it stands, so that a failed line can be repeated with it at the end
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    logging.getLogger("kit").handlers = [_Notes()]
+    # Warnings go to stderr, as Python writes them where nobody has configured logging
+    logging.getLogger("kit").handlers = [logging.lastResort or logging.StreamHandler()]
     try:
         given = arguments or ["--help"]
         code = app(given, prog_name="kit", standalone_mode=False, obj=["kit", *given])
@@ -37,8 +33,6 @@ def run(arguments: list[str]) -> int:
         # typer, too, exits when the reader of a pipe has gone
         if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
             return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        # Else Python would try to write the rest when it ends, and complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except typer.Abort:
         # Ctrl-C, in answer to a question

@@ -7,14 +7,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import visible
 
 if TYPE_CHECKING:
-    from kit.metrics import Accuracy
     from kit.runs import Run
 
 
@@ -26,16 +24,6 @@ def open_streams() -> None:
             setattr(sys, name, nowhere)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def flush_streams() -> None:
-    """Write out what is left."""
-    try:
-        sys.stderr.flush()
-        sys.stdout.flush()
-    except OSError:
-        # A full disk. Python would try once more when it ends, and change the exit code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -63,17 +51,16 @@ def print_table(title: str, columns: list[str], rows: Iterable[Iterable[object]]
     from rich import box
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
         widest = max(len(word) for row in [columns, *shown] for word in row[number].split())
-        table.add_column(Text(column), justify="right" if number else "left", min_width=widest)
+        table.add_column(column, justify="right" if number else "left", min_width=widest)
     for row in shown:
-        # Text, because [brackets] are no markup
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table, crop=False)
+        table.add_row(*row)
+    # [brackets] are no markup
+    Console(markup=False, emoji=False).print(table, crop=False)
 
 
 def with_interval(figures: Mapping[str, Any]) -> str:
@@ -86,22 +73,21 @@ def with_interval(figures: Mapping[str, Any]) -> str:
 
 
 def print_run(
-    run: "Run", *, as_json: bool, scores: "Mapping[str, Accuracy] | None" = None, **more: object
+    run: "Run", *, as_json: bool, scores: dict[str, Any] | None = None, **more: object
 ) -> None:
     """Print a run's figures, with those of its members, for a person or a program.
 
-    `scores` are the accuracies of the run and its members on hidden labels, by name. `more` is
-    added to the JSON.
+    `scores` are the accuracies of the run and its members on hidden labels, as JSON has them, by
+    name. `more` is added to the JSON.
     """
     file = run.metrics["submission"]
     # Copied as what it is, because it names its file where something is missing
     told = copy(run.metrics)
     told |= {"run": run.name, "submission": file and run.folder / file, **more}
-    scored = {name: asdict(accuracy) for name, accuracy in (scores or {}).items()}
-    if scored:
-        told["score"] = scored[run.name]
-    if scored and "members" in told:
-        told["members"] = [{**each, "score": scored[each["run"]]} for each in told["members"]]
+    if scores:
+        told["score"] = scores[run.name]
+    if scores and "members" in told:
+        told["members"] = [{**each, "score": scores[each["run"]]} for each in told["members"]]
     if as_json:
         print_json(told)
         return

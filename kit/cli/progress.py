@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
     from kit.training.callback import Epoch
 
 
-@contextmanager
-def _progress(*columns: "str | ProgressColumn") -> "Iterator[Progress]":
+def _progress(*columns: "str | ProgressColumn") -> "Progress":
     """Rich's bar, disabled in a log."""
     from rich.console import Console
     from rich.progress import Progress
 
-    console, in_log = Console(stderr=True), not sys.stderr.isatty()
-    bar = Progress("{task.description}", *columns, console=console, transient=True, disable=in_log)
-    with nullcontext() if in_log else bar:
-        yield bar
+    in_log = not sys.stderr.isatty()
+    # Rich before 14 ends a bar with an empty line, even if disabled, unless it is interactive
+    console = Console(stderr=True, force_interactive=in_log or None)
+    return Progress("{task.description}", *columns, console=console, transient=True, disable=in_log)
 
 
 class TrainingBar(Callback):
@@ -95,10 +94,9 @@ class TrainingBar(Callback):
 
     def on_epoch_end(self, epoch: "Epoch", state: object) -> None:  # noqa: ARG002
         """Move the bar, or print a line."""
-        logs = {"loss": epoch.loss, "accuracy": epoch.accuracy}
-        if epoch.val_accuracy is not None:
-            logs["val_accuracy"] = epoch.val_accuracy
-        self._show(self._named(epoch.epoch), _figures(logs), epoch.epoch)
+        figures = {name: getattr(epoch, name) for name in ("loss", "accuracy", "val_accuracy")}
+        logs = {name: value for name, value in figures.items() if value is not None}
+        self.on_batches_end(epoch.epoch, 1.0, logs)
         if self._bar.disable:
             note(f"{self._named(epoch.epoch)}: {_figures(logs)}")
 
@@ -144,13 +142,12 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
 
 
 @contextmanager
-def search_bar(
-    what: str, again: str, until: float | None = None
-) -> Iterator[Callable[[int, int, str], None]]:
+def search_bar(what: str, again: str, until: float | None = None) -> Iterator[Callable[..., None]]:
     """Show how many of `what` are done: a bar for a person, a line each for a log.
 
-    `again` is the command that goes on after an interruption, which prints it. None of `what`
-    begins after `until`, in seconds since 1970.
+    It yields `tell(done, total, best=None)`; `best` is the best validation accuracy so far. `again`
+    is the command that goes on after an interruption, which prints it. None of `what` begins after
+    `until`, in seconds since 1970.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
@@ -162,8 +159,9 @@ def search_bar(
         with _progress(*columns, "{task.fields[left]}") as bar:
             task = bar.add_task(what, total=None, figures="", left="")
 
-            def tell(done: int, total: int, figures: str) -> None:
+            def tell(done: int, total: int, best: float | None = None) -> None:
                 nonlocal began, first, last
+                figures = "" if best is None else f"best validation {best:.2%}"
                 if done == last:
                     bar.update(task, figures=figures)
                     return

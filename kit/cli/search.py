@@ -1,5 +1,6 @@
 """kit experiment, kit tune."""
 
+import contextlib
 import shlex
 import time
 from functools import partial
@@ -70,7 +71,7 @@ def experiment(
     # Small networks do not use several cores well, and each process needs a gigabyte or two
     folder, workers = submissions / "experiments", workers or min(len(cores()), 4)
     with search_bar("Trainings", shlex.join(context.obj)) as tell:
-        laboratory = Laboratory(folder, workers, lambda done, total: tell(done, total, ""))
+        laboratory = Laboratory(folder, workers, tell)
         results = laboratory.run(name, base, seeds, numbers)
     for table in results["experiments"]:
         table["picture"] = submissions / "pictures" / f"experiment-{table['name']}.png"
@@ -78,7 +79,13 @@ def experiment(
     if json:
         print_json(results)
     else:
-        _tell(results)
+        for table in results["experiments"]:
+            _tell_table(table)
+        print_lines([results["note"]])
+        if results["best"]:
+            _tell_best(**results["best"])
+        print_lines(f"Failed: {training}: {why}" for training, why in results["failures"].items())
+        print_lines([f"Trained {results['trained']} networks in {results['seconds']:.0f} s."])
     if results["failures"]:
         training, reason = next(iter(results["failures"].items()))
         raise TrainingError(
@@ -88,27 +95,13 @@ def experiment(
 
 
 def _numbers(text: str | None) -> list[int]:
-    try:
-        numbers = sorted({int(part) for part in text.split(",")}) if text is not None else []
-    except ValueError as error:
-        raise UsageError(
-            f"--values: {text!r} is not a list of whole numbers.", "Write it as 100,200,400."
-        ) from error
-    for number in numbers:
+    with contextlib.suppress(ValueError):
+        numbers = [] if text is None else [int(part) for part in text.split(",")]
         # A larger number is a typing error
-        if not 1 <= number <= 1_000_000:
-            raise UsageError(f"--values: {number} is out of range.", "Give 1 to 1,000,000.")
-    return numbers
-
-
-def _tell(results: dict[str, Any]) -> None:
-    for table in results["experiments"]:
-        _tell_table(table)
-    print_lines([results["note"]])
-    if results["best"]:
-        _tell_best(**results["best"])
-    print_lines(f"Failed: {training}: {why}" for training, why in results["failures"].items())
-    print_lines([f"Trained {results['trained']} networks in {results['seconds']:.0f} s."])
+        if all(1 <= number <= 1_000_000 for number in numbers):
+            return numbers
+    what = f"--values: {text!r} is not a list of whole numbers from 1 to 1,000,000."
+    raise UsageError(what, "Write it as 100,200,400.")
 
 
 def _tell_table(table: dict[str, Any]) -> None:
@@ -237,13 +230,9 @@ def tune(
         again = shlex.join(part.replace(address, label) for part in context.obj)
         # The workers are ended, too
         with search_bar("Trials", again, until) as tell:
-
-            def watch(done: int, best: float | None) -> None:
-                tell(done, trials, "" if best is None else f"best validation {best:.2%}")
-
             objective, ender = partial(make_objective, base), PRUNERS[pruner](base.epochs)
             job = Job(address, study, objective, trials, ender, workers, until)
-            tune_study(job, base, watch)
+            tune_study(job, base, tell)
     found = load_study(address, show or study)
     figures = study_figures(found)
     pictures = draw_study(found, figures["importances"], submissions / "pictures")
@@ -271,7 +260,10 @@ def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
                 trial["trial"],
                 f"{100 * (trial['validation'] or 0.0):.2f}",
                 f"{trial['seconds'] or 0.0:.0f}",
-                ", ".join(f"{name} {_short(value)}" for name, value in trial["params"].items()),
+                ", ".join(
+                    f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+                    for name, value in trial["params"].items()
+                ),
             ]
             for trial in figures["best"]
         ],
@@ -283,7 +275,3 @@ def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
     )
     print_lines(f"Trial {trial} failed: {why}" for trial, why in figures["failures"].items())
     print_lines(f"Picture: {picture}" for picture in pictures)
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,5 +1,6 @@
 """kit train, kit rehearse, kit committee."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -209,9 +210,10 @@ def rehearse(
         plan = _plan(settings, members, folds)
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = _train(plan, submissions, bar)
+    solution = rehearsal / "solution.csv"
     scores = {
-        judged.name: score_submission(judged.folder / "submission.csv", rehearsal / "solution.csv")
-        for judged in (*members_of(run), run)
+        each.name: asdict(score_submission(each.folder / "submission.csv", solution))
+        for each in (*members_of(run), run)
     }
     print_run(run, as_json=json, scores=scores, rehearsal=folder)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kit.data.digits import Digits
 from kit.errors import DataError
-from kit.metrics import Accuracy, DigitMetrics, confusion_matrix, per_digit
+from kit.metrics import Accuracy, confusion_matrix
 from kit.runs import Run
 from kit.submission import read_submission
 from kit.training.predictions import load_predictions
@@ -29,11 +29,6 @@ class Validation:
     n_overlap: int
     accuracy: Accuracy
     confusion: NDArray[np.int64]
-
-    @property
-    def digits(self) -> tuple[DigitMetrics, ...]:
-        """Figures for each digit, 0 to 9."""
-        return per_digit(self.confusion)
 
 
 def validate(run: Run, keras_test: Digits) -> Validation:

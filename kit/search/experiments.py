@@ -52,9 +52,8 @@ _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
 # Of the JSON files, whose names depend on it
 FORM = 2
 
-# What `Laboratory.find` returns
-Found = dict[str, Any]
-Trainings = Mapping[TrainConfig, Found]
+# What `Laboratory.find` returns, for each training
+Trainings = Mapping[TrainConfig, dict[str, Any]]
 # What an experiment trains, with its value
 Plan = list[tuple[Any, TrainConfig]]
 
@@ -147,7 +146,7 @@ class Laboratory:
         each = {config: self.find(config) for config in configs}
         return {config: found for config, found in each.items() if found}
 
-    def find(self, config: TrainConfig) -> Found | None:
+    def find(self, config: TrainConfig) -> dict[str, Any] | None:
         """Read what a training came to where `config` ends, or None if it is not there.
 
         Accuracies are in [0, 1]; `right` is bool (n,), of the Keras test split.
@@ -298,7 +297,7 @@ def compare_with_base(pairs: Plan, found: Trainings) -> dict[str, Any] | None:
     return {"settings": settings, "best": best, "base": base, "comparison": comparison}
 
 
-def summarise(done: Sequence[tuple[Any, Found]]) -> list[dict[str, Any]]:
+def summarise(done: Sequence[tuple[Any, dict[str, Any]]]) -> list[dict[str, Any]]:
     """Sum up trainings over seeds, in a row for each `value` that they are given.
 
     Each figure has its mean and, as `…_sd`, its standard deviation, None with a single seed.

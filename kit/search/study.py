@@ -126,11 +126,11 @@ def make_objective(base: TrainConfig) -> Objective:
     return objective
 
 
-def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]) -> None:
+def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], None]) -> None:
     """Begin a study or continue it, until it has its trials, those of other machines included.
 
-    `base` has the settings that are not searched. `watch` is told how many trials are finished, and
-    the best validation accuracy so far.
+    `base` has the settings that are not searched. `watch` is told how many trials are finished, of
+    how many, and the best validation accuracy so far.
 
     Raises:
         DataError: the digits are missing or wrong.
@@ -158,7 +158,8 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, float | None], None]
             )
 
     def tell(now: Sequence[FrozenTrial]) -> None:
-        watch(n_finished(now), max((trial.value or 0.0 for trial in _complete(now)), default=None))
+        best = max((trial.value or 0.0 for trial in _complete(now)), default=None)
+        watch(n_finished(now), job.trials, best)
 
     run_workers(job, tell)
 

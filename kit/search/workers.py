@@ -22,6 +22,8 @@ from kit.search.storage import GRACE_SECONDS, database_errors, open_storage
 
 # Says that a database is away; Python writes it to stderr unless somebody configures logging
 LOGGER = logging.getLogger(__name__)
+# The database may be away for so long while no trial is finished. A failure so long after the last
+# one is of another outage
 PATIENCE_SECONDS, OUTAGE_SECONDS, POLL_SECONDS = 30 * 60.0, 5 * 60.0, 1.0
 # So many trials that fail, or workers that die, one after another, end the command
 FAILURES, DEATHS = 10, 5
@@ -41,7 +43,6 @@ class Job:
         objective: called in each worker; returns what computes the value of a trial.
         until: when to begin no further trial, in seconds since 1970.
         grace_seconds: a trial whose worker is silent for so long is given to another.
-        patience_seconds: how long the database may be away while no trial is finished.
     """
 
     storage: str
@@ -52,7 +53,6 @@ class Job:
     workers: int = 1
     until: float | None = None
     grace_seconds: int = GRACE_SECONDS
-    patience_seconds: float = PATIENCE_SECONDS
 
     def load(self) -> optuna.Study:
         """Open the study."""
@@ -82,7 +82,7 @@ def run_workers(job: Job, watch: Callable[[Sequence[FrozenTrial]], None]) -> Non
         study = job.load()
         trials = study.get_trials(deepcopy=False)
     watch(trials)
-    first, patience = len(trials), _Patience(job.patience_seconds, n_finished(trials))
+    first, patience = len(trials), _Patience(n_finished(trials))
     running: dict[Future[None], int] = {}
     idle = [] if n_finished(trials) >= job.trials else list(range(min(job.workers, job.trials)))
     with worker_processes(job.workers) as submit:
@@ -103,9 +103,8 @@ def run_workers(job: Job, watch: Callable[[Sequence[FrozenTrial]], None]) -> Non
 class _Patience:
     """Ends the command where errors go on while no trial is finished."""
 
-    def __init__(self, seconds: float, finished: int) -> None:
-        self._seconds, self._finished = seconds, finished
-        self._deaths, self._ends, self._last = 0, math.inf, -math.inf
+    def __init__(self, finished: int) -> None:
+        self._finished, self._deaths, self._ends, self._last = finished, 0, math.inf, -math.inf
 
     def check(self, errors: list[BaseException], finished: int) -> None:
         # Where one worker is back, others may still tell of the same outage
@@ -127,8 +126,9 @@ class _Patience:
             if not isinstance(error, NetworkError) or (now > self._ends and not is_new):
                 raise error
             if is_new:
-                self._ends = now + self._seconds
-                LOGGER.warning("%s Waiting %.0f minutes for it …", error.what, self._seconds / 60)
+                self._ends = now + PATIENCE_SECONDS
+                minutes = PATIENCE_SECONDS / 60
+                LOGGER.warning("%s Waiting %.0f minutes for it …", error.what, minutes)
             self._last = now
 
 

@@ -178,8 +178,8 @@ def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
     [
         (("all", "--values", "1"), "--values: all "),
         (("units", "--values", "1,x"), "--values: '1,x' "),
-        (("units", "--values", "0"), "--values: 0 "),
-        (("units", "--values", "5000000000"), "--values: 5000000000 "),
+        (("units", "--values", "0"), "--values: '0' "),
+        (("units", "--values", "5000000000"), "--values: '5000000000' "),
         (("units", "--epochs", "0"), "epochs: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -64,27 +64,28 @@ def test_time_left_follows_from_what_was_done_since_the_start(
 ) -> None:
     with search_bar("Trials", "kit tune") as tell:
         # two were done before
-        tell(2, 10, "")
+        tell(2, 10)
         assert told() == ["Trials: 2 of 10"]
         time.sleep(1)
-        tell(4, 10, "best 98%")
+        tell(4, 10, 0.98)
         # two in a second, six to go
-        assert told()[0] in [f"Trials: 4 of 10  best 98%  0:00:0{s} left" for s in (3, 4, 5)]
-        tell(4, 10, "best 99%")
+        four_done = "Trials: 4 of 10  best validation 98.00%"
+        assert told()[0] in [f"{four_done}  0:00:0{s} left" for s in (3, 4, 5)]
+        tell(4, 10, 0.99)
         assert told() == []
-        tell(10, 10, "best 99%")
-        assert told() == ["Trials: 10 of 10  best 99%"]
+        tell(10, 10, 0.99)
+        assert told() == ["Trials: 10 of 10  best validation 99.00%"]
 
 
 def test_time_left_of_another_lot_depends_on_that_lot_alone(told: Callable[[], list[str]]) -> None:
     with search_bar("Trainings", "kit experiment all") as tell:
         for done in (0, 100, 200):
-            tell(done, 200, "")
+            tell(done, 200)
         told()
-        tell(0, 8, "")
+        tell(0, 8)
         assert told() == ["Trainings: 0 of 8"]
         time.sleep(1)
-        tell(2, 8, "")
+        tell(2, 8)
         assert told()[0] in [f"Trainings: 2 of 8  0:00:0{seconds} left" for seconds in (3, 4, 5)]
 
 
@@ -93,9 +94,9 @@ def test_time_left_ends_with_the_time_allowed(
     seconds: float, words: str, told: Callable[[], list[str]]
 ) -> None:
     with search_bar("Trials", "kit tune", until=time.time() + seconds) as tell:
-        tell(0, 400, "")
+        tell(0, 400)
         time.sleep(1)
-        tell(2, 400, "")
+        tell(2, 400)
     assert told()[1] == f"Trials: 2 of 400{words}"
 
 
@@ -118,7 +119,7 @@ with training_bar("kit train --resume") as bar:
     bar.on_batches_end(1, 0.5, {"loss": 0.5})
     time.sleep(0.3)
 with search_bar("Trials", "kit tune") as tell:
-    tell(3, 8, "")
+    tell(3, 8)
     time.sleep(0.3)
 """
 NARROW = """

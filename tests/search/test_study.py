@@ -36,7 +36,7 @@ def address(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'studies.db'}"
 
 
-def ignore(_done: int, _best: float | None) -> None:
+def ignore(_done: int, _total: int, _best: float | None) -> None:
     """Watch nothing."""
 
 
@@ -44,7 +44,7 @@ def tune(
     address: str,
     name: str,
     base: TrainConfig,
-    watch: Callable[[int, float | None], None],
+    watch: Callable[[int, int, float | None], None],
     trials: int,
     until: float | None = None,
 ) -> None:
@@ -83,9 +83,9 @@ def test_a_study_continues_with_the_same_digits_and_settings_only(address: str) 
     assert load_study(address, "mine").trials == []
     add(address, "mine", create_trial(value=0.9))
     # Its one trial is done, so there is nothing to do
-    told: list[tuple[int, float | None]] = []
+    told: list[tuple[int, int, float | None]] = []
     tune(address, "mine", BASE, lambda *now: told.append(now), trials=1)
-    assert told == [(1, 0.9)]
+    assert told == [(1, 1, 0.9)]
     with pytest.raises(UsageError, match="mine: was begun with epochs 1, not 2"):
         tune(address, "mine", BASE.model_copy(update={"epochs": 2}), ignore, trials=1)
     study = load_study(address, "mine")
