@@ -3,14 +3,13 @@
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
+from typer.models import CommandFunctionType
 
 from kit import __version__
 from kit.cli.options import SUBMISSIONS
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 app = typer.Typer(
     name="kit",
@@ -22,7 +21,7 @@ app = typer.Typer(
 )
 
 
-def command(*examples: str) -> Callable[[_Function], _Function]:
+def command(*examples: str) -> Callable[[CommandFunctionType], CommandFunctionType]:
     """Make a function a command of `kit`, whose help ends with examples."""
     # \b keeps each on a line of its own
     return app.command(epilog="\n  ".join(["\b\nExamples:", *examples]))

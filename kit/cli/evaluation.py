@@ -1,5 +1,9 @@
-"""kit validate, kit check, kit score, kit suspects."""
+"""kit validate, kit check, kit score, kit suspects, kit serve: judging on this machine."""
 
+import os
+import shlex
+import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +11,10 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
+from kit.cli.options import SUBMISSIONS, Json, Rehearsals, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.competition import TEST_ROWS
+from kit.errors import DataError, UsageError
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
@@ -28,14 +33,14 @@ def validate(
     found = find_run(submissions, run)
     judged = validate_run(found, load_keras().test)
     accuracy, confusion = asdict(judged.accuracy), judged.confusion.tolist()
-    digits = per_digit(judged.confusion)
+    digits, total = per_digit(judged.confusion), judged.n_overlap + judged.accuracy.n
     if json:
-        totals = {"run": found.name, "n_total": judged.n_total, "n_overlap": judged.n_overlap}
+        totals = {"run": found.name, "n_total": total, "n_overlap": judged.n_overlap}
         told = {"confusion": confusion, "digits": [asdict(digit) for digit in digits]}
         print_json({**totals, **accuracy, **told})
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
-    print_lines([f"Run {found.name} on the Keras test split", f"{judged.n_total:,} images, {seen}"])
+    print_lines([f"Run {found.name} on the Keras test split", f"{total:,} images, {seen}"])
     print_lines([f"Accuracy {with_interval(accuracy)}"])
     print_table(
         "Confusion: rows are the truth, columns the prediction",
@@ -115,7 +120,7 @@ def suspects(
     It needs a run that was trained with --folds, where each row was judged by a network that had
     not seen it.
     """
-    from kit.evaluation.suspects import find_suspects
+    from kit.evaluation.judging import find_suspects
     from kit.runs import find_run
 
     found = find_run(submissions, run)
@@ -131,3 +136,61 @@ def suspects(
             for s in rows
         ],
     )
+
+
+@command("kit serve", "kit serve --seed 7 --port 8000", "kit serve --json")
+def serve(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the rehearsal's deal.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
+    ] = 0,
+    data: Rehearsals = Path("data"),
+    json: Json = False,
+) -> None:
+    """Serve a rehearsal as Kaggle serves the competition, until Ctrl-C.
+
+    It prints the environment variables with which kit download, kit submit and Kaggle's own client
+    talk to this local Kaggle. It scores submissions and keeps them from one start to the next. Only
+    programs on this machine can reach it.
+    """
+    from requests.utils import should_bypass_proxies
+
+    from kit.data.mnist import load_keras
+    from kit.data.rehearsal import make_rehearsal
+    from kit.local_kaggle import LocalKaggle
+
+    rehearsal = make_rehearsal(load_keras(), seed, data)
+    state = rehearsal / "local-kaggle.json"
+    try:
+        local = LocalKaggle(rehearsal, rehearsal / "solution.csv", port=port, state=state)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        reason = os.strerror(error.errno or 0)
+        raise UsageError(
+            f"Port {port} cannot be used ({reason}).", "Leave out --port to get a free one."
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"{state} or {rehearsal / 'solution.csv'} is damaged.",
+            "Remove the first to start without submissions. Remove the folder to make it anew.",
+        ) from error
+    with local:
+        environment = local.environment()
+        if should_bypass_proxies("http://localhost", None):
+            note(
+                "NO_PROXY covers localhost here. A terminal that sets it again does not reach this "
+                "server. Run there: export NO_PROXY= no_proxy="
+            )
+        if json:
+            print_json({"rehearsal": rehearsal, "environment": environment})
+        else:
+            exported = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
+            files = f"--data {rehearsal / 'download'}"
+            print_lines(["# In another terminal:", f"export {exported}", f"kit download {files}"])
+            print_lines([f"kit train --source kaggle {files}", "kit submit", "kit history"])
+            note(f"Serving {rehearsal} as Kaggle; its submissions stay in {state}.")
+            note("Ctrl-C ends it.")
+        # The reader of a pipe waits for the environment
+        sys.stdout.flush()
+        threading.Event().wait()

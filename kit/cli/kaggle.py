@@ -217,9 +217,8 @@ def history(
     from kit.kaggle.history import read_history
     from kit.runs import list_drafts
 
-    failure: KitError | None = None
+    kaggle, failure = None, None
     try:
-        kaggle = None
         if not offline:
             from kit.kaggle.client import Kaggle
 

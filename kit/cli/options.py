@@ -44,6 +44,7 @@ Preset = Annotated[
         metavar="NAME",
     ),
 ]
+Rehearsals = Annotated[Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)]
 Storage = Annotated[
     str | None,
     typer.Option(

@@ -91,24 +91,20 @@ def print_run(
     if as_json:
         print_json(told)
         return
-    if "members" in told:
-        _print_members(told["members"])
+    if members := told.get("members"):
+        from kit.config import describe_normalization
+
+        kinds = [kind for kind in ("validation", "keras_test", "score") if kind in members[0]]
+        rows = []
+        for member in members:
+            # keras_test is None if MNIST was not on this machine
+            accuracies = [(member[kind] or {}).get("accuracy") for kind in kinds]
+            shares = [None if x is None else f"{100 * x:.2f}" for x in accuracies]
+            ways = describe_normalization(member["normalization"]) or None
+            rows.append([member["run"], member["preset"], member["seed"], ways, *shares])
+        columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
+        print_table("Members", columns, rows)
     print_lines(_lines(told, run.folder))
-
-
-def _print_members(members: list[dict[str, Any]]) -> None:
-    from kit.config import describe_normalization
-
-    kinds = [kind for kind in ("validation", "keras_test", "score") if kind in members[0]]
-    rows = []
-    for member in members:
-        # keras_test is None if MNIST was not on this machine
-        accuracies = [(member[kind] or {}).get("accuracy") for kind in kinds]
-        shares = [None if x is None else f"{100 * x:.2f}" for x in accuracies]
-        ways = describe_normalization(member["normalization"]) or None
-        rows.append([member["run"], member["preset"], member["seed"], ways, *shares])
-    columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
-    print_table("Members", columns, rows)
 
 
 def _lines(told: dict[str, Any], folder: Path) -> list[str]:

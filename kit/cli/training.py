@@ -12,6 +12,7 @@ from kit.cli.options import (
     Data,
     Json,
     Preset,
+    Rehearsals,
     Source,
     Storage,
     Submissions,
@@ -185,9 +186,7 @@ def rehearse(
     views: Views = None,
     members: Members = None,
     folds: Folds = None,
-    data: Annotated[
-        Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)
-    ] = Path("data"),
+    data: Rehearsals = Path("data"),
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:

@@ -143,8 +143,7 @@ class Laboratory:
                 missing[path] = config.model_copy(update={"epochs": max(epochs)}), epochs
         if missing:
             self._train(list(missing.values()))
-        each = {config: self.find(config) for config in configs}
-        return {config: found for config, found in each.items() if found}
+        return {config: found for config in configs if (found := self.find(config))}
 
     def find(self, config: TrainConfig) -> dict[str, Any] | None:
         """Read what a training came to where `config` ends, or None if it is not there.

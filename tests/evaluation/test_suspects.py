@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kit.evaluation.suspects import rank_suspects
+from kit.evaluation.judging import rank_suspects
 
 
 def test_rows_whose_likeliest_digit_is_not_their_label_are_ranked_by_the_labels_probability() -> (
