@@ -58,6 +58,5 @@ def given_settings(options: dict[str, Any]) -> dict[str, Any]:
 
 def resume_command(submissions: Path) -> str:
     """The command that completes an interrupted run, without the run's name."""
-    if submissions == SUBMISSIONS:
-        return "kit train --resume"
-    return f"kit train --submissions {shlex.quote(str(submissions))} --resume"
+    where = [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]
+    return shlex.join(["kit", "train", *where, "--resume"])

@@ -90,7 +90,8 @@ class TrainingBar(Callback):
 
     def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Move the bar within an epoch."""
-        self._show(self._named(epoch), _figures(logs), epoch - 1 + share)
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        self._show(f"{self._member}Epoch {epoch}/{self._epochs}", figures, epoch - 1 + share)
 
     def on_epoch_end(self, epoch: "Epoch", state: object) -> None:  # noqa: ARG002
         """Move the bar, or print a line."""
@@ -98,20 +99,14 @@ class TrainingBar(Callback):
         logs = {name: value for name, value in figures.items() if value is not None}
         self.on_batches_end(epoch.epoch, 1.0, logs)
         if self._bar.disable:
-            note(f"{self._named(epoch.epoch)}: {_figures(logs)}")
-
-    def _named(self, epoch: int) -> str:
-        return f"{self._member}Epoch {epoch}/{self._epochs}"
+            (shown,) = self._bar.tasks
+            note(f"{shown.description}: {shown.fields['figures']}")
 
     def _show(self, description: str, figures: str = "", completed: float | None = None) -> None:
         self._is_loading = False
         if self.interruption is not None:
             raise self.interruption
         self._bar.update(self._task, description=description, figures=figures, completed=completed)
-
-
-def _figures(logs: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
 
 
 @contextmanager

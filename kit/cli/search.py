@@ -83,7 +83,7 @@ def experiment(
             _tell_table(table)
         print_lines([results["note"]])
         if results["best"]:
-            _tell_best(**results["best"])
+            _tell_best(results["best"])
         print_lines(f"Failed: {training}: {why}" for training, why in results["failures"].items())
         print_lines([f"Trained {results['trained']} networks in {results['seconds']:.0f} s."])
     if results["failures"]:
@@ -133,10 +133,9 @@ def _tell_table(table: dict[str, Any]) -> None:
     print_lines([f"Picture: {table['picture']}", ""])
 
 
-def _tell_best(
-    settings: dict[str, Any], best: dict[str, Any], base: dict[str, Any], comparison: dict[str, Any]
-) -> None:
-    first, second = (_spread(row, "keras_test", 100) for row in (best, base))
+def _tell_best(told: dict[str, Any]) -> None:
+    settings, comparison = told["settings"], told["comparison"]
+    first, second = (_spread(told[each], "keras_test", 100) for each in ("best", "base"))
     ends = (comparison["difference"], *comparison["interval"])
     difference, low, high = (f"{100 * each:+.2f}" for each in ends)
     units = " and ".join(map(str, settings["hidden"]))

@@ -229,7 +229,6 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
 def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, Any]:
     """Train one network; give its record, with its wrong answers after `epochs`."""
     train, keras_test = load_digits(config.source, config.data)
-    backend = choose_backend()
     load_backend()
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
@@ -248,7 +247,7 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, 
     return {
         # `kit train --config FILE` takes them
         "settings": config.model_dump(mode="json"),
-        "machine": f"{platform.node()}, {backend}, {conditions}",
+        "machine": f"{platform.node()}, {choose_backend()}, {conditions}",
         "parameters": predictor.n_parameters,
         "history": [asdict(epoch) for epoch in history],
         # Of the Keras test split: how many images, and where it is wrong after some of the epochs

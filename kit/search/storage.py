@@ -105,13 +105,11 @@ def parse_address(address: str) -> sqlalchemy.URL:
     Raises:
         UsageError: it is malformed, or of a kind of database that the kit does not know.
     """
-    try:
+    with contextlib.suppress(ValueError, KeyError, exc.ArgumentError):
         url = sqlalchemy.make_url(address).set(drivername=_DRIVERS[address.partition("://")[0]])
         is_file = url.database not in (None, "", ":memory:") and not url.host
         if "@" not in (url.host or "") and (is_file or url.drivername != "sqlite"):
             return url
-    except (ValueError, KeyError, exc.ArgumentError):
-        pass
     # It is not quoted: any part of a mistyped address may be the password
     raise UsageError(
         "--storage: not the address of an SQLite file or a PostgreSQL database.",
