@@ -28,7 +28,7 @@ def keras_home() -> Path:
 
 # How files begin that are saved as a CSV, but are none
 _FOREIGN: dict[bytes | tuple[bytes, ...], str] = {
-    b"<": "an HTML page",
+    (b"<!", b"<?", b"<h", b"<H"): "an HTML page",
     (b"{", b"["): "a JSON file",
     b"version https://git-lfs": "a Git LFS pointer",
     b"PK\x03\x04": "a zip archive",
@@ -45,8 +45,8 @@ def foreign_kind(start: bytes) -> str | None:
     """What a file is, where its first bytes show that it is no CSV; None where they may be one."""
     if not start:
         return "an empty file"
-    kinds = (kind for magic, kind in _FOREIGN.items() if start[:4096].lstrip().startswith(magic))
-    return next(kinds, None)
+    text = start[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return next((kind for magic, kind in _FOREIGN.items() if text.startswith(magic)), None)
 
 
 @contextlib.contextmanager

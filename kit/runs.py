@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
-from kit.config import TrainConfig
+from kit.config import TrainConfig, make_config
 from kit.errors import DataError, KitError, UsageError
 from kit.files import write_whole
 from kit.metrics import Accuracy
@@ -52,7 +52,7 @@ class _Fields(BaseModel):
     preset: str | None = None
     epochs: int = 0
     seconds: dict[str, float] = {}
-    validation: Accuracy | None = None
+    validation: Accuracy = Accuracy.from_counts(0, 0)
     keras_test: Accuracy | None = None
     overlap: dict[str, dict[str, int]] = {}
     submission: str | None = None
@@ -96,10 +96,13 @@ class Run:
             DataError: it is damaged, or lacks what is asked for.
         """
         record = self._read(CONFIG)
-        if "settings" in record:
-            record["settings"] = translate_settings(record["settings"])
-        if "plan" in record:
-            record["plan"] = [translate_settings(each) for each in record["plan"]]
+        try:
+            if "settings" in record:
+                record["settings"] = _checked(record["settings"])
+            if "plan" in record:
+                record["plan"] = [_checked(each) for each in record["plan"]]
+        except UsageError as error:
+            raise DataError(f"{self.folder / CONFIG}: {error.what}", _MEND) from error
         return record
 
     @property
@@ -127,8 +130,10 @@ class Run:
 
         record = _read_json(path, DataError, _MEND, read_object)
         try:
-            # As JSON, in which strict types take a list for a tuple
-            _Fields.model_validate_json(json.dumps(record), strict=True)
+            # As JSON, in which strict types take a list for a tuple. Names that are no text are
+            # written with other signs
+            text = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+            _Fields.model_validate_json(text, strict=True)
         except ValidationError as error:
             field = ".".join(map(str, error.errors()[0]["loc"]))
             raise DataError(f"{path}: {field} is not as the kit writes it.", _MEND) from error
@@ -310,6 +315,10 @@ def translate_settings(settings: dict[str, Any]) -> dict[str, Any]:
     return defaults | _renamed(settings, "validation", "split")
 
 
+def _checked(settings: dict[str, Any]) -> dict[str, Any]:
+    return make_config(translate_settings(settings)).model_dump(mode="json")
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """Read settings from a JSON file: an object of settings, or a run's `config.json`.
 
@@ -360,7 +369,8 @@ def _is_draft(folder: Path) -> bool:
 
 def _read_json(path: Path, wrong: type[KitError], remedy: str, hook: Any = None) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes(), object_hook=hook)
+        # Python would take NaN and Infinity, which are no JSON; int refuses them
+        content = json.loads(path.read_bytes(), object_hook=hook, parse_constant=int)
     except (OSError, ValueError, RecursionError) as error:
         raise wrong(f"{path}: cannot be read as JSON ({error}).", remedy) from error
     if not isinstance(content, dict):

@@ -434,7 +434,7 @@ def test_a_record_of_the_first_form_is_read_in_todays_words(submissions: Path) -
     assert run.settings["split"] == "last"
     assert "validation" not in run.settings
     # A setting that is newer than the record has its default, not what the preset says today
-    assert (run.settings["views"], run.settings["normalization"]) == (1, ())
+    assert (run.settings["views"], run.settings["normalization"]) == (1, [])
     assert run.metrics == {
         "keras_test": figures,
         "members": [{"run": "a", "keras_test": None}],

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, Rehearsals, RunName, Submissions
+from kit.cli.options import SUBMISSIONS, Json, MovedData, Rehearsals, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.competition import TEST_ROWS
 from kit.errors import DataError, UsageError
@@ -109,9 +109,7 @@ def score(
 )
 def suspects(
     run: RunName = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Where the digits are now. [default: as for the run]")
-    ] = None,
+    data: MovedData = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:

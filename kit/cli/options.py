@@ -37,6 +37,9 @@ Data = Annotated[
         help="MNIST's .npz, or Kaggle's folder or .zip. [default: data/mnist.npz, or data/kaggle]"
     ),
 ]
+MovedData = Annotated[
+    Path | None, typer.Option(help="Where the digits are now. [default: where they were]")
+]
 Preset = Annotated[
     str | None,
     typer.Option(

@@ -13,12 +13,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from kit.cli.output import note
-from kit.training.callback import Callback
+from kit.training.callback import Callback, Epoch
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
-
-    from kit.training.callback import Epoch
 
 
 def _progress(*columns: "str | ProgressColumn") -> "Progress":
@@ -93,7 +91,7 @@ class TrainingBar(Callback):
         figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         self._show(f"{self._member}Epoch {epoch}/{self._epochs}", figures, epoch - 1 + share)
 
-    def on_epoch_end(self, epoch: "Epoch", state: object) -> None:  # noqa: ARG002
+    def on_epoch_end(self, epoch: Epoch, state: object) -> None:  # noqa: ARG002
         """Move the bar, or print a line."""
         figures = {name: getattr(epoch, name) for name in ("loss", "accuracy", "val_accuracy")}
         logs = {name: value for name, value in figures.items() if value is not None}

@@ -11,6 +11,7 @@ from kit.cli.options import (
     SUBMISSIONS,
     Data,
     Json,
+    MovedData,
     Preset,
     Rehearsals,
     Source,
@@ -145,7 +146,9 @@ def train(
     from kit.runs import read_settings
     from kit.training.committee import resume as resume_training
 
-    with training_bar(resume_command(submissions)) as bar:
+    # A run that is named by its folder need not be in the usual one
+    place = Path(resume).parent if resume and Path(resume).name != resume else submissions
+    with training_bar(resume_command(place)) as bar:
         if resume is not None:
             run = resume_training(resume, submissions, bar, data)
         else:
@@ -200,12 +203,14 @@ def rehearse(
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.judging import score_submission
     from kit.runs import members_of
+    from kit.training.backend import choose_backend
 
     name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
     settings = {**given, "source": "kaggle", "data": folder, "name": name}
     with training_bar(resume_command(submissions)) as bar:
         bar.on_stage("Making the rehearsal")
-        # Before the files are made: a setting that is wrong should cost nothing
+        # Before the files are made: what is wrong should cost nothing
+        choose_backend()
         plan = _plan(settings, members, folds)
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = _train(plan, submissions, bar)
@@ -231,6 +236,7 @@ def committee(
         ),
     ],
     name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",
+    data: MovedData = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
@@ -244,7 +250,7 @@ def committee(
 
     note("Averaging …")
     members = [find_run(submissions, run) for run in runs]
-    print_run(make_committee(members, submissions, name), as_json=json)
+    print_run(make_committee(members, submissions, name, data), as_json=json)
 
 
 def _plan(

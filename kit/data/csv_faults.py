@@ -23,8 +23,8 @@ _INDEX = re.compile(r"Unnamed: [0-9.]+|index")
 _REMEDIES = {
     "an HTML page": "Kaggle answers with a page until you have signed in and accepted the "
     "competition's rules: do so, then kit download.",
-    "a zip archive": "Unpack it, or add .zip to its name.",
-    "a gzip archive": "Unpack it, or add .gz to its name.",
+    "a zip archive": "Unpack it, or name it train.csv.zip or test.csv.zip, as Kaggle does.",
+    "a gzip archive": "Unpack it, or name it train.csv.gz or test.csv.gz.",
     "a Git LFS pointer": "Fetch the file that it points to with git lfs pull.",
 }
 _WHOLE_NUMBER = re.compile(rb"0|[1-9][0-9]{0,2}")

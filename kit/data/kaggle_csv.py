@@ -128,12 +128,14 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
     kind = "gzip" if Path(origin).name.lower() == f"{name}.gz" else "zip"
     start = stream.read(1 << 10)
     stream.seek(0)
-    if kind == "zip" and not start.startswith(b"PK"):
+    if not start.startswith({"gzip": b"\x1f\x8b", "zip": b"PK"}[kind]):
         found, remedy = foreign_content(start) or (
             "another file",
             "Name the folder that both files are in, or the zip as Kaggle serves it.",
         )
         expected = f"a folder or a zip archive with {TRAIN} and {TEST}"
+        if kind == "gzip":
+            expected = "a gzip archive"
         raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
         with gzip.open(stream) if kind == "gzip" else _open_member(stream, name, origin) as content:

@@ -85,7 +85,7 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
         with path.open("rb") as stream:
             start = stream.read(1 << 12)
         if not start.startswith(b"PK"):
-            is_csv = b"," in start and start.isascii()
+            is_csv = b"," in start and b"\0" not in start and start.isascii()
             found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
             is_of_kaggle = found == "a CSV" or ".csv" in path.name.lower()
             remedy = _kaggle(path.parent) if is_of_kaggle else MEND

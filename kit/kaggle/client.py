@@ -31,6 +31,8 @@ CONNECT_SECONDS, FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 10.0, 1.0, 30.0
 _SERVICE = "competitions.CompetitionApiService"
 # Entries of a list that are asked for in a page, and that are read at most
 PAGE, MOST_ENTRIES = 100, 10_000
+# What the SDK and the reading of an answer raise
+_WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class _Adapter(HTTPAdapter):
@@ -167,11 +169,12 @@ class Kaggle:
 
         def once() -> Submission | None:
             try:
-                return Submission.model_validate(self.call_once("GetSubmission", ref=ref))
+                found = Submission.model_validate(self.call_once("GetSubmission", ref=ref))
             except CallFailure as failure:
                 if failure.status == 404:
                     return None
                 raise
+            return found if found.ref == ref else None
 
         return self.retry("asking for the submission", once)
 
@@ -247,7 +250,7 @@ class Kaggle:
         """Turn what requests, the SDK and the reading of an answer raise into a `CallFailure`."""
         try:
             yield
-        except (OSError, TransferError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, TransferError, *_WRONG) as error:
             failure = failure_of(error)
             failure.words = self._mask(failure.words)
             raise failure from None
@@ -285,13 +288,13 @@ class Kaggle:
     def _clean(self, content: dict[str, Any]) -> dict[str, Any]:
         """An object of JSON without nulls, its texts masked."""
         told = {name: value for name, value in content.items() if value is not None}
-        texts = {name: self._mask(value) for name, value in told.items() if isinstance(value, str)}
-        return told | texts
+        return {name: self._mask(v) if isinstance(v, str) else v for name, v in told.items()}
 
     def _mask(self, text: str) -> str:
         """Text without the secrets that are known: servers may repeat them."""
         for secret in self._secrets:
-            text = text.replace(secret, "***")
+            # A short one may stand in what is none, such as a score. Kaggle's have 32 characters
+            text = text.replace(secret, "***") if len(secret) >= 8 else text
         return text
 
     def _log_in(self) -> None:

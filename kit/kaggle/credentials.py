@@ -108,7 +108,8 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
     kept, problem = _read_json(path)
     # `Path.is_file` raises where the folder above may not be read
     if given and os.path.isfile(given):  # noqa: PTH113
-        path, problem = path.parent, "KAGGLE_CONFIG_DIR names this file, but must name its folder"
+        place = f"KAGGLE_CONFIG_DIR ({given})"
+        yield Credential("key", place, problem="it names a file, but must name a folder")
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
     pair, places, fault = {}, [], None
     for name in ("username", "key"):

@@ -49,7 +49,6 @@ def _credentials(found: list[Credential]) -> Iterator[Check]:
         yield Check("credentials", False, "none were found", HOW_TO_GET_ONE, 4)
     winner = next((credential for credential in found if credential.problem is None), None)
     for credential in found:
-        path = credential.path
         if credential.problem is not None:
             told, code = f"{credential}: {credential.problem}", 0 if winner else 4
             yield Check("credentials", False, told, MEND, code)
@@ -58,7 +57,7 @@ def _credentials(found: list[Credential]) -> Iterator[Check]:
         else:
             yield Check("credentials", None, f"{credential} is hidden by the {winner}")
         with contextlib.suppress(OSError):
-            if os.name != "nt" and path is not None and path.stat().st_mode & 0o044:
+            if (path := credential.path) and os.name != "nt" and path.stat().st_mode & 0o044:
                 yield Check("credentials", False, f"others can read {path}", f"chmod 600 {path}")
 
 

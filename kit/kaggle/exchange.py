@@ -42,7 +42,7 @@ _NO_PASSWORD = "it wants a user and a password (407)"  # noqa: S105 - it is none
 # What requests says where a proxy cannot be used, and why it cannot
 _PROXY_FAULTS = {
     "SOCKS support": "for SOCKS it needs: pip install PySocks",
-    "check proxy URL|Failed to parse|unsupported scheme": "its address is malformed",
+    "check proxy URL|Failed to parse|unsupported scheme|IPv6 URL|NFKC": "its address is malformed",
     "only use HTTP and not HTTPS": "it speaks no HTTPS, so its address begins with http://",
     "Tunnel connection failed: 407": _NO_PASSWORD,
     "Tunnel connection failed": "it lets nobody through to Kaggle",
@@ -120,7 +120,7 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
         return _proxy_failure(response.request, _NO_PASSWORD) or CallFailure(Trouble.PROXY)
     said: dict[str, Any] = {}
     place = response.headers.get("Location")
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, RecursionError):
         place = place and urljoin(response.url, place)
         content = dict(response.json())
         said = content["error"] if isinstance(content.get("error"), dict) else content

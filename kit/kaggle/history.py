@@ -36,9 +36,7 @@ def read_history(
         OSError: a receipt cannot be written.
     """
     listed = [] if kaggle is None else kaggle.list_submissions()
-    runs: dict[Path, Run] = {}
-    attempts: list[Attempt] = []
-    damaged: list[DataError] = []
+    runs, attempts, damaged = dict[Path, Run](), list[Attempt](), list[DataError]()
     for run in list_runs(submissions):
         try:
             if run.metrics:

@@ -180,7 +180,7 @@ class _Command:
                     raise
                 self.tell(explain(failure, _DOING, kaggle.usable).what)
                 return None
-            return ref if isinstance(ref, int) and ref > 0 else None
+            return ref if type(ref) is int and ref > 0 else None
 
         for old in self.never_arrived:
             self.tell(f"Kaggle never got the attempt of {old.time:%H:%M:%S} UTC: it is sent again.")
@@ -221,9 +221,8 @@ class _Command:
                 if is_counted is False or self.again:
                     return None
         what = f"It is open whether Kaggle took {name}: {case}."
-        due = f"{attempt.time + SETTLED:%H:%M:%S} UTC"
-        then = f"from {due} on, it is sent again if its list and its count lack it"
-        raise NetworkError(what, f"The same command looks again; {then}, or with --again.")
+        then = f"After {SETTLED.seconds // 60} minutes it is sent again, with --again or if both lack it"
+        raise NetworkError(what, f"The same command looks again. {then}.")
 
     def _is_counted(self, attempt: Attempt, listed: list[Submission], at: datetime) -> bool | None:
         """Whether Kaggle counts one that it does not list; None where it gives no count."""

@@ -111,6 +111,8 @@ def _complete_committee(
 ) -> Run:
     record, submissions = draft.config, draft.folder.parent
     names, plan = record[_COMMITTEE], record.pop(_PLAN, [])
+    # The digits of the members that have not begun are where the others' are
+    plan = [make_config(settings, data).model_dump(mode="json") for settings in plan]
     callback.on_committee_begin(draft.name, max(len(names), len(plan)))
     members = []
     for number, name in enumerate(names, start=1):
@@ -119,7 +121,7 @@ def _complete_committee(
     for number, settings in enumerate(plan[len(names) :], start=len(names) + 1):
         callback.on_member_begin(number)
         began = time.monotonic()
-        config = make_config(settings, data)
+        config = make_config(settings)
         dataset = dataset or read_digits(config, callback)
         member = begin_training(config, dataset, submissions)
         # From now on, the committee that is interrupted goes on with this member
@@ -133,12 +135,14 @@ def _complete_committee(
                 draft.discard()
             raise
 
-    described, average, dataset, about = _average(members, dataset)
-    draft.write_json(CONFIG, {**described, "created": record["created"]})
+    complete, average, dataset, about = _average(members, dataset)
+    draft.write_json(CONFIG, {**complete, "created": record["created"]})
     return finish_run(draft, average, dataset, about)
 
 
-def make_committee(members: Sequence[Run], submissions: Path, name: str) -> Run:
+def make_committee(
+    members: Sequence[Run], submissions: Path, name: str, data: Path | None = None
+) -> Run:
     """Make a run in `submissions` that predicts the mean of its members' probabilities.
 
     An image counts as seen if any member has seen it. The committee is validated on the rows that
@@ -148,24 +152,25 @@ def make_committee(members: Sequence[Run], submissions: Path, name: str) -> Run:
     Raises:
         UsageError: there are fewer than two members, one is named twice or is a committee, their
             digits differ, or the name is not allowed.
-        DataError: a member's files are broken, or its digits are no longer where they were.
+        DataError: a member's files are broken, or its digits are neither where they were nor in
+            `data`.
         OSError: the run cannot be written.
     """
     name = make_config({"name": name}).name
-    described, average, dataset, about = _average(members)
-    return finish_run(begin_run(submissions, name, described), average, dataset, about)
+    record, average, dataset, about = _average(members, data=data)
+    return finish_run(begin_run(submissions, name, record), average, dataset, about)
 
 
 def _average(
-    members: Sequence[Run], dataset: Dataset | None = None
+    members: Sequence[Run], dataset: Dataset | None = None, data: Path | None = None
 ) -> tuple[dict[str, Any], Predictions, Dataset, dict[str, Any]]:
     # What `config.json` says, then what `finish_run` takes
     began = time.monotonic()
     _check_members(members)
     each = [load_predictions(run) for run in members]
-    data, counts = (members[0].config[key] for key in ("data", "rows"))
-    dataset = dataset or load_dataset(make_config(members[0].settings))
-    recorded = dict(data)
+    described, counts = (members[0].config[key] for key in ("data", "rows"))
+    dataset = dataset or load_dataset(make_config(members[0].settings, data))
+    recorded = dict(described)
     if dataset.keras_test is None and recorded.pop("keras_test") is not None:
         LOGGER.warning("MNIST is missing: the committee is not judged on the Keras test split.")
     dataset.check_same(recorded, members[0].name)
@@ -199,8 +204,8 @@ def _average(
     }
     if is_folded:
         about["folds"] = len(members)
-    described = {_COMMITTEE: names, **provenance(), "data": data, "rows": counts}
-    return described, average, dataset, about
+    record = {_COMMITTEE: names, **provenance(), "data": described, "rows": counts}
+    return record, average, dataset, about
 
 
 def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:

@@ -124,11 +124,14 @@ def _learn(
             callback.on_batches_end(epoch, (part[-1, -1] + 1) / len(answers), learned[-1])
     figures = _mean(learned, [part.size for part in parts])
     if not math.isfinite(figures["loss"]):
-        raise TrainingError(
-            f"The training has diverged: the loss is {figures['loss']} after epoch {epoch}.",
-            "Train with a smaller --learning-rate.",
-        )
+        raise diverged(f"the loss is {figures['loss']} after epoch {epoch}")
     return figures
+
+
+def diverged(sign: str) -> TrainingError:
+    """The error of a training that has diverged, as a `sign` shows."""
+    what = f"The training has diverged: {sign}."
+    return TrainingError(what, "Train with a smaller --learning-rate.")
 
 
 def _judge(model: keras.Model, rows: Rows, answers: NDArray[np.float32]) -> dict[str, float]:

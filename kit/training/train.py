@@ -127,7 +127,7 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     before = sum(epoch.seconds for epoch in state.history)
     # Keras takes seconds to load, so it is loaded only when it is sure to be needed
     load_backend()
-    from kit.training.fitting import fit
+    from kit.training.fitting import diverged, fit
     from kit.training.predictor import Predictor
 
     callback.on_stage("Building the network")
@@ -137,20 +137,23 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
             predictor = Predictor.build(config)
             try:
                 history = fit(predictor, dataset.train, rows, config, keeper, state)
+                callback.on_stage("Predicting")
+                predictions: Predictions = {
+                    "validation_rows": rows[1],
+                    "validation": predictor.predict(dataset.train.take(rows[1])),
+                }
+                for part in PARTS:
+                    digits = getattr(dataset, part)
+                    if digits is not None:
+                        predictions[part] = predictor.predict(digits)
+                        predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
+                if not all(np.isfinite(values).all() for values in predictions.values()):
+                    # The last step came after the last loss
+                    raise diverged("a probability is no finite number")
             except TrainingError:
                 # It would diverge again
                 draft.state.unlink(missing_ok=True)
                 raise
-            callback.on_stage("Predicting")
-            predictions: Predictions = {
-                "validation_rows": rows[1],
-                "validation": predictor.predict(dataset.train.take(rows[1])),
-            }
-            for part in PARTS:
-                digits = getattr(dataset, part)
-                if digits is not None:
-                    predictions[part] = predictor.predict(digits)
-                    predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
     except TrainingError:
         # Without a state to resume from, it is of no use
         if not draft.state.exists():

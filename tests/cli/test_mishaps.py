@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import re
 import shutil
 import signal
@@ -31,12 +32,13 @@ def test_kerass_arrays_need_no_more_of_kaggle_than_test_csv(
     assert (ended.json["submission"] is None) == (rows == 0)
 
 
-@pytest.mark.parametrize("members", [[], ["--members", "2"]])
+# With one step in all, no loss comes after it
+@pytest.mark.parametrize("more", [[], ["--members", "2"], ["--epochs", "1"]])
 def test_a_training_that_diverges_is_no_bug(
-    kit: Kit, small_kaggle: Path, tmp_path: Path, members: list[str]
+    kit: Kit, small_kaggle: Path, tmp_path: Path, more: list[str]
 ) -> None:
     ended = kit(*TRAIN, "--source", "kaggle", "--data", small_kaggle, "--epochs", "3",
-                "--learning-rate", "1e30", *members)  # fmt: skip
+                "--learning-rate", "1e38", *more)  # fmt: skip
     assert ended.exit_code == 8
     assert "has diverged" in ended.stderr.splitlines()[-2]
     assert list((tmp_path / "submissions").iterdir()) == []
@@ -50,6 +52,16 @@ def test_a_backend_that_is_not_there_is_named_before_a_run_begins(
     assert ended.exit_code == 2
     assert ended.stderr.startswith("KERAS_BACKEND: ")
     assert not (tmp_path / "submissions").exists()
+
+
+def test_a_folder_whose_name_is_no_text_is_read(
+    kit: Kit, small_kaggle: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / os.fsdecode(b"digits \xe9")
+    data.symlink_to(small_kaggle)
+    ended = kit(*TRAIN, "--source", "kaggle", "--data", data)
+    assert ended.exit_code == 0, ended.stderr
+    assert kit("validate").exit_code == 0
 
 
 def test_ctrl_c_while_the_kit_starts_leaves_no_traceback() -> None:
@@ -116,12 +128,17 @@ def test_an_interruption_that_a_library_makes_an_error_of_is_one_all_the_same(
 
     with monkeypatch.context() as patched:
         patched.setattr("kit.training.train.load_backend", load)
-        ended = kit(*TRAIN, "--source", "kaggle", "--data", small_kaggle)
-    assert ended.exit_code == code
-    assert "initialization" not in ended.stderr
+        ended = kit(*TRAIN, "--source", "kaggle", "--data", small_kaggle, "--submissions", "here")
+        assert ended.exit_code == code
+        assert "initialization" not in ended.stderr
+        # A process of its own would have ended here, and left the run's lock
+        gc.collect()
+        # By its folder, the run is found from anywhere
+        (draft,) = Path("here").glob(".2*")
+        ended = kit("train", "--resume", draft)
+        assert ended.exit_code == code
+        gc.collect()
     command = ended.stderr.splitlines()[-1].partition("Go on with: kit ")[2]
-    # A process of its own would have ended here, and left the run's lock
-    gc.collect()
     assert kit(*command.split()).exit_code == 0
 
 

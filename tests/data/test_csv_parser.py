@@ -186,12 +186,12 @@ def test_fault_is_named_with_line_column_expected_and_found(
         (
             b"PK\x03\x04\x14",
             "line 1: expected a header of 785 columns, found a zip archive",
-            "Unpack it, or add .zip to its name.",
+            "Unpack it, or name it train.csv.zip or test.csv.zip, as Kaggle does.",
         ),
         (
             b"\x1f\x8b\x08\n",
             "line 1: expected a header of 785 columns, found a gzip archive",
-            "Unpack it, or add .gz to its name.",
+            "Unpack it, or name it train.csv.gz or test.csv.gz.",
         ),
         (
             "label,pixel0\n".encode("utf-16"),

@@ -135,7 +135,7 @@ def test_a_plain_file_is_read_before_an_archive_of_it(
 def test_a_broken_gzip_archive_is_named(
     length: int, tmp_path: Path, tables: dict[str, bytes]
 ) -> None:
-    packed = gzip.compress(tables["train.csv"])[:length] or b"label,pixel0"
+    packed = gzip.compress(tables["train.csv"])[:length] or b"\x1f\x8b"
     write_folder(tmp_path, {"train.csv.gz": packed, "test.csv": tables["test.csv"]})
     path = tmp_path / "train.csv.gz"
     assert fault(tmp_path)[0].startswith(f"{path}: expected a whole gzip archive, found a broken")
@@ -157,7 +157,7 @@ def test_an_archive_with_the_name_of_its_file_is_to_be_renamed(
 ) -> None:
     what, remedy = fault(write_folder(tmp_path, tables | {"train.csv": start}))
     assert f"found a {end[:2]}" in what
-    assert f".{end} to its name" in remedy
+    assert f"train.csv.{end} or test.csv.{end}" in remedy
 
 
 def test_a_page_in_the_place_of_a_single_archive_is_named(

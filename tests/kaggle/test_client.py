@@ -81,10 +81,38 @@ def test_an_error_with_the_status_of_a_success_is_no_empty_list(at_local: Faulty
 def test_a_name_that_is_a_secret_is_masked(at_local: FaultyKaggle, home: Path) -> None:
     folder = home / ".kaggle"
     folder.mkdir()
-    (folder / "kaggle.json").write_text('{"username": "me", "key": "S3CRET"}')
-    named = {"active": True, "username": "S3CRET"}
+    (folder / "kaggle.json").write_text('{"username": "me", "key": "S3CRET-KEY"}')
+    named = {"active": True, "username": "S3CRET-KEY"}
     at_local.fail("IntrospectToken", change=lambda _answer: named)
     assert Kaggle().whoami() == "***"
+
+
+def test_a_dummy_key_changes_nothing_that_kaggle_says(
+    at_local: FaultyKaggle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Hidden by the token, set only so that Kaggle's own client can be imported
+    monkeypatch.setenv("KAGGLE_USERNAME", "x")
+    monkeypatch.setenv("KAGGLE_KEY", "0")
+    kaggle = Kaggle()
+    submission = kaggle.get_submission(submit(kaggle))
+    assert submission is not None
+    assert (submission.public_score, submission.file_name) == ("0.75000", "mine.csv")
+
+
+def test_another_submission_than_was_asked_for_is_none(at_local: FaultyKaggle) -> None:
+    kaggle = Kaggle()
+    ref = submit(kaggle)
+    at_local.fail("GetSubmission", change=lambda answer: {**answer, "ref": ref + 1})
+    assert kaggle.get_submission(ref) is None
+
+
+def test_an_answer_without_end_is_nonsense(at_local: FaultyKaggle) -> None:
+    nested: list[Any] = []
+    for _ in range(900):
+        nested = [nested]
+    at_local.fail("ListSubmissions", change=lambda _answer: nested)
+    with pytest.raises(NetworkError, match="Something other than Kaggle's answer"):
+        Kaggle(tries=1).list_submissions()
 
 
 @pytest.mark.parametrize("seconds", ["1e12", "inf", "nan", "0"])

@@ -34,6 +34,7 @@ ADDRESSES = {
     "no scheme": ("{user}@{at}", "malformed"),
     "no host": ("http://", "malformed"),
     "no port": ("http://{user}@127.0.0.1:port", "malformed"),
+    "a password with a bracket": ("http://{user}[@{at}", "malformed"),
     "a password with a hash": ("http://{user}#@{at}", "malformed"),
     "HTTPS to a proxy without": ("https://{user}@{at}", "begins with http://"),
 }

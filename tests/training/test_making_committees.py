@@ -1,4 +1,6 @@
 import json
+import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -284,21 +286,28 @@ def test_broken_predictions_are_bad_data(
     assert what.startswith(f"{path}: ")
 
 
+REMOVED = "removed"
+
+
 @pytest.mark.parametrize(
     ("file", "keys", "value"),
     [
-        ("metrics.json", ["epochs"], None),
+        ("metrics.json", ["epochs"], REMOVED),
         ("metrics.json", ["epochs"], "ten"),
-        ("metrics.json", ["seconds", "load"], None),
+        ("metrics.json", ["seconds", "load"], REMOVED),
         ("metrics.json", ["seconds", "fit"], "1.5"),
         ("metrics.json", ["seconds"], 5),
-        ("metrics.json", ["seed"], None),
+        ("metrics.json", ["seed"], REMOVED),
         ("config.json", ["settings"], 5),
-        ("config.json", ["settings"], None),
-        ("config.json", ["rows", "validation"], None),
+        ("config.json", ["settings"], REMOVED),
+        ("config.json", ["rows", "validation"], REMOVED),
         ("config.json", ["data"], [5]),
-        ("config.json", ["data", "test"], None),
+        ("config.json", ["data", "test"], REMOVED),
         ("config.json", ["data", "train", "fingerprint"], 7),
+        ("config.json", ["settings", "optimizer"], None),
+        ("config.json", ["settings", "normalization"], [{"width": "wide"}]),
+        ("metrics.json", ["validation"], None),
+        ("metrics.json", ["validation", "interval"], [math.nan, 1.0]),
     ],
     ids=str,
 )
@@ -310,14 +319,24 @@ def test_a_damaged_record_is_named(
     record = part = json.loads(path.read_text())
     for key in keys[:-1]:
         part = part[key]
-    del part[keys[-1]]
-    if value is not None:
-        part[keys[-1]] = value
+    part[keys[-1]] = value
+    if value == REMOVED:
+        del part[keys[-1]]
     path.write_text(json.dumps(record))
     for members in ([one, Run(two.folder)], [Run(two.folder), one]):
         what, _ = refusal(members, DataError, tmp_path / "submissions")
         assert what.startswith(f"{path}: ")
-        assert keys[-1] in what
+        assert keys[-1] in what or "'NaN'" in what
+
+
+def test_digits_that_were_moved_are_read_where_they_are_now(
+    member: MakeMember, tmp_path: Path, kaggle: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    members = [member(1, data=here), member(2, data=here)]
+    shutil.copytree(kaggle, there)
+    run = make_committee(members, tmp_path / "submissions", "committee", there)
+    assert run.metrics["validation"]["n"] > 0
 
 
 def test_digits_that_have_changed_since_are_bad_data(
