@@ -66,12 +66,11 @@ def experiment(
             f"--values: {name} runs four experiments, each with its own values.",
             "Name one experiment, or leave --values out.",
         )
-    numbers = _numbers(values)
     base = make_config({**given, "preset": "baseline", "name": "experiment"})
     # Small networks do not use several cores well, and each process needs a gigabyte or two
-    folder, workers = submissions / "experiments", workers or min(len(cores()), 4)
+    numbers, workers = _numbers(values), workers or min(len(cores()), 4)
     with search_bar("Trainings", shlex.join(context.obj)) as tell:
-        laboratory = Laboratory(folder, workers, tell)
+        laboratory = Laboratory(submissions / "experiments", workers, tell)
         results = laboratory.run(name, base, seeds, numbers)
     for table in results["experiments"]:
         table["picture"] = submissions / "pictures" / f"experiment-{table['name']}.png"

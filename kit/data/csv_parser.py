@@ -3,8 +3,7 @@
 The grammar is as narrow as Kaggle's files: decimal whole numbers without sign, space or leading
 zero, quoted or not. The kit has a parser of its own for two reasons. pandas takes wrong files for
 right ones: it accepts " 5", "NaN" or an empty field as a number and skips blank lines, so a damaged
-file would be read as other digits. And pandas needs four to five times as
-long for Kaggle's two files (benchmarks/RESULTS.md, "Reading Kaggle's CSVs").
+file would be read as other digits. It is slower (benchmarks/RESULTS.md, "Reading Kaggle's CSVs").
 """
 
 from collections.abc import Iterable, Iterator

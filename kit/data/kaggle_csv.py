@@ -133,9 +133,8 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
             "another file",
             "Name the folder that both files are in, or the zip as Kaggle serves it.",
         )
-        expected = f"a folder or a zip archive with {TRAIN} and {TEST}"
-        if kind == "gzip":
-            expected = "a gzip archive"
+        files = f"a folder or a zip archive with {TRAIN} and {TEST}"
+        expected = {"gzip": "a gzip archive", "zip": files}[kind]
         raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
         with gzip.open(stream) if kind == "gzip" else _open_member(stream, name, origin) as content:

@@ -22,7 +22,6 @@ _LOOKS: dict[str, Callable[[Pixels], Pixels]] = {
     "inverted: paper is 255, and ink is 0": lambda pixels: 255 - pixels,
     "transposed and inverted": lambda pixels: 255 - _transpose(pixels),
 }
-_OTHERS = "like other images than MNIST's, or changed ones"
 
 
 def describe_copies(digits: Digits) -> list[str]:
@@ -66,7 +65,7 @@ def describe_strangers(parts: Iterable[Digits], mnist: Source) -> list[str]:
     def strangers(keys: Iterable[bytes]) -> NDArray[np.int64]:
         return np.flatnonzero([key not in known for key in keys])
 
-    found = []
+    found, others = [], "like other images than MNIST's, or changed ones"
     for digits in parts:
         strange, n = strangers(digits.keys), len(digits)
         if len(strange) * 100 > n:
@@ -79,7 +78,7 @@ def describe_strangers(parts: Iterable[Digits], mnist: Source) -> list[str]:
             count = f"{len(strange):,} of the {n:,} images are not"
             if len(strange) == n:
                 count = f"None of the {n:,} images is"
-            found.append(f"{digits.origin}: {count} MNIST's; they look {next(looks, _OTHERS)}.")
+            found.append(f"{digits.origin}: {count} MNIST's; they look {next(looks, others)}.")
     follows = (
         "A network that learns one kind of images misreads the other, so accuracy on one says "
         "nothing about the other."

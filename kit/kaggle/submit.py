@@ -221,8 +221,8 @@ class _Command:
                 if is_counted is False or self.again:
                     return None
         what = f"It is open whether Kaggle took {name}: {case}."
-        then = f"After {SETTLED.seconds // 60} minutes it is sent again, with --again or if both lack it"
-        raise NetworkError(what, f"The same command looks again. {then}.")
+        then = f"after {SETTLED.seconds // 60} minutes it is sent again if both lack it, or"
+        raise NetworkError(what, f"The same command looks again; {then} with --again.")
 
     def _is_counted(self, attempt: Attempt, listed: list[Submission], at: datetime) -> bool | None:
         """Whether Kaggle counts one that it does not list; None where it gives no count."""

@@ -43,9 +43,8 @@ EXPERIMENTS: dict[str, tuple[str, Sequence[int], Callable[[TrainConfig, int], di
 }
 NOTE = (
     "The kit chooses the value with the best validation accuracy, the lab the one with the best "
-    "accuracy on the Keras test split. The best of several accuracies is partly luck. So the "
-    "accuracy on the Keras test split is too high, on average, for the lab's choice. For the kit's "
-    "choice it is not, because the Keras test split had no part in that choice."
+    "accuracy on the Keras test split. The best of several accuracies is partly luck. So for the "
+    "lab's choice, the latter accuracy is too high on average. It had no part in the kit's choice."
 )
 # Settings that do not change a network's first epochs. Of its data, the fingerprint counts
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
