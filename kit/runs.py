@@ -130,8 +130,7 @@ class Run:
 
         record = _read_json(path, DataError, _MEND, read_object)
         try:
-            # As JSON, in which strict types take a list for a tuple. Names that are no text are
-            # written with other signs
+            # As JSON, where a list may stand for a tuple. Names that are no text get other signs
             text = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
             _Fields.model_validate_json(text, strict=True)
         except ValidationError as error:
