@@ -22,7 +22,7 @@ from kit.files import whole_file
 from kit.runs import translate_settings
 from kit.search.storage import address_label, database_errors, open_storage, parse_address
 from kit.search.workers import REASON, Job, Objective, n_finished, run_workers
-from kit.training.backend import choose_backend, load_backend, memory_errors
+from kit.training.backend import load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
 
@@ -136,7 +136,6 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], 
         DataError: the digits are missing or wrong.
         UsageError: the study has other digits or other settings.
     """
-    choose_backend()
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
     fixed["fingerprint"] = load_dataset(base, tell=True).train.fingerprint
     storage = open_storage(job.storage)
