@@ -41,9 +41,9 @@ SETTINGS = [block for language, block in BLOCKS if language == "json"]
 # The last value of an option counts, also where a page gives one: a second of training is enough.
 # Batches of 200 divide the rows of every source; a smaller last one would be compiled on its own
 SHORT = {
-    "train": "--epochs 1 --batch-size 200 --views 1".split(),
-    "experiment": "--epochs 1 --source kaggle --data small --workers 1 --values 50 --seeds 1".split(),
-    "tune": "--epochs 1 --source kaggle --data small --trials 1".split(),
+    "train": "--epochs 1 --batch-size 200 --views 1",
+    "experiment": "--epochs 1 --source kaggle --data small --workers 1 --values 50 --seeds 1",
+    "tune": "--epochs 1 --source kaggle --data small --trials 1",
 }
 
 
@@ -80,7 +80,7 @@ def test_command(
     # Every hidden layer that a page names counts, so each gets few units
     command = re.sub(r"--hidden \d+", "--hidden 32", command)
     _, *arguments = command.replace("submissions/RUN", str(runs[-1] if runs else "")).split()
-    arguments += [] if "--show" in arguments else SHORT.get(arguments[0], [])
+    arguments += [] if "--show" in arguments else SHORT.get(arguments[0], "").split()
     if arguments[0] == "train" and "--hidden" not in arguments:
         arguments += ["--hidden", "32"]
     # The preset that is done soonest, where none is named
