@@ -1,6 +1,7 @@
 """Digit Recognizer at Kaggle, through Kaggle's own SDK: the one place that talks to it."""
 
 import base64
+import io
 import os
 import random
 import time
@@ -52,8 +53,16 @@ class _Adapter(HTTPAdapter):
         if not is_call:
             request.headers.pop("Authorization", None)
         response = super().send(request, *args, **{**options, "timeout": self._timeout})
-        if is_call and response.status_code >= 300:
-            raise HTTPError(response=response)
+        if is_call:
+            # The time-out is of silence alone, and an answer may trickle for ever
+            content, end = b"", time.monotonic() + self._timeout[1]
+            while block := response.raw.read1(1 << 16, decode_content=True):
+                content += block
+                if time.monotonic() > end:
+                    raise TimeoutError
+            response.raw = io.BytesIO(content)
+            if response.status_code >= 300:
+                raise HTTPError(response=response)
         return response
 
 
@@ -88,10 +97,9 @@ class Kaggle:
         """
         self.usable = usable_credentials(find_credentials() if found is None else found)
         self.credential = self.usable[0]
-        self.sleep, self.now = sleep, now
+        self.sleep, self.now, self._on_retry = sleep, now, on_retry
         self._timeout = timeout or _setting("KIT_KAGGLE_TIMEOUT", 60.0)
         self.tries = tries or int(_setting("KIT_KAGGLE_ATTEMPTS", 5))
-        self._on_retry = on_retry
         self._secrets = [c.secret for c in self.usable]
         # Keys, in the form in which a header has them
         pairs = (f"{c.username}:{c.secret}" for c in self.usable if c.kind == "key")

@@ -108,14 +108,13 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
     kept, problem = _read_json(path)
     # `Path.is_file` raises where the folder above may not be read
     if given and os.path.isfile(given):  # noqa: PTH113
-        place = f"KAGGLE_CONFIG_DIR ({given})"
-        yield Credential("key", place, problem="it names a file, but must name a folder")
+        yield Credential("key", f"KAGGLE_CONFIG_DIR ({given})", problem="it must name a folder")
     # Variables win over the file, one by one, so a pair can be made of both; empty ones are not set
     pair, places, fault = {}, [], None
     for name in ("username", "key"):
         place = f"KAGGLE_{name.upper()}"
         value = os.environ.get(place)
-        if not value:
+        if not value or value.isspace():
             place, value = str(path), (kept or {}).get(name)
         places += [place] * (value is not None)
         if value is None:

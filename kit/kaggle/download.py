@@ -65,8 +65,7 @@ def download(
                 return fetch()
             return fetch()
     except Timeout:
-        what = f"{folder}: another download is under way there."
-        raise UsageError(what, "Wait until it ends.") from None
+        raise UsageError(f"{folder}: another download is at work.", "Wait until it ends.") from None
     except OSError as error:
         # On a full disk, the part would be in its own way
         with contextlib.suppress(OSError):

@@ -60,7 +60,10 @@ def prepare_entry(
     if faults := check_bytes(content, rows).faults:
         what = f"{path}: {count_faults(faults)}: {faults[0]}."
         raise DataError(what, f"All faults are listed by: kit check {path}")
-    found = found or _run_with(content, submissions)
+    if found is None:
+        files = ((each, each.folder / FILE) for each in list_runs(submissions))
+        same = (each for each, file in files if file.is_file() and file.read_bytes() == content)
+        found = next(same, None)
     sha256 = hashlib.sha256(content).hexdigest()
     attempt = Attempt(
         path=found.folder / RECEIPT if found else submissions / RECEIPTS / f"{sha256[:12]}.json",
@@ -74,15 +77,6 @@ def prepare_entry(
         allow_overlap=allow_overlap,
     )
     return Entry(path, content, found, attempt.path.parents[1], attempt)
-
-
-def _run_with(content: bytes, submissions: Path) -> Run | None:
-    """The newest run whose submission has that content."""
-    for run in list_runs(submissions):
-        file = run.folder / FILE
-        if file.is_file() and file.read_bytes() == content:
-            return run
-    return None
 
 
 def _check_overlap(run: Run | None, allow_overlap: bool) -> int | None:

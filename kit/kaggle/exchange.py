@@ -33,10 +33,10 @@ _IN_BETWEEN = "A proxy or a sign-in page may be in between: see if kaggle.com op
 _BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CERT|PEM lib"
 # What Kaggle's words show that a refusal is about, and the remedy
 _REMEDIES = {
-    r"phone|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
+    r"phone|mobile|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
     r"rules": f"Sign in and accept the rules at {RULES_PAGE}, then run the command again.",
     r"participate": ENTER,
-    r"closed|has ended|deadline": CLOSED,
+    r"closed|ended|completed|deadline": CLOSED,
 }
 _NO_PASSWORD = "it wants a user and a password (407)"  # noqa: S105 - it is none
 # What requests says where a proxy cannot be used, and why it cannot

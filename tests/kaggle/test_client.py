@@ -1,8 +1,11 @@
 """The client: what it fetches, sends and lists, and how it gets over what goes wrong."""
 
 import itertools
+import socket
+import threading
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,6 +107,30 @@ def test_another_submission_than_was_asked_for_is_none(at_local: FaultyKaggle) -
     ref = submit(kaggle)
     at_local.fail("GetSubmission", change=lambda answer: {**answer, "ref": ref + 1})
     assert kaggle.get_submission(ref) is None
+
+
+def test_an_answer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                while True:
+                    connection.sendall(b" ")
+                    time.sleep(0.05)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+        monkeypatch.setenv("KAGGLE_API_TOKEN", "local-token")
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, address)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        with pytest.raises(NetworkError, match="did not answer in time"):
+            Kaggle(timeout=0.5, tries=1).list_submissions()
 
 
 def test_an_answer_without_end_is_nonsense(at_local: FaultyKaggle) -> None:

@@ -233,7 +233,7 @@ BROKEN: dict[str, tuple[Callable[[Path, pytest.MonkeyPatch], object], str]] = {
     ),
     "folder of settings is a file": (
         lambda home, env: env.setenv("KAGGLE_CONFIG_DIR", str(save(home / "mine.json", {}))),
-        "mine.json): it names a file, but must name a folder",
+        "mine.json): it must name a folder",
     ),
     "login is a folder": (
         lambda home, env: (home / ".kaggle/credentials.json").mkdir(parents=True),
