@@ -313,7 +313,7 @@ COMMITTEE: tuple[dict[str, Any], ...] = (
         "head": "mean",
         "hidden": (),
     },
-    # 52 alone, but a quarter of these are others: 48 with the first
+    # 52 alone, but a third of these are others: 48 with the first
     {"preset": "cnn", "epochs": 48},
     # No convolutions: 74 alone, but right in 11 of the 73 where both others are wrong
     {"preset": "tuned", "epochs": 40, "batch_size": 490, "validation_fraction": 0.02},

@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 from pathlib import Path
@@ -15,6 +16,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # To compile a network of a test well takes longer than to train it
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that was imported: Keras has it look before each training."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ SETTINGS = [block for language, block in BLOCKS if language == "json"]
 SHORT = {
     "train": "--epochs 1 --batch-size 200 --views 1",
     "experiment": "--epochs 1 --source kaggle --data small --workers 1 --values 50 --seeds 1",
-    "tune": "--epochs 1 --source kaggle --data small --trials 1",
+    "tune": "--epochs 1 --source kaggle --data small --trials 1 --preset quick --workers 1",
 }
 
 

@@ -118,7 +118,11 @@ def submit(
         is_asked = not yes and sys.stdin.isatty() and sys.stderr.isatty()
         return not dry_run and (not is_asked or typer.confirm("Send it?", default=True, err=True))
 
-    attempt = submit_entry(kaggle, entry, confirm, note, again=again)
+    try:
+        attempt = submit_entry(kaggle, entry, confirm, note, again=again)
+    except KeyboardInterrupt:
+        note("Interrupted. Repeat the command: it looks for what was sent, and submits once.")
+        raise
     if attempt is None:
         if json:
             facts = entry.attempt.model_dump(include={"file", "message", "sha256"})

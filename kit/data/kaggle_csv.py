@@ -105,8 +105,9 @@ def _read(path: Path, name: str) -> Digits:
         # A pipe or a device could block, or never end
         raise DataError(f"{path}: expected a file, found a folder or a device", REMEDY)
     with path.open("rb") as stream:
-        blocks = _blocks(stream) if kind == name else member_blocks(stream, name, origin)
-        if kind not in (name, f"{name}.gz"):
+        is_gzip = kind == f"{name}.gz"
+        blocks = _blocks(stream) if kind == name else member_blocks(stream, name, origin, is_gzip)
+        if kind != name and not is_gzip:
             origin = f"{path}, member {name}"
         pixels, labels = parse_digits(blocks, origin, labelled=name == TRAIN)
     return Digits(pixels, labels, origin)
@@ -116,16 +117,18 @@ def _blocks(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     return iter(lambda: stream.read(_BLOCK), b"")
 
 
-def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
+def member_blocks(
+    stream: IO[bytes], name: str, origin: str, is_gzip: bool = False
+) -> Iterator[bytes]:
     """Unpack a file of a zip archive, whatever folder of the archive it is in, in blocks of bytes.
 
-    If `origin` is that file's name with `.gz` behind it, `stream` is its gzip archive.
+    With `is_gzip`, `stream` is the gzip archive of that one file.
 
     Raises:
         DataError: `stream` is no whole archive, or not exactly one file has that name, or it is
             too large.
     """
-    kind = "gzip" if Path(origin).name.lower() == f"{name}.gz" else "zip"
+    kind = "gzip" if is_gzip else "zip"
     start = stream.read(1 << 10)
     stream.seek(0)
     if not start.startswith({"gzip": b"\x1f\x8b", "zip": b"PK"}[kind]):
@@ -137,7 +140,7 @@ def member_blocks(stream: IO[bytes], name: str, origin: str) -> Iterator[bytes]:
         expected = {"gzip": "a gzip archive", "zip": files}[kind]
         raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
-        with gzip.open(stream) if kind == "gzip" else _open_member(stream, name, origin) as content:
+        with gzip.open(stream) if is_gzip else _open_member(stream, name, origin) as content:
             for number, block in enumerate(_blocks(content)):
                 # A gzip archive does not say how much it holds
                 if number * _BLOCK > _LARGEST_MEMBER:

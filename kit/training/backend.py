@@ -1,6 +1,7 @@
 """The library that Keras computes with: TensorFlow unless KERAS_BACKEND says otherwise."""
 
 import contextlib
+import gc
 import itertools
 import json
 import logging
@@ -75,6 +76,8 @@ def load_backend() -> None:
         # Keras reads keras.json here, and fails where that has what it does not know
         if not said.items() <= _KERAS.items():
             os.environ["KERAS_HOME"] = empty
+        # With a collection at every turn, so many modules take a sixth longer
+        gc.disable()
         try:
             import keras
         except (ImportError, ValueError, TypeError, AttributeError) as error:
@@ -83,6 +86,7 @@ def load_backend() -> None:
                 f"Mend that, or reinstall: pip install --force-reinstall keras {backend}",
             ) from error
         finally:
+            gc.enable()
             os.environ.pop("KERAS_HOME", None)
             os.environ.update({} if home is None else {"KERAS_HOME": home})
         # It may have been loaded before

@@ -15,10 +15,12 @@ from kit.training.augmentation import draw_noise
 from kit.training.callback import Callback, Epoch, FitState
 from kit.training.dataset import Rows
 from kit.training.learner import make_learner
-from kit.training.predictor import BATCH_SIZE, Predictor
+from kit.training.predictor import Predictor
 
 # A callback hears about this many parts of each epoch; in between no Python runs
 PARTS_PER_EPOCH = 8
+# The most rows that are validated in one call
+VALIDATED = 2_000
 
 
 def fit(
@@ -137,7 +139,7 @@ def diverged(sign: str) -> TrainingError:
 def _judge(model: keras.Model, rows: Rows, answers: NDArray[np.float32]) -> dict[str, float]:
     if not len(rows):
         return {}
-    parts = np.array_split(rows, -(-len(rows) // BATCH_SIZE))
+    parts = np.array_split(rows, -(-len(rows) // VALIDATED))
     judged = []
     for part in parts:
         batch = {"rows": part.astype(np.int32)}

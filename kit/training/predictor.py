@@ -19,7 +19,8 @@ from kit.training.networks import build_network
 from kit.training.normalization import Normalize
 from kit.training.predictions import Probabilities, mean_probabilities
 
-BATCH_SIZE = 2_000
+# Of all predictions, because each size would be compiled on its own
+BATCH_SIZE = 500
 # The largest warp of a view
 VIEW_WARP = Augmentation(
     rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45, smoothness=5.0
@@ -177,13 +178,11 @@ def _compiled(model: keras.Model) -> keras.Model:
 def _in_batches(
     model: keras.Model, images: Pixels | NDArray[np.float32], *more: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Call a model on images, (n, 784) with n at least 1, batch by batch."""
-    size = min(BATCH_SIZE, len(images))
+    """Call a model on images, (n, 784) with n at least 1, in batches that blank ones fill."""
     parts = []
-    for first in range(0, len(images), size):
-        part = images[first : first + size]
-        # Whole batches, because a shorter last one would be compiled on its own
-        batch = np.zeros((size, PIXELS), np.float32)
+    for first in range(0, len(images), BATCH_SIZE):
+        part = images[first : first + BATCH_SIZE]
+        batch = np.zeros((BATCH_SIZE, PIXELS), np.float32)
         scale = np.float32(255 if part.dtype == np.uint8 else 1)
         np.divide(part, scale, out=batch[: len(part)])
         predicted = model.predict_on_batch([batch, *more] if more else batch)

@@ -11,8 +11,9 @@ from command_line import KIT, Ended, Kit, run_in
 
 from kit.submission import read_submission
 
-SETTINGS = ("--source", "kaggle", "--hidden", "16", "--batch-size", "150", "--epochs", "2",
-            "--seed", "7", "--views", "2", "--name", "two", "--members", "2")  # fmt: skip
+SETTINGS = ("--source", "kaggle", "--preset", "baseline", "--hidden", "16", "--batch-size", "150",
+            "--epochs", "2", "--seed", "7", "--views", "2", "--name", "two",
+            "--members", "2")  # fmt: skip
 LOADED = """
 import sys
 from kit.cli.main import run
@@ -48,8 +49,8 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
         [8, 7, 2, [{"width": None, "slant": True}]],
     ]
     # the members hold the same rows out, and so does their committee
-    assert figures["rows"] == {"train": 1350, "validation": 150, "test": 300}
-    assert figures["validation"]["n"] == 150
+    assert figures["rows"] == {"train": 1200, "validation": 300, "test": 300}
+    assert figures["validation"]["n"] == 300
     assert figures["epochs"] == 4
     told = trained.stderr.splitlines()
     resume = f"kit train --resume {folder.name}"
@@ -69,8 +70,8 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
     assert validated["accuracy"] == figures["keras_test"]["accuracy"]
     history = kit("history", "--offline", *here, "--json").json["history"]
     assert [(row["run"], row["preset"]) for row in history] == [
-        (members[1].name, "tuned"),
-        (members[0].name, "tuned"),
+        (members[1].name, "baseline"),
+        (members[0].name, "baseline"),
         (folder.name, "committee"),
     ]
 
@@ -86,7 +87,7 @@ def test_members_are_trained_averaged_judged_and_averaged_again(
     ]  # fmt: skip
     accuracies = [f"{100 * member['keras_test']['accuracy']:.2f}" for member in figures["members"]]
     assert first.split("\t")[::5] == [members[0].name, accuracies[0]]
-    assert second.split("\t")[1:4] == ["tuned", "8", "slant"]
+    assert second.split("\t")[1:4] == ["baseline", "8", "slant"]
     again = Path(made.removeprefix("Committee of 2 runs: "))
     assert again.name.endswith("-committee")
     assert rest[0].startswith(f"Validation accuracy {figures['validation']['accuracy']:.2%} (95%")

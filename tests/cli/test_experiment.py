@@ -155,7 +155,7 @@ def test_a_killed_command_ends_its_workers_and_goes_on_when_it_is_repeated(
 
 
 def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
-    kit: Kit, small_kaggle: Path, tmp_path: Path
+    small_kaggle: Path, tmp_path: Path
 ) -> None:
     running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "30")
     os.kill(running.workers[0], signal.SIGKILL)
@@ -168,9 +168,6 @@ def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
     assert "30-batch200-seed42-" in what
     assert "killed" in what
     assert "same command" in remedy
-    ended = kit(*running.command, "--workers", "1", "--json")
-    assert ended.exit_code == 0, ended.stderr
-    assert ended.json["trained"] == 1
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ SMALL = ("--hidden", "32", "--batch-size", "150")
 def test_train_on_kaggle_writes_a_whole_run_that_validate_and_score_agree_on(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    trained = kit("train", "--source", "kaggle", "--data", small_kaggle, "--preset", "tuned",
+    trained = kit("train", "--source", "kaggle", "--data", small_kaggle, "--preset", "quick",
                   *SMALL, "--epochs", "4", "--views", "1", "--name", "small", "--json")  # fmt: skip
     assert trained.exit_code == 0, trained.stderr
     figures = trained.json
     assert set(figures) >= {"run", "source", "preset", "seed", "rows", "epochs", "seconds",
                             "validation", "submission"}  # fmt: skip
     assert figures["source"] == "kaggle"
-    assert figures["preset"] == "tuned"
+    assert figures["preset"] == "quick"
     assert figures["rows"] == {"train": 1350, "validation": 150, "test": 300}
     assert figures["epochs"] == 4
     assert set(figures["seconds"]) == {"load", "fit", "total"}

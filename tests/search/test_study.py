@@ -77,7 +77,6 @@ def test_a_broken_backend_ends_the_command_and_costs_no_trial(
     assert load_study(address, "broken").trials == []
 
 
-@pytest.mark.usefixtures("jax")
 def test_a_study_continues_with_the_same_digits_and_settings_only(address: str) -> None:
     tune(address, "mine", BASE, ignore, trials=1, until=time.time() - 1)
     assert load_study(address, "mine").trials == []
