@@ -165,9 +165,8 @@ def serve(
         if error.filename is not None:
             raise
         reason = os.strerror(error.errno or 0)
-        raise UsageError(
-            f"Port {port} cannot be used ({reason}).", "Leave out --port to get a free one."
-        ) from error
+        what = f"Port {port} cannot be used ({reason})."
+        raise UsageError(what, "Leave out --port to get a free one.") from error
     except ValueError as error:
         raise DataError(
             f"{state} or {rehearsal / 'solution.csv'} is damaged.",

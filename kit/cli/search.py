@@ -62,10 +62,8 @@ def experiment(
     from kit.search.processes import cores
 
     if name in ("all", "best") and values is not None:
-        raise UsageError(
-            f"--values: {name} runs four experiments, each with its own values.",
-            "Name one experiment, or leave --values out.",
-        )
+        what = f"--values: {name} runs four experiments, each with its own values."
+        raise UsageError(what, "Name one experiment, or leave --values out.")
     base = make_config({**given, "preset": "baseline", "name": "experiment"})
     # Small networks do not use several cores well, and each process needs a gigabyte or two
     numbers, workers = _numbers(values), workers or min(len(cores()), 4)
@@ -242,7 +240,6 @@ def tune(
             best = ["kit", "train", "--from-study", figures["study"]]
             if storage is None and submissions != SUBMISSIONS:
                 best += ["--submissions", str(submissions)]
-            # An address may hold a password
             where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
             print_lines([f"Train the best: {shlex.join(best)}{where}"])
 

@@ -122,10 +122,9 @@ def train(
 
     The run also holds its settings, history, validation and predictions. Settings that are not
     given come from --config or --from-study, else from the preset. --preset goes with a file that
-    names no preset itself and leaves settings to it. --members trains several runs
-    that differ by seed and normalisation, and averages them in a run of its own; with --preset
-    committee they differ in kind. --folds K judges every training row by a network that has not
-    seen it.
+    names no preset itself and leaves settings to it. --members trains several runs that differ by
+    seed and normalisation, and averages them in a run of its own; with --preset committee they
+    differ in kind. --folds K judges every training row by a network that has not seen it.
     """
     given = given_settings(locals())
     sources = {"--config": config, "--from-study": from_study, "--resume": resume}
@@ -135,10 +134,8 @@ def train(
     fixed = [*(given.keys() - {"data"}), *["members"] * bool(members), *["folds"] * bool(folds)]
     if resume is not None and fixed:
         options = ", ".join(f"--{setting.replace('_', '-')}" for setting in sorted(fixed))
-        raise UsageError(
-            f"--resume uses the settings of its run; {options} cannot change them.",
-            "Leave them out, or train a new run without --resume.",
-        )
+        what = f"--resume uses the settings of its run; {options} cannot change them."
+        raise UsageError(what, "Leave them out, or train a new run without --resume.")
     if from_study is None and trial is not None:
         raise UsageError("--trial needs a study.", "Name it with --from-study STUDY.")
 

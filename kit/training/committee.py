@@ -44,10 +44,8 @@ def plan_members(
     kinds: tuple[dict[str, Any], ...] = ({},)
     if given.get("preset") == "committee":
         if folds:
-            raise UsageError(
-                "--folds judges one kind of network, and a committee has many.",
-                "Name another --preset, such as cnn.",
-            )
+            what = "--folds judges one kind of network, and a committee has many."
+            raise UsageError(what, "Name another --preset, such as cnn.")
         kinds, given = COMMITTEE, {"name": "committee", **given}
         del given["preset"]
     elif not folds and not given.get("normalization"):
@@ -78,8 +76,7 @@ def train_committee(plan: list[TrainConfig], submissions: Path, callback: Callba
     dataset = read_digits(plan[0], callback, tell=True)
     # A split that leaves nothing is refused before anything is written
     split_digits(dataset.train, plan[0])
-    settings = [config.model_dump(mode="json") for config in plan]
-    record = {_COMMITTEE: [], _PLAN: settings, **provenance()}
+    record = {_COMMITTEE: [], _PLAN: _settings(plan), **provenance()}
     draft = begin_run(submissions, plan[0].name.removesuffix("-1"), record)
     return _complete_committee(draft, callback, dataset)
 
@@ -112,21 +109,20 @@ def _complete_committee(
     record, submissions = draft.config, draft.folder.parent
     names, plan = record[_COMMITTEE], record.pop(_PLAN, [])
     # The digits of the members that have not begun are where the others' are
-    plan = [make_config(settings, data).model_dump(mode="json") for settings in plan]
+    plan = [make_config(settings, data) for settings in plan]
     callback.on_committee_begin(draft.name, max(len(names), len(plan)))
     members = []
     for number, name in enumerate(names, start=1):
         callback.on_member_begin(number)
         members.append(resume(name, submissions, callback, data))
-    for number, settings in enumerate(plan[len(names) :], start=len(names) + 1):
+    for number, config in enumerate(plan[len(names) :], start=len(names) + 1):
         callback.on_member_begin(number)
         began = time.monotonic()
-        config = make_config(settings)
         dataset = dataset or read_digits(config, callback)
         member = begin_training(config, dataset, submissions)
         # From now on, the committee that is interrupted goes on with this member
         names.append(member.name)
-        draft.write_json(CONFIG, {**record, _PLAN: plan})
+        draft.write_json(CONFIG, {**record, _PLAN: _settings(plan)})
         try:
             members.append(train_on(member, dataset, callback, began))
         except TrainingError:
@@ -138,6 +134,10 @@ def _complete_committee(
     complete, average, dataset, about = _average(members, dataset)
     draft.write_json(CONFIG, {**complete, "created": record["created"]})
     return finish_run(draft, average, dataset, about)
+
+
+def _settings(plan: list[TrainConfig]) -> list[dict[str, Any]]:
+    return [config.model_dump(mode="json") for config in plan]
 
 
 def make_committee(
@@ -223,10 +223,8 @@ def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:
 
 def _check_members(members: Sequence[Run]) -> None:
     if len(members) < 2:
-        raise UsageError(
-            f"A committee has two members or more, found {len(members)}.",
-            "Name two runs; kit history --offline lists them.",
-        )
+        what = f"A committee has two members or more, found {len(members)}."
+        raise UsageError(what, "Name two runs; kit history --offline lists them.")
     folders = [run.folder.resolve() for run in members]
     for run in members:
         if folders.count(run.folder.resolve()) > 1:
@@ -240,7 +238,5 @@ def _check_members(members: Sequence[Run]) -> None:
             recorded = [each.config["data"][part] for each in (members[0], run)]
             first, other = (digits and digits["fingerprint"] for digits in recorded)
             if first != other:
-                raise UsageError(
-                    f"{members[0].name} and {run.name} differ in their {part} digits.",
-                    "Name runs that were trained on the same data.",
-                )
+                what = f"{members[0].name} and {run.name} differ in their {part} digits."
+                raise UsageError(what, "Name runs that were trained on the same data.")
