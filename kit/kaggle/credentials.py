@@ -120,7 +120,7 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
         if value is None:
             fault = f"there is no {name} to go with it"
         elif not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
-            fault = f"its {name} must be text of plain letters, without spaces"
+            fault = f"its {name} is empty, or has spaces or accents; it must be text"
         pair[name] = str(value)
     if kept is not None and not places:
         problem = "it names no username and no key"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from command_line import KIT, Kit
-from small_kaggle import write_kaggle
 
 from kit.search.study import load_study
 from kit.search.workers import n_finished
@@ -33,11 +32,9 @@ def start(folder: Path, digits: Path, *options: str) -> "subprocess.Popen[str]":
 
 
 def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
-    kit: Kit, tmp_path: Path
+    kit: Kit, small_kaggle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # 1,000 are trained on, which every batch size divides: another one would be compiled anew
-    digits = write_kaggle(tmp_path / "kaggle", 1_111, 20)
-    process = start(tmp_path, digits, "--trials", "500")
+    process = start(tmp_path, small_kaggle, "--trials", "500")
     assert process.stderr is not None
     # Some versions of TensorFlow have notes of their own in between
     assert any(line.startswith("Trials: 1 of 500  best validation ") for line in process.stderr)
@@ -58,14 +55,14 @@ def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
 
     # Few units and one view, because only its settings matter here
     run = kit("train", "--from-study", "tune", "--trial", str(best["trial"]), "--hidden", "16",
-              "--views", "1", "--data", digits, "--json")  # fmt: skip
+              "--views", "1", "--data", small_kaggle, "--json")  # fmt: skip
     assert run.exit_code == 0, run.stderr
     assert run.json["run"].endswith(f"-tune-{best['trial']}")
     config = json.loads((tmp_path / "submissions" / run.json["run"] / "config.json").read_text())
     for name in ("optimizer", "dropout", "batch_size"):
         assert config["settings"][name] == best["params"][name]
 
-    again = (*TUNE, "--data", digits, "--trials")
+    again = (*TUNE, "--data", small_kaggle, "--trials")
     study = load_study(f"sqlite:///{tmp_path / 'submissions' / 'studies.db'}", "tune")
     finished = n_finished(study.trials)
     ended = kit(*again, str(finished + 1), "--json")
@@ -73,7 +70,9 @@ def test_a_search_is_shown_while_it_runs_and_continues_after_its_end(
     now = ended.json["trials"]
     assert now["complete"] + now.get("pruned", 0) == finished + 1
     # It has its trials: nothing is trained, and no backend is needed for that
-    nothing = kit(*again, "1", KERAS_BACKEND="none")
+    with monkeypatch.context() as patched:
+        patched.setenv("KERAS_BACKEND", "none")
+        nothing = kit(*again, "1")
     assert nothing.exit_code == 0, nothing.stderr
     assert "Train the best: kit train --from-study tune" in nothing.stdout
     other = kit(*again, "1", "--epochs", "2")
