@@ -70,11 +70,11 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
 
 
 class Running:
-    """`kit experiment` with two workers that have begun to train."""
+    """`kit experiment` whose workers have begun."""
 
-    def __init__(self, folder: Path, kaggle: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, kaggle: Path, workers: int, *arguments: str) -> None:
         self.command = ["experiment", "units", "--source", "kaggle", "--data", str(kaggle),
-                        "--workers", "2", *arguments]  # fmt: skip
+                        "--workers", str(workers), *arguments]  # fmt: skip
         # A group of its own, as a terminal gives each command
         self.process = subprocess.Popen(
             [KIT, *self.command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -82,10 +82,10 @@ class Running:
         )  # fmt: skip
         self.wait_for("Trainings: 0 of ")
         deadline = time.monotonic() + 30
-        while len(workers := _workers(self.process.pid)) < 2:
+        while len(started := _workers(self.process.pid)) < workers:
             assert time.monotonic() < deadline, "its workers did not start"
             time.sleep(0.02)
-        self.workers = workers
+        self.workers = started
 
     def wait_for(self, beginning: str) -> None:
         assert self.process.stderr is not None
@@ -121,7 +121,7 @@ def _is_alive(pid: int) -> bool:
 def test_a_signal_ends_the_command_and_its_workers_without_a_traceback(
     small_kaggle: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    running = Running(tmp_path, small_kaggle, "--values", "10,20", "--epochs", "1000000")
+    running = Running(tmp_path, small_kaggle, 2, "--values", "10,20", "--epochs", "1000000")
     began = time.monotonic()
     if number == signal.SIGINT:
         # a terminal interrupts the command and its workers at once, here while those import
@@ -139,17 +139,17 @@ def test_a_signal_ends_the_command_and_its_workers_without_a_traceback(
 def test_a_killed_command_ends_its_workers_and_goes_on_when_it_is_repeated(
     kit: Kit, small_kaggle: Path, tmp_path: Path
 ) -> None:
-    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "50")
-    running.wait_for("Trainings: 1 of 3")
+    running = Running(tmp_path, small_kaggle, 1, "--values", "10,20", "--epochs", "50")
+    running.wait_for("Trainings: 1 of 2")
     running.process.kill()
     running.assert_its_workers_end()
     files = list((tmp_path / "submissions" / "experiments").glob("[!.]*"))
     before = {file.name: file.read_bytes() for file in files}
-    assert 1 <= len(before) < 3
-    ended = kit(*running.command, "--workers", "1", "--json")
+    assert len(before) == 1
+    ended = kit(*running.command, "--json")
     assert ended.exit_code == 0, ended.stderr
-    assert ended.json["trained"] == 3 - len(before)
-    assert [row["value"] for row in ended.json["experiments"][0]["rows"]] == [10, 20, 30]
+    assert ended.json["trained"] == 1
+    assert [row["value"] for row in ended.json["experiments"][0]["rows"]] == [10, 20]
     for file in files:
         assert file.read_bytes() == before[file.name]
 
@@ -157,15 +157,15 @@ def test_a_killed_command_ends_its_workers_and_goes_on_when_it_is_repeated(
 def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
     small_kaggle: Path, tmp_path: Path
 ) -> None:
-    running = Running(tmp_path, small_kaggle, "--values", "10,20,30", "--epochs", "30")
+    running = Running(tmp_path, small_kaggle, 1, "--values", "10,20", "--epochs", "1")
     os.kill(running.workers[0], signal.SIGKILL)
     stdout, stderr = running.process.communicate(timeout=120)
     assert running.process.returncode == 8
-    # the longest begins first, in the first worker
-    assert [line.split("\t")[0] for line in stdout.splitlines()[:3]] == ["units", "10", "20"]
-    assert "All trainings failed for: 30" in stdout
+    # the longest begins first
+    assert [line.split("\t")[0] for line in stdout.splitlines()[:2]] == ["units", "10"]
+    assert "All trainings failed for: 20" in stdout
     what, remedy = stderr.splitlines()[-2:]
-    assert "30-batch200-seed42-" in what
+    assert "20-batch200-seed42-" in what
     assert "killed" in what
     assert "same command" in remedy
 
