@@ -146,10 +146,10 @@ class Kaggle:
 
     def limits(self) -> Limits | None:
         """How many submissions are left; None where Kaggle, or an old SDK, does not say."""
-        if _request_type("GetSubmissionLimits") is None:
+        name, doing = "GetSubmissionLimits", "asking for the submissions left"
+        if _request_type(name) is None:
             return None
-        doing = "asking for the submissions left"
-        limits = self._ask(doing, "GetSubmissionLimits", Limits.model_validate)
+        limits = self._ask(doing, name, Limits.model_validate)
         # To who is not on a team, it answers with zeros
         return limits if limits.today or limits.total or limits.left else None
 

@@ -97,8 +97,7 @@ def _rules(kaggle: Kaggle) -> str:
 
 
 def _left(kaggle: Kaggle) -> str:
-    limits = check_limits(kaggle)
-    if limits is None:
+    if (limits := check_limits(kaggle)) is None:
         return "not known: Kaggle does not say, or the package kagglesdk is too old to ask"
     return f"{limits.left} left today, {limits.total} made so far"
 

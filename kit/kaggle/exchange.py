@@ -34,9 +34,9 @@ _BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CE
 # What Kaggle's words show that a refusal is about, and the remedy
 _REMEDIES = {
     r"phone|mobile|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
-    r"rules": f"Sign in and accept the rules at {RULES_PAGE}, then run the command again.",
+    r"accept.*rules|rules.*accept": f"Sign in, accept the rules at {RULES_PAGE} and run it again.",
     r"participate": ENTER,
-    r"closed|ended|completed|deadline": CLOSED,
+    r"\b(closed|ended|deadline)\b|has (been )?completed|no longer accept": CLOSED,
 }
 _NO_PASSWORD = "it wants a user and a password (407)"  # noqa: S105 - it is none
 # What requests says where a proxy cannot be used, and why it cannot
@@ -133,7 +133,7 @@ def _failure_of_response(response: requests.Response) -> CallFailure:
         # No credential was sent, so none can be at fault
         status = 403
     retry_after = None
-    with suppress(urllib3.InvalidHeader, ValueError):
+    with suppress(urllib3.InvalidHeader, ValueError, OverflowError):
         retry_after = Retry().parse_retry_after(response.headers.get("Retry-After") or "")
     words = one_line(str(said.get("message") or "")).rstrip(".")
     is_kaggles = "message" in said or "code" in said

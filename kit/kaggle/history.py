@@ -1,5 +1,6 @@
 """All submissions: of each run, of files, and those made from elsewhere."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -33,7 +34,6 @@ def read_history(
 
     Raises:
         KitError: Kaggle could not be asked.
-        OSError: a receipt cannot be written.
     """
     listed = [] if kaggle is None else kaggle.list_submissions()
     runs, attempts, damaged = dict[Path, Run](), list[Attempt](), list[DataError]()
@@ -55,7 +55,8 @@ def read_history(
         listed = [each for each in listed if each is not found]
         current = attempt.brought_up(found) if found else attempt
         if current != attempt:
-            keep(current)
+            with suppress(OSError):
+                keep(current)
         rows.append(HistoryRow(current.time, runs.get(current.path), current))
     for found in listed:
         time = found.time or datetime.fromtimestamp(0, UTC)

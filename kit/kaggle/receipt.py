@@ -69,10 +69,11 @@ class Attempt(BaseModel):
         return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
 
     def brought_up(self, found: Submission) -> Self:
-        """The same attempt, as Kaggle has it now."""
+        """The same attempt, as Kaggle has it now. A list that lags takes no verdict back."""
         names = {"ref", "status", "public_score", "private_score", "reason"}
         news = found.model_dump(include=names)
-        return self.model_copy(update={**news, "known_refs": (), "count": None})
+        now = self.model_copy(update={**news, "known_refs": (), "count": None})
+        return self if self.is_judged and not now.is_judged else now
 
 
 def mark_of(sha256: str) -> str:
@@ -95,15 +96,16 @@ def load_receipt(path: Path) -> list[Attempt]:
     """Read a receipt: its attempts, oldest first; none where there is no such file.
 
     Raises:
-        DataError: it is damaged.
+        DataError: it is damaged, or cannot be read.
     """
     try:
         newest = json.loads(path.read_bytes())
         return [Attempt(**{**each, "path": path}) for each in (*newest.get("earlier", ()), newest)]
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        what = f"{path}: not a receipt as the kit writes it."
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or "not a receipt as the kit writes it"
+        what = f"{path}: {why}."
         remedy = "Move it away or rename it; kit history still finds submissions at Kaggle."
         raise DataError(what, remedy) from error
 

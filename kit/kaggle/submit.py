@@ -80,8 +80,7 @@ def check_limits(kaggle: Kaggle) -> Limits | None:
         return limits
     if limits.limited_by_total:
         raise CompetitionError(f"No submission is left: {limits.total} were made.", CLOSED)
-    what = f"No submission is left: {limits.today} were made today."
-    raise CompetitionError(what, limit_remedy())
+    raise CompetitionError(f"No submission is left: {limits.today} made today.", limit_remedy())
 
 
 def _moments(kaggle: Kaggle, timeout: timedelta) -> Iterator[datetime]:
@@ -107,7 +106,7 @@ class _Command:
         same = self._attempts()
         listed = self.kaggle.list_submissions()
         for each in reversed(same):
-            # Where the clock was set back, one from the future does not hide a young one
+            # Where the clock was set back, one from the future hides no young one
             if each.ref is None and (each is same[-1] or _is_young(each, self.kaggle.now())):
                 if found := self._look(each, may_send=True):
                     return found
@@ -213,7 +212,7 @@ class _Command:
             case = {
                 True: "its count went up, but its list lacks it",
                 False: "neither its list nor its count shows it",
-                None: "its list lacks it, and there is no count",
+                None: "its list lacks it, and no count can tell",
             }[is_counted]
             if may_send and not _is_young(attempt, asked):
                 if is_counted is False:
@@ -221,13 +220,13 @@ class _Command:
                 if is_counted is False or self.again:
                     return None
         what = f"It is open whether Kaggle took {name}: {case}."
-        then = f"after {SETTLED.seconds // 60} minutes it is sent again if both lack it, or"
-        raise NetworkError(what, f"The same command looks again; {then} with --again.")
+        then = f"After {SETTLED.seconds // 60} minutes it is sent again if both lack it"
+        raise NetworkError(what, f"The same command looks again. {then}, else only with --again.")
 
     def _is_counted(self, attempt: Attempt, listed: list[Submission], at: datetime) -> bool | None:
-        """Whether Kaggle counts one that it does not list; None where it gives no count."""
+        """Whether Kaggle counts one that it does not list; None where nobody can tell."""
         limits = self.kaggle.limits()
-        if attempt.count is None or limits is None:
+        if attempt.count is None or limits is None or attempt.time > at:
             return None
         # Not those from before the attempt, which the list may show late, and not those that the
         # count may still lack
@@ -237,7 +236,6 @@ class _Command:
 
 
 def _is_young(attempt: Attempt, moment: datetime) -> bool:
-    # Where the clock was set back, an attempt may be in the future
     return abs(moment - attempt.time) < SETTLED
 
 

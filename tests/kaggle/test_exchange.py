@@ -77,7 +77,11 @@ def test_what_a_refusal_says(
         ("Verify by SMS that you are a person", "phone number at https://www.kaggle.com/settings"),
         ("Mobile phone needed by the rules", "phone number at https://www.kaggle.com/settings"),
         ("Accept the rules", "digit-recognizer/rules"),
+        ("Banned for violating the rules", "kit doctor"),
         ("This competition has ended", "takes no more submissions"),
+        ("It is no longer accepting submissions", "takes no more submissions"),
+        ("Your account has been suspended", "kit doctor"),
+        ("You have not completed your profile", "kit doctor"),
         ("Submission not allowed: daily Submission allowance (5)", "Wait until midnight UTC"),
         ("Wrong", "kit doctor"),
     ],
@@ -88,6 +92,11 @@ def test_the_remedy_fits_the_reason(message: str, remedy: str, status: int) -> N
     told = explain(failure, "creating the submission", [TOKEN])
     assert (told.exit_code, message in told.what) == (5, True)
     assert remedy in told.remedy
+
+
+def test_a_time_to_wait_that_is_none_is_passed_over() -> None:
+    for moment in ("Fri, 31 Dec 99999999999999 23:59:59 GMT", "soon", "-1"):
+        assert failure_of(error(429, {}, Retry_After=moment)).retry_after is None
 
 
 def test_long_words_are_cut_and_control_characters_shown() -> None:

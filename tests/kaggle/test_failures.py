@@ -422,7 +422,7 @@ def test_submit(place: Place, capsys: pytest.CaptureFixture[str], name: str) -> 
 def test_limit_reached(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     already_submitted(place)
     place.local.state.daily_limit = 1
-    case = Case(already_submitted, 5, "No submission is left: 1 were made today", SUBMISSIONS, 1)
+    case = Case(already_submitted, 5, "No submission is left: 1 made today", SUBMISSIONS, 1)
     assert_told(place, capsys, ["submit", "--again"], case)
 
 

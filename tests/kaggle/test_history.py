@@ -76,6 +76,36 @@ def test_every_submission_is_listed_once(at_local: FaultyKaggle, tmp_path: Path)
     ]  # fmt: skip
 
 
+def test_a_list_that_lags_takes_no_verdict_back(at_local: FaultyKaggle, tmp_path: Path) -> None:
+    name = "20260101-000000-perfect"
+    make_run(tmp_path, LABELS, name=name)
+    send(tmp_path, name)
+    read_history(tmp_path, Kaggle())
+
+    def lag(answer: dict[str, Any]) -> dict[str, Any]:
+        (submission,) = answer["submissions"]
+        return {"submissions": [{**submission, "status": "PENDING", "publicScore": ""}]}
+
+    at_local.fail("ListSubmissions", change=lag)
+    (row,), _ = read_history(tmp_path, Kaggle())
+    assert facts(row)[3:5] == ("1.00000", "COMPLETE")
+    assert facts(read_history(tmp_path, None)[0][0]) == facts(row)
+    # Nor is it waited for where it is to be submitted once more
+    at_local.fail("ListSubmissions", change=lag)
+    send(tmp_path, name, again=True)
+    assert len(at_local.submissions) == 2
+
+
+def test_a_receipt_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    names = ["20260101-000000-one", "20260102-000000-two"]
+    for name in names:
+        make_run(tmp_path, LABELS, name=name)
+    (tmp_path / names[0] / "receipt.json").mkdir()
+    rows, (damaged,) = read_history(tmp_path, None)
+    assert sorted(row.run.name for row in rows if row.run) == names
+    assert str(tmp_path / names[0] / "receipt.json") in damaged.what
+
+
 def test_a_submission_whose_answer_was_lost_is_found(
     at_local: FaultyKaggle, tmp_path: Path
 ) -> None:

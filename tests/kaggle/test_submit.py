@@ -23,7 +23,7 @@ from kit.errors import (
 from kit.kaggle.answers import Limits
 from kit.kaggle.client import Kaggle, utc_now
 from kit.kaggle.entry import Entry, prepare_entry
-from kit.kaggle.receipt import Attempt, load_receipt
+from kit.kaggle.receipt import Attempt, drop, load_receipt
 from kit.kaggle.submit import submit, wait_for_score
 
 GUESSES = [7, 2, 1, 9]
@@ -303,6 +303,18 @@ def test_a_receipt_from_the_future_does_not_hide_a_young_attempt(
     assert len(at_local.submissions) == 2
 
 
+def test_nobody_knows_how_old_an_open_attempt_from_the_future_is(
+    at_local: FaultyKaggle, submissions: Path
+) -> None:
+    lose(at_local, submissions, arrives=False)
+    (attempt,) = load_receipt(prepare(submissions).attempt.path)
+    drop(attempt, attempt.model_copy(update={"time": attempt.time + timedelta(hours=1)}))
+    with pytest.raises(NetworkError, match="no count can tell"):
+        send(submissions)
+    send(submissions, again=True)
+    assert len(at_local.submissions) == 1
+
+
 @needs_limits
 @pytest.mark.parametrize("ends", ["dry run", "no submission left", "upload refused"])
 def test_an_attempt_is_only_dropped_once_it_is_sent_again(
@@ -554,7 +566,7 @@ def test_no_submission_left_is_told_before_anything_is_sent(
     at_local.state.daily_limit = 1
     send(submissions)
     at_local.calls.clear()
-    with pytest.raises(CompetitionError, match="No submission is left: 1 were made today") as none:
+    with pytest.raises(CompetitionError, match="No submission is left: 1 made today") as none:
         send(submissions, again=True)
     assert "midnight UTC" in none.value.remedy
     assert "StartSubmissionUpload" not in at_local.calls
