@@ -158,10 +158,8 @@ class Draft:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            raise UsageError(
-                f"{folder}: another process is building this run.",
-                "Wait until it ends, or stop it first.",
-            ) from error
+            what = f"{folder}: another process is building this run."
+            raise UsageError(what, "Wait until it ends, or stop it first.") from error
 
     @property
     def config(self) -> dict[str, Any]:
@@ -296,10 +294,8 @@ def members_of(committee: Run) -> list[Run]:
     members = [Run(beside / str(name)) for name in committee.config.get("committee", [])]
     for member in members:
         if not _is_run(member.folder):
-            raise DataError(
-                f"{committee.name}: its member {member.name} is not in {beside}.",
-                "Put the member's folder back beside the committee's.",
-            )
+            what = f"{committee.name}: its member {member.name} is not in {beside}."
+            raise DataError(what, "Put the member's folder back beside the committee's.")
     return members
 
 
@@ -329,10 +325,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     is_of_run = path.name == CONFIG and NAME.fullmatch(folder.name.removeprefix("."))
     record = Run(folder).config if is_of_run else _read_json(path, UsageError, remedy)
     if "committee" in record:
-        raise UsageError(
-            f"{path}: the record of a committee, which has no settings of its own.",
-            "Name the config.json of one of its members.",
-        )
+        what = f"{path}: the record of a committee, which has no settings of its own."
+        raise UsageError(what, "Name the config.json of one of its members.")
     settings = record.get("settings", record)
     if not isinstance(settings, dict):
         raise UsageError(f"{path}: expected a JSON object of settings.", remedy)

@@ -144,8 +144,14 @@ def search_bar(what: str, again: str, until: float | None = None) -> Iterator[Ca
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
-    # So that SIGTERM, too, ends the workers
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    terminated: list[SystemExit] = []
+
+    def terminate(*_: object) -> None:
+        # It ends the workers. Where Python ignores what is raised here, `tell` raises it again
+        terminated.append(SystemExit(143))
+        raise terminated[0]
+
+    signal.signal(signal.SIGTERM, terminate)
     columns = (BarColumn(), MofNCompleteColumn(), "{task.fields[figures]}", TimeElapsedColumn())
     began, first, last = 0.0, 0, math.inf
     try:
@@ -154,6 +160,8 @@ def search_bar(what: str, again: str, until: float | None = None) -> Iterator[Ca
 
             def tell(done: int, total: int, best: float | None = None) -> None:
                 nonlocal began, first, last
+                if terminated:
+                    raise terminated[0]
                 figures = "" if best is None else f"best validation {best:.2%}"
                 if done == last:
                     bar.update(task, figures=figures)

@@ -109,10 +109,8 @@ def find_suspects(run: Run, data: Path | None = None) -> list[Suspect]:
         DataError: its files are broken, or its digits are no longer where they were.
     """
     if not run.metrics.get("folds"):
-        raise UsageError(
-            f"{run.name}: was trained without folds.",
-            "Train with: kit train --source kaggle --folds 5",
-        )
+        what = f"{run.name}: was trained without folds."
+        raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
     probabilities = load_predictions(run)["validation"]
     dataset = load_dataset(make_config(members_of(run)[0].settings, data))
     dataset.check_same({"train": run.config["data"]["train"]}, run.name)

@@ -195,7 +195,7 @@ class Laboratory:
                         path.parent.mkdir(parents=True, exist_ok=True)
                         write_whole(path, json.dumps(future.result()))
                         self.trained += 1
-                    self.watch(total - len(waiting) - len(running), total)
+                self.watch(total - len(waiting) - len(running), total)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -148,3 +149,24 @@ def on_a_terminal(program: str, **environment: str) -> str:
             shown += part
     os.close(leader)
     return shown.decode()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_sigterm_in_a_moment_when_python_ignores_it_ends_a_search() -> None:
+    class Thing:
+        pass
+
+    things, usual = [Thing()], signal.getsignal(signal.SIGTERM)
+    watched = weakref.ref(things[0], lambda _: signal.raise_signal(signal.SIGTERM))
+
+    def search() -> None:
+        with search_bar("Trials", "kit tune") as tell:
+            things.clear()
+            assert watched() is None
+            tell(0, 1)
+
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            search()
+    finally:
+        signal.signal(signal.SIGTERM, usual)

@@ -186,13 +186,13 @@ def test_a_training_is_kept_until_a_longer_one_is_needed_or_its_file_is_damaged(
         return [found[each] for each in configs]
 
     (first,) = train(1)
-    assert told == [(0, 1), (1, 1)]
+    assert list(dict.fromkeys(told)) == [(0, 1), (1, 1)]
     assert first["parameters"] == 785 * 16 + 17 * 10
     # the 100 that stand in the training digits are left out
     assert first["right"].shape == (9_900,)
     assert first["right"].mean() == first["keras_test"]
     assert train(1)[0]["history"] == first["history"]
-    assert len(told) == 2, "it was trained twice"
+    assert laboratory.trained == 1
 
     # a training that goes on is, on its way, what a shorter one is at its end
     again, longer = train(1, 3)

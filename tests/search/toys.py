@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import Trial
 
+from kit.cli.progress import search_bar
 from kit.errors import TrainingError
 from kit.search.storage import open_storage
 from kit.search.workers import Job, Objective, run_workers
@@ -75,6 +76,6 @@ def workers_of(folder: Path) -> list[int]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     job = begin(sys.argv[1], Square(Path(sys.argv[2]), 0.5), 1_000, workers=2)
-    run_workers(job, lambda trials: None)
+    with search_bar("Trials", "toys.py") as tell:
+        run_workers(job, lambda trials: tell(0, 1))
