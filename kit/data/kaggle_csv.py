@@ -117,9 +117,7 @@ def _blocks(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     return iter(lambda: stream.read(_BLOCK), b"")
 
 
-def member_blocks(
-    stream: IO[bytes], name: str, origin: str, is_gzip: bool = False
-) -> Iterator[bytes]:
+def member_blocks(stream: IO[bytes], name: str, origin: str, is_gzip: bool) -> Iterator[bytes]:
     """Unpack a file of a zip archive, whatever folder of the archive it is in, in blocks of bytes.
 
     With `is_gzip`, `stream` is the gzip archive of that one file.

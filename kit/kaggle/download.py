@@ -152,7 +152,7 @@ def _unpack(archive: Path, name: str, size: int, rows: int) -> bytearray:
         raise DataError("What Kaggle served is not a zip archive.", _AGAIN)
     with archive.open("rb") as packed:
         content = bytearray()
-        for block in member_blocks(packed, name, "Kaggle's archive"):
+        for block in member_blocks(packed, name, "Kaggle's archive", is_gzip=False):
             content += block
             if len(content) > size:
                 break

@@ -76,7 +76,8 @@ def load_backend() -> None:
         # Keras reads keras.json here, and fails where that has what it does not know
         if not said.items() <= _KERAS.items():
             os.environ["KERAS_HOME"] = empty
-        # With a collection at every turn, so many modules take a sixth longer
+        # With garbage collections in between, so many modules take a sixth longer
+        collects = gc.isenabled()
         gc.disable()
         try:
             import keras
@@ -86,7 +87,8 @@ def load_backend() -> None:
                 f"Mend that, or reinstall: pip install --force-reinstall keras {backend}",
             ) from error
         finally:
-            gc.enable()
+            if collects:
+                gc.enable()
             os.environ.pop("KERAS_HOME", None)
             os.environ.update({} if home is None else {"KERAS_HOME": home})
         # It may have been loaded before

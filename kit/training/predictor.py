@@ -178,7 +178,7 @@ def _compiled(model: keras.Model) -> keras.Model:
 def _in_batches(
     model: keras.Model, images: Pixels | NDArray[np.float32], *more: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Call a model on images, (n, 784) with n at least 1, in batches that blank ones fill."""
+    """Call a model on images, (n, 784) with n at least 1; blanks fill up the last batch."""
     parts = []
     for first in range(0, len(images), BATCH_SIZE):
         part = images[first : first + BATCH_SIZE]

@@ -65,18 +65,15 @@ def test_the_file_and_the_kit_agree_on_the_keras_test_split(run: Run, mnist: Sou
     np.testing.assert_allclose(theirs, ours, atol=1e-4)
     assert np.mean(ours.argmax(axis=1) == mnist.test.labels) > 0.8
     # With its own views it predicts what the run has stored
-    first = mnist.test.take(np.arange(1_000))
     with np.load(run.folder / "probabilities.npz") as file:
-        stored = file["keras_test"][:1_000]
-    np.testing.assert_allclose(predictor.predict(first), stored, atol=1e-5)
+        np.testing.assert_allclose(predictor.predict(mnist.test), file["keras_test"], atol=1e-5)
 
 
 # A convolutional network has the hidden layers of the other one, too. The process takes seconds
 @pytest.mark.parametrize("run", [CNN], ids=["cnn"], indirect=True)
 def test_the_same_file_serves_the_other_backend(run: Run, mnist: Source, tmp_path: Path) -> None:
     backend = "jax" if keras.backend.backend() == "tensorflow" else "tensorflow"
-    digits = mnist.test.take(np.arange(2_000))
-    np.save(tmp_path / "images.npy", digits.images)
+    np.save(tmp_path / "images.npy", mnist.test.images)
     ended = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, run.folder / MODEL, tmp_path / "images.npy",
          tmp_path / "found.npy"],
@@ -85,7 +82,7 @@ def test_the_same_file_serves_the_other_backend(run: Run, mnist: Source, tmp_pat
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-1] == backend
-    ours = Predictor.load(run).predict(digits, views=1)
+    ours = Predictor.load(run).predict(mnist.test, views=1)
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), ours, atol=1e-3)
 
 
