@@ -19,11 +19,12 @@ from urllib3.exceptions import HTTPError as TransferError
 
 from kit import __version__
 from kit.errors import CompetitionError, UsageError
-from kit.kaggle.answers import Competition, Limits, Page, Submission
+from kit.kaggle.answers import Answer, Competition, Limits, Page, Submission
 from kit.kaggle.credentials import Credential, find_credentials, usable_credentials
 from kit.kaggle.exchange import CLOSED, COMPETITION, CallFailure, Trouble, explain, failure_of
 
 T = TypeVar("T")
+A = TypeVar("A", bound=Answer)
 utc_now = partial(datetime.now, UTC)
 
 # Seconds until a connection must stand; before the second try, doubled from try to try; at most
@@ -137,8 +138,7 @@ class Kaggle:
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user; a CompetitionError if it is closed."""
-        doing = "asking for the competition"
-        competition = self._ask(doing, "GetCompetition", Competition.model_validate)
+        competition = self._ask("asking for the competition", "GetCompetition", Competition)
         if (deadline := competition.deadline) and deadline < self.now():
             what = f"The competition is closed: its deadline was {deadline:%Y-%m-%d %H:%M} UTC."
             raise CompetitionError(what, CLOSED)
@@ -146,10 +146,9 @@ class Kaggle:
 
     def limits(self) -> Limits | None:
         """How many submissions are left; None where Kaggle, or an old SDK, does not say."""
-        name, doing = "GetSubmissionLimits", "asking for the submissions left"
-        if _request_type(name) is None:
+        if _request_type("GetSubmissionLimits") is None:
             return None
-        limits = self._ask(doing, name, Limits.model_validate)
+        limits = self._ask("asking for the submissions left", "GetSubmissionLimits", Limits)
         # To who is not on a team, it answers with zeros
         return limits if limits.today or limits.total or limits.left else None
 
@@ -269,8 +268,8 @@ class Kaggle:
             session.mount(scheme, _Adapter(self._timeout))
         return session
 
-    def _ask(self, doing: str, name: str, read: Callable[[Any], T], **fields: Any) -> T:
-        return self.retry(doing, lambda: read(self.call_once(name, **fields)))
+    def _ask(self, doing: str, name: str, kind: type[A], **fields: Any) -> A:
+        return self.retry(doing, lambda: kind.model_validate(self.call_once(name, **fields)))
 
     def _list(self, doing: str, name: str, kind: str, key: str) -> list[Any]:
         """The entries of a list, which differ in their `key`, however short its pages are."""
@@ -278,7 +277,7 @@ class Kaggle:
         token, idle = "", 0
         # A server that repeats itself would never end; a single page may be empty
         while idle < 2 and len(listed) < MOST_ENTRIES:
-            page = self._ask(doing, name, Page.model_validate, page_size=PAGE, page_token=token)
+            page = self._ask(doing, name, Page, page_size=PAGE, page_token=token)
             entries = {getattr(entry, key): entry for entry in getattr(page, kind)}
             idle = idle + 1 if entries.keys() <= listed.keys() else 0
             listed |= entries

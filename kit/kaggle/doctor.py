@@ -27,8 +27,7 @@ print(f"Keras {keras.__version__} on {keras.backend.backend()}: {devices}")
 class Check:
     """One thing that was looked at: whether it is `ok`, None where that could not be found out.
 
-    `found` says how it is, in one line without secrets, `remedy` what to do about it. A command
-    would end with `exit_code` because of it.
+    `found` says how it is, `remedy` what to do; because of it, a command ends with `exit_code`.
     """
 
     name: str
@@ -48,16 +47,15 @@ def _credentials(found: list[Credential]) -> Iterator[Check]:
     if not found:
         yield Check("credentials", False, "none were found", HOW_TO_GET_ONE, 4)
     winner = next((credential for credential in found if credential.problem is None), None)
-    for credential in found:
-        if credential.problem is not None:
-            told, code = f"{credential}: {credential.problem}", 0 if winner else 4
-            yield Check("credentials", False, told, MEND, code)
-        elif credential is winner:
-            yield Check("credentials", True, f"{credential} is used")
+    for each in found:
+        if each.problem is not None:
+            yield Check("credentials", False, f"{each}: {each.problem}", MEND, 0 if winner else 4)
+        elif each is winner:
+            yield Check("credentials", True, f"{each} is used")
         else:
-            yield Check("credentials", None, f"{credential} is hidden by the {winner}")
+            yield Check("credentials", None, f"{each} is hidden by the {winner}")
         with contextlib.suppress(OSError):
-            if (path := credential.path) and os.name != "nt" and path.stat().st_mode & 0o044:
+            if (path := each.path) and os.name != "nt" and path.stat().st_mode & 0o044:
                 yield Check("credentials", False, f"others can read {path}", f"chmod 600 {path}")
 
 
@@ -97,7 +95,7 @@ def _rules(kaggle: Kaggle) -> str:
 
 
 def _left(kaggle: Kaggle) -> str:
-    if (limits := check_limits(kaggle)) is None:
+    if (limits := check_limits(kaggle.limits())) is None:
         return "not known: Kaggle does not say, or the package kagglesdk is too old to ask"
     return f"{limits.left} left today, {limits.total} made so far"
 

@@ -106,8 +106,7 @@ def _transfer(kaggle: Kaggle, part: Path, most: int, progress: Progress) -> None
 def _request(kaggle: Kaggle, session: Session, held: int) -> tuple[Response, int]:
     """Ask for the zip without the bytes that are held: the answer, and where in the zip it begins.
 
-    Where that is refused, the zip is asked for once more, from its start and by a new address,
-    since an address expires.
+    Where that is refused, it is asked for from its start, by a new address: an address expires.
     """
     for start in (held, 0):
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}

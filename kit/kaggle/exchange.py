@@ -182,9 +182,8 @@ def _refused_credential(credential: Credential, *shadowed: Credential) -> Creden
 def limit_remedy() -> str:
     """When the day's submissions come back: Kaggle counts from midnight to midnight UTC."""
     now = datetime.now(UTC)
-    hours, minutes = divmod(24 * 60 - now.hour * 60 - now.minute, 60)
-    left = f"in {hours} h {minutes} min"
-    return f"Wait until midnight UTC ({left}), then run it again; see {SUBMISSIONS_PAGE}"
+    h, m = divmod(24 * 60 - now.hour * 60 - now.minute, 60)
+    return f"Wait until midnight UTC (in {h} h {m} min), then run it again; see {SUBMISSIONS_PAGE}"
 
 
 def _first(table: dict[str, str], text: str) -> str | None:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 class HistoryRow(NamedTuple):
     """A run, one of its submissions, or a submission of a file or from elsewhere.
 
-    The time is that of the submission, else of the run, in UTC. Submissions that were made from
-    elsewhere have no receipt.
+    The time is that of the submission, else of the run, in UTC. One from elsewhere has no receipt.
     """
 
     time: datetime

@@ -105,9 +105,8 @@ def load_receipt(path: Path) -> list[Attempt]:
         return []
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         why = getattr(error, "strerror", None) or "not a receipt as the kit writes it"
-        what = f"{path}: {why}."
         remedy = "Move it away or rename it; kit history still finds submissions at Kaggle."
-        raise DataError(what, remedy) from error
+        raise DataError(f"{path}: {why}.", remedy) from error
 
 
 def keep(attempt: Attempt) -> Attempt:

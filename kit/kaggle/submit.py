@@ -38,9 +38,8 @@ def submit(
 ) -> Attempt | None:
     """Submit an entry, unless it has been submitted already or may have been.
 
-    `confirm` is asked before anything is sent, with the submissions left, if Kaggle tells them; if
-    it says no, the result is None. `tell` is told what is looked for, and why. With `again`, what
-    was submitted before is submitted once more.
+    `confirm` is asked first, with the submissions left, if known; if it says no, the result is
+    None. `tell` is told what is looked for. `again` sends what was submitted before once more.
 
     Raises:
         UsageError: it was submitted before, or another submission is being made.
@@ -73,9 +72,8 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
     raise NetworkError(what, remedy)
 
 
-def check_limits(kaggle: Kaggle) -> Limits | None:
-    """How many submissions are left, or None if unknown; a CompetitionError if there is none."""
-    limits = kaggle.limits()
+def check_limits(limits: Limits | None) -> Limits | None:
+    """The same limits; a CompetitionError if it is known that no submission is left."""
     if limits is None or limits.left:
         return limits
     if limits.limited_by_total:
@@ -117,7 +115,7 @@ class _Command:
         if not self.again:
             self._refuse_same(known, listed)
         _check_test_file(self.kaggle, self.entry.run)
-        competition, limits = self.kaggle.competition(), check_limits(self.kaggle)
+        competition, limits = self.kaggle.competition(), check_limits(self._limits())
         if limits is None and not competition.entered:
             raise CompetitionError("You have not entered the competition.", ENTER)
         if not self.confirm(limits):
@@ -125,6 +123,16 @@ class _Command:
         refs = {found.ref for found in listed} | {attempt.ref or 0 for attempt in known}
         news = {"known_refs": tuple(sorted(refs)), "count": limits.total if limits else None}
         return self._send(self.entry.attempt.model_copy(update=news))
+
+    def _limits(self) -> Limits | None:
+        """How many submissions are left; None if unknown, with `again` also where asking fails."""
+        try:
+            return self.kaggle.limits()
+        except (CompetitionError, NetworkError) as error:
+            if not self.again:
+                raise
+            self.tell(error.what)
+            return None
 
     def _attempts(self) -> list[Attempt]:
         """What any receipt says of the content, oldest first."""
@@ -225,11 +233,10 @@ class _Command:
 
     def _is_counted(self, attempt: Attempt, listed: list[Submission], at: datetime) -> bool | None:
         """Whether Kaggle counts one that it does not list; None where nobody can tell."""
-        limits = self.kaggle.limits()
+        limits = self._limits()
         if attempt.count is None or limits is None or attempt.time > at:
             return None
-        # Not those from before the attempt, which the list may show late, and not those that the
-        # count may still lack
+        # Not those from before it, which the list may show late, nor those that the count may lack
         end = at - SETTLED
         others = {each.ref for each in listed if each.time and attempt.time < each.time <= end}
         return limits.total - attempt.count > len(others.difference(attempt.known_refs))

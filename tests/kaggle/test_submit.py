@@ -627,3 +627,23 @@ def test_one_submission_at_a_time(at_local: FaultyKaggle, submissions: Path) -> 
     entry = prepare(submissions)
     assert submit(Kaggle(), entry, confirm, lambda _note: None)
     assert len(at_local.submissions) == 1
+
+
+@needs_limits
+@pytest.mark.parametrize(
+    "fault", [{"status": 403}, {"status": 404}, {"status": 500}, {"html": True}]
+)
+def test_a_count_that_cannot_be_asked_is_no_hindrance_to_again(
+    at_local: FaultyKaggle, submissions: Path, fault: dict[str, Any]
+) -> None:
+    lose(at_local, submissions, arrives=False)
+    at_local.fail("GetSubmissionLimits", times=1000, **fault)
+    with pytest.raises(NetworkError, match="no count can tell"):
+        send(submissions, minutes=5, again=True)
+    with pytest.raises((CompetitionError, NetworkError), match="could not be asked"):
+        send(submissions, minutes=30)
+    assert not at_local.submissions
+    assert send(submissions, minutes=30, again=True).ref == 40_000_000
+    # And what has arrived is sent once more
+    assert send(submissions, minutes=60, again=True).ref == 40_000_001
+    assert len(at_local.submissions) == 2
