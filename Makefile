@@ -83,8 +83,8 @@ bench: .venv/kit
 	touch $@
 
 lock:
-	uv pip compile pyproject.toml --extra search --extra serve --group build $(COMPILE) -o requirements.lock
-	uv pip compile pyproject.toml --extra search --extra serve --extra jax --group build --group dev $(COMPILE) -c requirements.lock -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra images --extra search --extra serve --group build $(COMPILE) -o requirements.lock
+	uv pip compile pyproject.toml --extra images --extra search --extra serve --extra jax --group build --group dev $(COMPILE) -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf .venv .venv-kaggle .hypothesis .mypy_cache .pytest_cache .ruff_cache
