@@ -26,12 +26,12 @@ def validate(
 ) -> None:
     """Judge a run on the images of the Keras test split that it has not seen."""
     from kit.data.mnist import load_keras
-    from kit.evaluation.judging import validate as validate_run
+    from kit.evaluation.judging import judge_keras_test
     from kit.metrics import per_digit
     from kit.runs import find_run
 
     found = find_run(submissions, run)
-    judged = validate_run(found, load_keras().test)
+    judged = judge_keras_test(found, load_keras().test)
     accuracy, confusion = asdict(judged.accuracy), judged.confusion.tolist()
     digits, total = per_digit(judged.confusion), judged.n_overlap + judged.accuracy.n
     if json:

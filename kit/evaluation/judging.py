@@ -4,6 +4,7 @@ Whatever is judged by a network, the network has not seen it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,47 +17,92 @@ from kit.metrics import Accuracy, confusion_matrix
 from kit.runs import Run, members_of
 from kit.submission import read_submission
 from kit.training.dataset import load_dataset
-from kit.training.predictions import load_predictions
+from kit.training.predictions import Probabilities, load_predictions
 
 
 @dataclass(frozen=True, eq=False)
-class Validation:
-    """The accuracy of a run on the Keras test split.
+class Judged:
+    """Labelled digits that a run was not trained on, and what it predicts for them.
 
     Attributes:
-        n_overlap: how many images of the split are among the run's training or validation rows.
-        accuracy: on the others alone.
-        confusion: int64 (10, 10), of the others; rows are the truth, columns the prediction.
+        digits: the digits, n of them, with their labels.
+        rows: int64 (n,), where they stand in their file, from 0.
+        probabilities: float32 (n, 10), the run's.
+        n_overlap: how many others were left out, because the run was trained or validated on them.
     """
 
-    n_overlap: int
-    accuracy: Accuracy
-    confusion: NDArray[np.int64]
+    digits: Digits
+    rows: NDArray[np.int64]
+    probabilities: Probabilities
+    n_overlap: int = 0
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The true digits: int64 (n,)."""
+        if self.digits.labels is None:
+            raise ValueError("judging needs labels")
+        return self.digits.labels
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The likeliest digits: int64 (n,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def certainty(self) -> NDArray[np.float32]:
+        """The probabilities of the likeliest digits: float32 (n,) in [0.1, 1]."""
+        return self.probabilities.max(axis=1)
+
+    @cached_property
+    def mistakes(self) -> NDArray[np.int64]:
+        """Which of the digits are read wrong, the most certain mistake first: int64, 0 to n - 1."""
+        wrong = np.flatnonzero(self.predicted != self.labels)
+        return wrong[np.argsort(-self.certainty[wrong], kind="stable")]
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The share of right predictions, with its interval."""
+        return Accuracy.from_predictions(self.predicted, self.labels)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts, int64 (10, 10); rows are the truth, columns the prediction."""
+        return confusion_matrix(self.predicted, self.labels)
 
 
-def validate(run: Run, keras_test: Digits) -> Validation:
+def judge_keras_test(run: Run, keras_test: Digits) -> Judged:
     """Judge a run's stored predictions for the Keras test split, without images that it has seen.
 
     Raises:
         DataError: the run has no such predictions, because MNIST was missing when it was trained,
             or their file is broken.
     """
-    if keras_test.labels is None:
-        raise ValueError("validation needs labels")
     predictions = load_predictions(run)
     if "keras_test" not in predictions:
         raise DataError(
             f"{run.name}: has no predictions for the Keras test split, because MNIST was missing.",
             "Put it at data/mnist.npz (git checkout data/mnist.npz), then train again.",
         )
-    predicted, seen = predictions["keras_test"].argmax(axis=1), predictions["keras_test_seen"]
+    seen = predictions["keras_test_seen"]
     unseen = np.flatnonzero(~seen)
-    labels = keras_test.labels[unseen]
-    return Validation(
-        n_overlap=int(seen.sum()),
-        accuracy=Accuracy.from_predictions(predicted[unseen], labels),
-        confusion=confusion_matrix(predicted[unseen], labels),
-    )
+    probabilities = predictions["keras_test"][unseen]
+    return Judged(keras_test.take(unseen), unseen, probabilities, int(seen.sum()))
+
+
+def judge_validation(run: Run, data: Path | None = None) -> Judged:
+    """Judge a run's stored predictions for the training digits that it held out.
+
+    Of a run with folds, these are all of them. `data` is where the source's files are now, if they
+    are not where the run has read them.
+
+    Raises:
+        DataError: the run's files are broken, or its digits are no longer where they were.
+    """
+    predictions = load_predictions(run)
+    dataset = load_dataset(make_config((members_of(run) or [run])[0].settings, data))
+    dataset.check_same({"train": run.config["data"]["train"]}, run.name)
+    rows = predictions["validation_rows"]
+    return Judged(dataset.train.take(rows), rows, predictions["validation"])
 
 
 def score_submission(path: Path, solution: Path) -> Accuracy:
@@ -111,12 +157,8 @@ def find_suspects(run: Run, data: Path | None = None) -> list[Suspect]:
     if not run.metrics.get("folds"):
         what = f"{run.name}: was trained without folds."
         raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
-    probabilities = load_predictions(run)["validation"]
-    dataset = load_dataset(make_config(members_of(run)[0].settings, data))
-    dataset.check_same({"train": run.config["data"]["train"]}, run.name)
-    if dataset.train.labels is None:
-        raise ValueError("suspects need labels")
-    return rank_suspects(probabilities, dataset.train.labels)
+    judged = judge_validation(run, data)
+    return rank_suspects(judged.probabilities, judged.labels)
 
 
 def rank_suspects(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> list[Suspect]:

@@ -6,7 +6,7 @@ import pytest
 
 from kit.data.digits import Digits
 from kit.errors import DataError
-from kit.evaluation.judging import validate
+from kit.evaluation.judging import judge_keras_test
 from kit.metrics import Accuracy, per_digit
 from kit.runs import Run
 
@@ -38,7 +38,7 @@ def make_run(folder: Path, seen: np.ndarray | None = SEEN) -> Run:
 
 
 def test_images_that_were_seen_are_left_out(tmp_path: Path, keras_test: Digits) -> None:
-    validation = validate(make_run(tmp_path), keras_test)
+    validation = judge_keras_test(make_run(tmp_path), keras_test)
     assert validation.n_overlap == 3
     # Of 2, 1, 0, 4 and 1, a 1 was taken for a 7 and the 4 for a 9
     assert validation.accuracy == Accuracy.from_counts(3, 5)
@@ -52,13 +52,13 @@ def test_images_that_were_seen_are_left_out(tmp_path: Path, keras_test: Digits) 
 
 
 def test_without_overlap_all_are_judged(tmp_path: Path, keras_test: Digits) -> None:
-    validation = validate(make_run(tmp_path, np.zeros(8, np.bool_)), keras_test)
+    validation = judge_keras_test(make_run(tmp_path, np.zeros(8, np.bool_)), keras_test)
     assert validation.n_overlap == 0
     assert validation.accuracy == Accuracy.from_counts(6, 8)
 
 
 def test_where_all_were_seen_nothing_is_known(tmp_path: Path, keras_test: Digits) -> None:
-    validation = validate(make_run(tmp_path, np.ones(8, np.bool_)), keras_test)
+    validation = judge_keras_test(make_run(tmp_path, np.ones(8, np.bool_)), keras_test)
     assert validation.n_overlap == 8
     assert validation.accuracy == Accuracy(None, 0, (0.0, 1.0))
     assert not validation.confusion.any()
@@ -68,7 +68,7 @@ def test_run_without_predictions_of_the_split_is_told_so(
     tmp_path: Path, keras_test: Digits
 ) -> None:
     with pytest.raises(DataError) as caught:
-        validate(make_run(tmp_path, None), keras_test)
+        judge_keras_test(make_run(tmp_path, None), keras_test)
     assert "Keras test split, because MNIST was missing" in caught.value.what
     assert "data/mnist.npz" in caught.value.remedy
 
@@ -81,5 +81,5 @@ def test_broken_predictions_are_bad_data(
     path = tmp_path / "probabilities.npz"
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        validate(run, keras_test)
+        judge_keras_test(run, keras_test)
     assert caught.value.what.startswith(f"{path}: not as the kit writes it (")

@@ -14,7 +14,7 @@ from kit.config import make_config
 from kit.data.digits import Digits, Source, seen_in_training
 from kit.data.kaggle_csv import load_kaggle
 from kit.errors import DataError, KitError, UsageError
-from kit.evaluation.judging import validate
+from kit.evaluation.judging import judge_keras_test
 from kit.metrics import Accuracy, log_loss
 from kit.runs import Run, begin_run
 from kit.submission import read_submission
@@ -155,7 +155,7 @@ def test_a_committee_predicts_the_mean_and_is_judged_on_what_no_member_has_seen(
     judged = Accuracy.from_counts(int(unseen.sum()), 9_940)
     assert metrics["keras_test"]["accuracy"] == judged.accuracy
     assert metrics["keras_test"]["interval"] == list(judged.interval)
-    assert validate(made, mnist.test).accuracy == judged
+    assert judge_keras_test(made, mnist.test).accuracy == judged
     assert metrics["overlap"] == {
         "keras_test": {"n": 10_000, "n_overlap": 60},
         "test": {"n": 30, "n_overlap": 5},
