@@ -6,18 +6,24 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, MovedData, Rehearsals, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
 from kit.errors import DataError, UsageError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
+SHOWN_MISTAKES = 6
 
 
 @command("kit validate", "kit validate 20260131-120000-tuned --json")
@@ -46,6 +52,7 @@ def validate(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
         [[digit, *row] for digit, row in enumerate(confusion)],
+        _confusion_styles(judged.confusion),
     )
     rows = []
     for digit in digits:
@@ -55,6 +62,23 @@ def validate(
         rows.append([digit.digit, digit.n, *worded, f"{low:.2%} to {high:.2%}"])
     columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
     print_table("Each digit", columns, rows)
+    worst = judged.mistakes[:SHOWN_MISTAKES]
+    mistakes = zip(
+        *(each[worst] for each in (judged.labels, judged.predicted, judged.certainty)), strict=True
+    )
+    captions = [f"{label} read as {digit}, {sure:.2%} sure" for label, digit, sure in mistakes]
+    draw_digits(judged.digits.pixels[worst], captions)
+
+
+def _confusion_styles(confusion: "NDArray[np.int64]") -> list[list[str]]:
+    """Right answers are green, frequent mistakes the boldest, and zeros step back."""
+    import numpy as np
+
+    mistakes = confusion * ~np.eye(len(confusion), dtype=bool)
+    frequent = mistakes > mistakes.max() / 2
+    styles = np.select([frequent, mistakes > 0], ["bold red", "red"], "dim")
+    np.fill_diagonal(styles, "green")
+    return [["", *row] for row in styles.tolist()]
 
 
 @command(

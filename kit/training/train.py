@@ -20,7 +20,7 @@ from kit.data.digits import seen_in_training
 from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError, TrainingError, UsageError
 from kit.files import checkout, write_arrays, write_whole
-from kit.runs import CONFIG, FORMAT, MODEL, Draft, Run, begin_run
+from kit.runs import CONFIG, FORMAT, HISTORY, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch, FitState
 from kit.training.dataset import Dataset, load_dataset, split_digits
@@ -160,7 +160,7 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
             draft.discard()
         raise
     table = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
-    write_whole(draft.folder / "history.csv", table)
+    write_whole(draft.folder / HISTORY, table)
     predictor.save(draft.folder / MODEL)
     about = {
         **config.model_dump(include={"source", "preset", "seed"}),
