@@ -78,6 +78,9 @@ class _Record(dict[str, Any]):
 class Run:
     """A complete run.
 
+    >>> kit.Run("submissions/20260131-120000-quick").name
+    '20260131-120000-quick'
+
     Attributes:
         folder: `submissions/<YYYYMMDD-HHMMSS>-<name>`, times in UTC.
     """
@@ -140,6 +143,12 @@ class Run:
             members = ", ".join(self.config.get("committee", []))
             remedy = f"This committee's members have one each: {members}" if members else _MEND
             raise DataError(f"{path}: cannot be read ({error}).", remedy) from error
+
+    def _repr_html_(self) -> str:
+        from kit.html import render
+
+        members = self.config.get("committee", [])
+        return render("run", run=self, members=members, metrics=self.metrics)
 
     def _read(self, file: str) -> dict[str, Any]:
         path, project = self.folder / file, self.folder.parent.absolute().parent

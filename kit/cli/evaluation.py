@@ -6,7 +6,7 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,10 +16,6 @@ from kit.cli.output import note, print_json, print_lines, print_table, with_inte
 from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
 from kit.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
@@ -52,7 +48,10 @@ def validate(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
         [[digit, *row] for digit, row in enumerate(confusion)],
-        _confusion_styles(judged.confusion),
+        [
+            ["", *("green" if i == j else "red" if n else "dim" for j, n in enumerate(row))]
+            for i, row in enumerate(confusion)
+        ],
     )
     rows = []
     for digit in digits:
@@ -68,17 +67,6 @@ def validate(
     )
     captions = [f"{label} read as {digit}, {sure:.2%} sure" for label, digit, sure in mistakes]
     draw_digits(judged.digits.pixels[worst], captions)
-
-
-def _confusion_styles(confusion: "NDArray[np.int64]") -> list[list[str]]:
-    """Right answers are green, frequent mistakes the boldest, and zeros step back."""
-    import numpy as np
-
-    mistakes = confusion * ~np.eye(len(confusion), dtype=bool)
-    frequent = mistakes > mistakes.max() / 2
-    styles = np.select([frequent, mistakes > 0], ["bold red", "red"], "dim")
-    np.fill_diagonal(styles, "green")
-    return [["", *row] for row in styles.tolist()]
 
 
 @command(

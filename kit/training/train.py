@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from kit.config import TrainConfig, make_config
-from kit.data.digits import seen_in_training
+from kit.data.digits import Source, seen_in_training
 from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError, TrainingError, UsageError
 from kit.files import checkout, write_arrays, write_whole
@@ -35,6 +35,7 @@ def train(
     config: TrainConfig,
     submissions: Path = Path("submissions"),
     callback: Callback | None = None,
+    source: Source | None = None,
 ) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
 
@@ -42,6 +43,7 @@ def train(
         config: what to train, such as `TrainConfig(preset="quick", source="keras")`.
         submissions: the folder of the runs.
         callback: told about the progress.
+        source: what `config.source` and `config.data` name, if it was read already.
 
     Raises:
         DataError: the source's files are missing or wrong.
@@ -52,7 +54,7 @@ def train(
     """
     began = time.monotonic()
     callback = callback or Callback()
-    dataset = read_digits(config, callback, tell=True)
+    dataset = read_digits(config, callback, source, tell=True)
     return train_on(begin_training(config, dataset, submissions), dataset, callback, began)
 
 
@@ -95,11 +97,13 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     return train_on(draft, dataset, callback, began)
 
 
-def read_digits(config: TrainConfig, callback: Callback, *, tell: bool = False) -> Dataset:
+def read_digits(
+    config: TrainConfig, callback: Callback, source: Source | None = None, *, tell: bool = False
+) -> Dataset:
     """Load a training's digits, once it is sure that there is a backend to train with."""
     choose_backend()
     callback.on_stage("Reading digits")
-    return load_dataset(config, tell=tell)
+    return load_dataset(config, source, tell=tell)
 
 
 def begin_training(config: TrainConfig, dataset: Dataset, submissions: Path) -> Draft:
