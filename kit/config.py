@@ -125,7 +125,10 @@ def describe_normalization(recorded: Any) -> str:
 class TrainConfig(BaseModel):
     """Everything that decides what a training makes, on a given machine.
 
-    Settings that are not given are filled from the preset: `TrainConfig(preset="quick", epochs=3)`.
+    Settings that are not given are filled from the preset.
+
+    >>> kit.TrainConfig(preset="quick", epochs=3).hidden
+    (512, 512)
 
     Attributes:
         source: where the digits come from.

@@ -107,6 +107,9 @@ def count_faults(faults: tuple[Fault, ...]) -> str:
 def check_submission(path: Path | str, rows: int | None = None) -> SubmissionCheck:
     """Check a file against the required format, and list every fault in it.
 
+    >>> kit.check_submission(run.folder / "submission.csv").ok
+    True
+
     It should have so many `rows`, with the ids 1 to `rows`; None where that is unknown.
 
     Raises:

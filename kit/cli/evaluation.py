@@ -13,11 +13,13 @@ import typer
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, MovedData, Rehearsals, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
 from kit.errors import DataError, UsageError
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
+SHOWN_MISTAKES = 6
 
 
 @command("kit validate", "kit validate 20260131-120000-tuned --json")
@@ -46,6 +48,10 @@ def validate(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
         [[digit, *row] for digit, row in enumerate(confusion)],
+        [
+            ["", *("green" if i == j else "red" if n else "dim" for j, n in enumerate(row))]
+            for i, row in enumerate(confusion)
+        ],
     )
     rows = []
     for digit in digits:
@@ -55,6 +61,12 @@ def validate(
         rows.append([digit.digit, digit.n, *worded, f"{low:.2%} to {high:.2%}"])
     columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
     print_table("Each digit", columns, rows)
+    worst = judged.mistakes[:SHOWN_MISTAKES]
+    mistakes = zip(
+        *(each[worst] for each in (judged.labels, judged.predicted, judged.certainty)), strict=True
+    )
+    captions = [f"{label} read as {digit}, {sure:.2%} sure" for label, digit, sure in mistakes]
+    draw_digits(judged.digits.pixels[worst], captions)
 
 
 @command(

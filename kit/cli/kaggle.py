@@ -12,7 +12,7 @@ from kit.cli.app import command, resume_command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import CompetitionError, KitError, UsageError, visible
+from kit.errors import KitError, UsageError, visible
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
@@ -102,9 +102,8 @@ def submit(
 
     entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
     from kit.kaggle.client import Kaggle
-    from kit.kaggle.exchange import SUBMISSIONS_PAGE
+    from kit.kaggle.submit import check_accepted, wait_for_score
     from kit.kaggle.submit import submit as submit_entry
-    from kit.kaggle.submit import wait_for_score
 
     kaggle = Kaggle(on_retry=note_retry)
     left: int | None = None
@@ -142,10 +141,7 @@ def submit(
                 _print_receipt(entry, attempt, same_command, json=True)
             raise
     _print_receipt(entry, attempt, same_command, json=json)
-    if attempt.status == "ERROR":
-        reason = (attempt.reason or "it gives no reason").rstrip(".")
-        remedy = f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}"
-        raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
+    check_accepted(attempt, entry)
 
 
 def _same_command(entry: "Entry", submissions: Path) -> str:

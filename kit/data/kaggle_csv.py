@@ -35,8 +35,11 @@ _LARGEST_MEMBER = 512 << 20
 _BLOCK = 1 << 18
 
 
-def load_kaggle(path: Path | None = None) -> Source:
+def load_kaggle(path: Path | str | None = None) -> Source:
     """Load Kaggle's digits: 42,000 with labels to train on, 28,000 without labels to predict.
+
+    >>> len(kit.load_kaggle().test)
+    28000
 
     Args:
         path: a folder with both files, or the zip as Kaggle serves it. If None, `data/kaggle` and
@@ -51,9 +54,10 @@ def load_kaggle(path: Path | None = None) -> Source:
             column.
         OSError: a file cannot be read.
     """
+    given = None if path is None else Path(path).absolute()
     names = (TRAIN, TEST, ARCHIVE)
     usual = (place for place in PLACES if any(_find(place, name) for name in names))
-    path = path or next(usual, None)
+    path = next(usual, None) if path is None else Path(path)
     if path is None:
         places = ", ".join(map(str, PLACES))
         raise DataError(f"{TRAIN} and {TEST}: expected in one of {places}, found in none", _MISSING)
@@ -75,7 +79,7 @@ def load_kaggle(path: Path | None = None) -> Source:
     # Two threads, because NumPy, zlib and the disk all release the interpreter's lock
     with ThreadPoolExecutor(2) as pool:
         train, test = pool.map(_read, paths, (TRAIN, TEST))
-        return Source("kaggle", train, test)
+        return Source("kaggle", train, test, given)
 
 
 def _find(folder: Path, name: str) -> Path | None:

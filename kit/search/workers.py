@@ -145,7 +145,7 @@ def _work(job: Job, first: int) -> None:
             # The trial was pruned, the database is away, or every trial would fail
             raise
         except Exception as error:
-            what = str(error) if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
+            what = error.what if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
             trial.set_user_attr(REASON, " ".join(what.split())[:300])
             raise TrainingError(what, "kit tune --show lists what failed.") from error
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kit.config import COMMITTEE, MEMBER_NORMALIZATIONS, TrainConfig, make_config
+from kit.data.digits import Source
 from kit.errors import TrainingError, UsageError
 from kit.runs import CONFIG, Draft, Run, begin_run, find_draft
 from kit.training.callback import Callback
@@ -22,11 +23,45 @@ from kit.training.predictions import (
     load_predictions,
     mean_probabilities,
 )
-from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
+from kit.training.train import (
+    begin_training,
+    complete_run,
+    provenance,
+    read_digits,
+    train,
+    train_on,
+)
 
 LOGGER = logging.getLogger(__name__)
 # Keys of a committee's config.json: its members that have begun; in a draft, the settings of all
 _COMMITTEE, _PLAN = "committee", "plan"
+
+
+def plan_training(
+    given: dict[str, Any], members: int | None = None, folds: int | None = None
+) -> TrainConfig | list[TrainConfig]:
+    """Return what to train: a network, or the members of a committee as `plan_members` does.
+
+    Raises:
+        UsageError: a setting is unknown, out of range, or does not fit another.
+    """
+    if members and folds:
+        raise UsageError("--members and --folds each make a committee.", "Give one of them.")
+    if members or folds or given.get("preset") == "committee":
+        return plan_members(given, members or folds, folds=folds is not None)
+    return make_config(given)
+
+
+def train_plan(
+    plan: TrainConfig | list[TrainConfig],
+    submissions: Path,
+    callback: Callback,
+    source: Source | None = None,
+) -> Run:
+    """Train what `plan_training` returned, as `train` and `train_committee` do."""
+    if isinstance(plan, list):
+        return train_committee(plan, submissions, callback, source)
+    return train(plan, submissions, callback, source)
 
 
 def plan_members(
@@ -68,12 +103,14 @@ def plan_members(
     ]
 
 
-def train_committee(plan: list[TrainConfig], submissions: Path, callback: Callback) -> Run:
+def train_committee(
+    plan: list[TrainConfig], submissions: Path, callback: Callback, source: Source | None = None
+) -> Run:
     """Train the runs that `plan_members` returned, and make a committee of them.
 
-    It raises what `train` raises.
+    `source` is their digits, if they were read already. It raises what `train` raises.
     """
-    dataset = read_digits(plan[0], callback, tell=True)
+    dataset = read_digits(plan[0], callback, source, tell=True)
     # A split that leaves nothing is refused before anything is written
     split_digits(dataset.train, plan[0])
     record = {_COMMITTEE: [], _PLAN: _settings(plan), **provenance()}

@@ -69,10 +69,13 @@ class Dataset:
                 )
 
 
-def load_dataset(config: TrainConfig, *, tell: bool = False) -> Dataset:
+def load_dataset(
+    config: TrainConfig, source: Source | None = None, *, tell: bool = False
+) -> Dataset:
     """Load the digits of the source, and what the other source has to validate or to predict.
 
-    If `tell`, copies and images that are not MNIST's are logged as warnings.
+    A `source` that was read already is not read again. If `tell`, copies and images that are not
+    MNIST's are logged as warnings.
 
     Raises:
         DataError: a file that was asked for is missing or wrong.
@@ -80,10 +83,10 @@ def load_dataset(config: TrainConfig, *, tell: bool = False) -> Dataset:
     """
     mnist: Source | None = None
     if config.source == "keras":
-        mnist = load_keras(config.data)
+        mnist = source or load_keras(config.data)
         dataset = Dataset(mnist.train, mnist.test, load_kaggle_test())
     else:
-        kaggle = load_kaggle(config.data)
+        kaggle = source or load_kaggle(config.data)
         try:
             mnist = load_keras()
         except (DataError, NetworkError) as error:

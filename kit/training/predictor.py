@@ -33,6 +33,9 @@ Pixels = NDArray[np.uint8]
 class Predictor:
     """Recognises digits, whatever layers its network has.
 
+    >>> kit.Predictor.load(run).predict(data.test[:8]).shape
+    (8, 10)
+
     Attributes:
         views: over how many slightly different views of each digit it averages by default.
         network: images to logits, which `fit` trains; None in a predictor that was loaded.

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from kit.config import TrainConfig, make_config
-from kit.data.digits import seen_in_training
+from kit.data.digits import Source, seen_in_training
 from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError, TrainingError, UsageError
 from kit.files import checkout, write_arrays, write_whole
-from kit.runs import CONFIG, FORMAT, MODEL, Draft, Run, begin_run
+from kit.runs import CONFIG, FORMAT, HISTORY, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch, FitState
 from kit.training.dataset import Dataset, load_dataset, split_digits
@@ -35,6 +35,7 @@ def train(
     config: TrainConfig,
     submissions: Path = Path("submissions"),
     callback: Callback | None = None,
+    source: Source | None = None,
 ) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
 
@@ -42,6 +43,7 @@ def train(
         config: what to train, such as `TrainConfig(preset="quick", source="keras")`.
         submissions: the folder of the runs.
         callback: told about the progress.
+        source: what `config.source` and `config.data` name, if it was read already.
 
     Raises:
         DataError: the source's files are missing or wrong.
@@ -52,7 +54,7 @@ def train(
     """
     began = time.monotonic()
     callback = callback or Callback()
-    dataset = read_digits(config, callback, tell=True)
+    dataset = read_digits(config, callback, source, tell=True)
     return train_on(begin_training(config, dataset, submissions), dataset, callback, began)
 
 
@@ -95,11 +97,13 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     return train_on(draft, dataset, callback, began)
 
 
-def read_digits(config: TrainConfig, callback: Callback, *, tell: bool = False) -> Dataset:
+def read_digits(
+    config: TrainConfig, callback: Callback, source: Source | None = None, *, tell: bool = False
+) -> Dataset:
     """Load a training's digits, once it is sure that there is a backend to train with."""
     choose_backend()
     callback.on_stage("Reading digits")
-    return load_dataset(config, tell=tell)
+    return load_dataset(config, source, tell=tell)
 
 
 def begin_training(config: TrainConfig, dataset: Dataset, submissions: Path) -> Draft:
@@ -160,7 +164,7 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
             draft.discard()
         raise
     table = pd.DataFrame(history).to_csv(index=False, float_format="%.6g")
-    write_whole(draft.folder / "history.csv", table)
+    write_whole(draft.folder / HISTORY, table)
     predictor.save(draft.folder / MODEL)
     about = {
         **config.model_dump(include={"source", "preset", "seed"}),
