@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from runs import SDK_HAS_LIMITS
 from small_competition import write_labels
 
+from kit.errors import UsageError
 from kit.local_kaggle import LocalKaggle
 
 CALLS = [
@@ -120,7 +121,7 @@ def test_submissions_outlive_the_server(competition_files: Path, tmp_path: Path)
 
 
 def test_a_port_that_is_taken(local: FaultyKaggle, competition_files: Path) -> None:
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(UsageError, match="in use"):
         LocalKaggle(competition_files, competition_files / "solution.csv", port=local.port)
 
 
