@@ -31,7 +31,6 @@ function begin(event) {
   box.append(line);
   strokes.push([]);
   hint.hidden = true;
-  message.setAttribute("aria-busy", "true");
   move(event);
 }
 
@@ -50,8 +49,7 @@ function move(event) {
 function end() {
   if (line === null) return;
   line = null;
-  // Only now is the result read out
-  message.setAttribute("aria-busy", "false");
+  settle();
 }
 
 function clear() {
@@ -67,12 +65,19 @@ async function read() {
   hasChanged = true;
   if (isAsking) return;
   isAsking = true;
+  settle();
   while (hasChanged && strokes.length) {
     hasChanged = false;
     const answer = await ask();
     if (strokes.length) show(answer);
   }
   isAsking = false;
+  settle();
+}
+
+// A screen reader says the result once the pen is up and the last answer is there
+function settle() {
+  message.setAttribute("aria-busy", line !== null || isAsking);
 }
 
 async function ask() {
