@@ -81,8 +81,8 @@ def read_drawing(
 ) -> dict[str, Any]:
     """Read a drawing: the answer as JSON has it.
 
-    It is `digit`, the ten `probabilities`, and as `image` the 28×28 picture as a data URL; or, if
-    this is not one digit, only `problem`, which says why.
+    It is `digit`, the ten `probabilities`, and `image`, the data URL of the 28×28 picture, black on
+    white; or, if this is not one digit, only `problem`, which says why.
     """
     try:
         pixels = cut_digit(draw(drawing))
@@ -90,7 +90,7 @@ def read_drawing(
         return {"problem": error.what}
     (probabilities,) = predict(Digits(pixels[np.newaxis], None, "drawing"))
     picture = io.BytesIO()
-    Image.fromarray(pixels.reshape(SIDE, SIDE)).save(picture, "PNG")
+    Image.fromarray(255 - pixels.reshape(SIDE, SIDE)).save(picture, "PNG")
     return {
         "digit": int(probabilities.argmax()),
         "probabilities": probabilities.tolist(),

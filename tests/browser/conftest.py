@@ -1,33 +1,32 @@
-"""A real browser: Debian's chromium, driven by playwright."""
+"""A real browser: Debian's chromium, driven by playwright.
+
+Where there is no chromium, the tests are skipped; with KIT_NEED_BROWSER=1 they fail.
+"""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from looking import ELSEWHERE, Look
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
-]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+             "--disable-background-networking", "--disable-component-update"]  # fmt: skip
+# What a page of the kit may ask for
+HERE = re.compile(r"(file|data|blob|about):|http://(127\.0\.0\.1|localhost)[:/]")
+# url, width, colour scheme, and whether scripts run
+OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser; without one, tests that need it are skipped, or fail if KIT_NEED_BROWSER=1."""
+def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
-        reason = "no chromium here (apt-get install chromium)"
-        (pytest.fail if os.environ.get("KIT_NEED_BROWSER") == "1" else pytest.skip)(reason)
+        if os.environ.get("KIT_NEED_BROWSER") == "1":
+            pytest.fail("There is no chromium here, and KIT_NEED_BROWSER=1 wants one.")
+        pytest.skip("There is no chromium here: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
@@ -35,17 +34,25 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def look(chromium: Browser) -> Iterator[Callable[..., Look]]:
-    """Open an address as `look(address, width, scheme)` does; at the end all is closed again."""
-    contexts = []
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open a page; at the end of the test, it has logged no error and asked no other machine."""
+    contexts, faults = [], []
 
-    def open_page(address: str, width: int = 1_400, scheme: str = "light", **more: Any) -> Look:
-        height = 844 if width < 800 else 900
-        viewport: Any = {"width": width, "height": height}
-        given: Any = {"viewport": viewport, "color_scheme": scheme, **more}
-        contexts.append(chromium.new_context(**given))
-        return Look(contexts[-1].new_page(), address)
+    def open_one(url: str, width: int, scheme: Any = "light", *, scripts: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and faults.append(line.text))
+        page.on("request", lambda asked: HERE.match(asked.url) or faults.append(asked.url))
+        page.goto(url)
+        return page
 
-    yield open_page
+    yield open_one
     for context in contexts:
         context.close()
+    assert faults == []

@@ -78,7 +78,7 @@ def test_the_picture_is_what_was_read(server: LoopbackServer) -> None:
     assert start == "data:image/png;base64"
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
     assert picture.shape == (28, 28)
-    assert picture.reshape(784).tolist() == cut_digit(draw(Drawing(strokes=SEVEN))).tolist()
+    assert (255 - picture).reshape(784).tolist() == cut_digit(draw(Drawing(strokes=SEVEN))).tolist()
 
 
 def test_strokes_are_ink_on_paper_with_round_ends() -> None:
