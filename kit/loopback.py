@@ -93,7 +93,7 @@ def _refuse_other_sites() -> None:
     own = request.host_url.rstrip("/")
     is_own = request.headers.get("Origin", own) == own
     if not is_own or request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-        abort(403, "Only pages of this server are served")
+        abort(403, "Pages of other sites are not answered. Type this address into the browser.")
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,9 +3,11 @@
 import base64
 import io
 import re
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from strokes import DRAWN, SEVEN, Strokes
 
+from kit.cli.main import run
 from kit.data.digits import CLASSES, Digits, Source
 from kit.data.photos import cut_digit
 from kit.drawing import make_app
@@ -200,3 +203,22 @@ def test_other_pages_cannot_use_it(
     )
     assert answer.status_code == 403
     assert reader.n_calls == before
+
+
+@pytest.mark.parametrize(("package", "extra"), [("flask", "serve"), ("skimage", "images")])
+def test_a_missing_extra_is_named(
+    package: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("kit.drawing", "kit.drawing.app", "kit.loopback", "kit.data.photos"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert run(["draw"]) == 2
+    assert f"pip install 'digit-kit[{extra}]'" in capsys.readouterr().err
+
+
+def test_a_run_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["draw", "20260131-120000-lost"]) == 2
+    assert "20260131-120000-lost" in capsys.readouterr().err

@@ -95,7 +95,7 @@ async function ask() {
   }
 }
 
-function show({ problem, digit: likeliest, probabilities = Array(10).fill(0), image }) {
+function show({ problem, digit: likeliest, probabilities, image }) {
   const isRead = problem === undefined;
   digit.textContent = isRead ? likeliest : "";
   message.textContent = isRead
@@ -105,8 +105,8 @@ function show({ problem, digit: likeliest, probabilities = Array(10).fill(0), im
   if (isRead) seen.src = image;
   bars.forEach((row, i) => {
     row.classList.toggle("likeliest", i === likeliest);
-    row.querySelector(".share").textContent = percent(probabilities[i], 0);
-    row.querySelector(".bar").style.height = percent(probabilities[i], 2);
+    row.querySelector(".share").textContent = isRead ? percent(probabilities[i], 0) : "";
+    row.querySelector(".bar").style.height = isRead ? percent(probabilities[i], 2) : 0;
   });
 }
 
