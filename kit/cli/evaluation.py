@@ -1,6 +1,5 @@
 """kit validate, kit check, kit score, kit suspects, kit serve: judging on this machine."""
 
-import os
 import shlex
 import sys
 import threading
@@ -11,11 +10,11 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, MovedData, Rehearsals, RunName, Submissions
+from kit.cli.options import SUBMISSIONS, Json, MovedData, Port, Rehearsals, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
-from kit.errors import DataError, UsageError
+from kit.errors import DataError
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
@@ -151,9 +150,7 @@ def suspects(
 @command("kit serve", "kit serve --seed 7 --port 8000", "kit serve --json")
 def serve(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the rehearsal's deal.")] = 0,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
-    ] = 0,
+    port: Port = 0,
     data: Rehearsals = Path("data"),
     json: Json = False,
 ) -> None:
@@ -173,12 +170,6 @@ def serve(
     state = rehearsal / "local-kaggle.json"
     try:
         local = LocalKaggle(rehearsal, rehearsal / "solution.csv", port=port, state=state)
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        reason = os.strerror(error.errno or 0)
-        what = f"Port {port} cannot be used ({reason})."
-        raise UsageError(what, "Leave out --port to get a free one.") from error
     except ValueError as error:
         raise DataError(
             f"{state} or {rehearsal / 'solution.csv'} is damaged.",
