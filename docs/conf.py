@@ -18,4 +18,4 @@ html_show_copyright = False
 html_copy_source = False
 # Its signatures are read without the seconds that Keras takes to load
 autodoc_mock_imports = ["keras", "tensorflow"]
-autodoc_typehints = "description"
+autodoc_typehints_format = "short"
