@@ -1,6 +1,7 @@
 """Figures of predictions and their intervals, in plain NumPy."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -193,6 +194,64 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     clipped = np.clip(of_truth, np.finfo(probabilities.dtype).eps, 1.0)
     # Subtracted, not negated, so that perfect predictions cost 0.0, not -0.0
     return float(0.0 - np.mean(np.log(clipped)))
+
+
+@dataclass(frozen=True)
+class CertaintyBin:
+    """Predictions of about the same certainty.
+
+    Attributes:
+        low, high: the bin's ends, in [0, 1]; a certainty of `low` is in the bin below.
+        certainty: their mean certainty, in [0, 1]; None where there are none.
+        accuracy: how many of them are right.
+    """
+
+    low: float
+    high: float
+    certainty: float | None
+    accuracy: Accuracy
+
+
+def calibration_bins(
+    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_], bins: int = 10
+) -> tuple[CertaintyBin, ...]:
+    """Sort predictions into `bins` bins of certainty, equally wide, from 0 to 1.
+
+    Args:
+        certainty: floats (n,) in [0, 1], the probability of the likeliest digit.
+        right: bool (n,), whether it is the true one.
+    """
+    # An averaged probability may exceed 1 by a rounding error
+    places = np.clip(np.ceil(certainty * bins).astype(int) - 1, 0, bins - 1)
+    n, correct = (np.bincount(places[which], minlength=bins).tolist() for which in (..., right))
+    sums = np.bincount(places, certainty, minlength=bins).tolist()
+    return tuple(
+        CertaintyBin(
+            low=place / bins,
+            high=(place + 1) / bins,
+            certainty=sums[place] / n[place] if n[place] else None,
+            accuracy=Accuracy.from_counts(correct[place], n[place]),
+        )
+        for place in range(bins)
+    )
+
+
+def expected_calibration_error(bins: Iterable[CertaintyBin]) -> float | None:
+    """How far the certainty is from the accuracy, in [0, 1]: the mean over all predictions.
+
+    Within a bin, mean certainty and accuracy are compared. Without predictions it is None. Sources:
+    M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using
+    Bayesian binning", AAAI Conference on Artificial Intelligence 29 (2015), 2901–2907; C. Guo,
+    G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", International
+    Conference on Machine Learning 34 (2017), 1321–1330.
+    """
+    gaps = [
+        (each.accuracy.n, abs(each.accuracy.accuracy - each.certainty))
+        for each in bins
+        if each.accuracy.accuracy is not None and each.certainty is not None
+    ]
+    n = sum(weight for weight, _ in gaps)
+    return sum(weight * gap for weight, gap in gaps) / n if n else None
 
 
 def _share(part: int, whole: int) -> float | None:
