@@ -1,7 +1,7 @@
 """Figures of predictions and their intervals, in plain NumPy."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -198,60 +198,46 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
 
 @dataclass(frozen=True)
 class CertaintyBin:
-    """Predictions of about the same certainty.
+    """Predictions whose certainty is in one tenth of [0, 1].
 
     Attributes:
-        low, high: the bin's ends, in [0, 1]; a certainty of `low` is in the bin below.
-        certainty: their mean certainty, in [0, 1]; None where there are none.
+        low: where the tenth begins; a prediction of just this certainty is in the one below.
+        certainty: their mean certainty, in [0, 1].
         accuracy: how many of them are right.
     """
 
     low: float
-    high: float
-    certainty: float | None
+    certainty: float
     accuracy: Accuracy
 
 
 def calibration_bins(
-    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_], bins: int = 10
-) -> tuple[CertaintyBin, ...]:
-    """Sort predictions into `bins` bins of certainty, equally wide, from 0 to 1.
+    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]
+) -> list[CertaintyBin]:
+    """Sort predictions by certainty, floats (n,) in [0, 1], into the tenths that have any.
 
-    Args:
-        certainty: floats (n,) in [0, 1], the probability of the likeliest digit.
-        right: bool (n,), whether it is the true one.
+    `right`, bool (n,), is whether each is the true digit.
     """
-    # An averaged probability may exceed 1 by a rounding error
-    places = np.clip(np.ceil(certainty * bins).astype(int) - 1, 0, bins - 1)
-    n, correct = (np.bincount(places[which], minlength=bins).tolist() for which in (..., right))
-    sums = np.bincount(places, certainty, minlength=bins).tolist()
-    return tuple(
-        CertaintyBin(
-            low=place / bins,
-            high=(place + 1) / bins,
-            certainty=sums[place] / n[place] if n[place] else None,
-            accuracy=Accuracy.from_counts(correct[place], n[place]),
-        )
-        for place in range(bins)
-    )
+    # Averaged probabilities may exceed 1 by a rounding error
+    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9)
+    bins = []
+    for tenth in np.unique(tenths).tolist():
+        which = tenths == tenth
+        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
+        bins.append(CertaintyBin(tenth / 10, float(certainty[which].mean()), accuracy))
+    return bins
 
 
-def expected_calibration_error(bins: Iterable[CertaintyBin]) -> float | None:
-    """How far the certainty is from the accuracy, in [0, 1]: the mean over all predictions.
+def expected_calibration_error(bins: Sequence[CertaintyBin]) -> float:
+    """The mean distance, in [0, 1], of the certainty from the accuracy of its bin.
 
-    Within a bin, mean certainty and accuracy are compared. Without predictions it is None. Sources:
-    M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities using
-    Bayesian binning", AAAI Conference on Artificial Intelligence 29 (2015), 2901–2907; C. Guo,
-    G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", International
-    Conference on Machine Learning 34 (2017), 1321–1330.
+    Sources: M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
+    using Bayesian binning", AAAI 29 (2015), 2901–2907; C. Guo, G. Pleiss, Y. Sun and K. Q.
+    Weinberger, "On calibration of modern neural networks", ICML 34 (2017), 1321–1330.
     """
-    gaps = [
-        (each.accuracy.n, abs(each.accuracy.accuracy - each.certainty))
-        for each in bins
-        if each.accuracy.accuracy is not None and each.certainty is not None
-    ]
-    n = sum(weight for weight, _ in gaps)
-    return sum(weight * gap for weight, gap in gaps) / n if n else None
+    counts = [each.accuracy.n for each in bins]
+    distances = [abs(each.certainty - (each.accuracy.accuracy or 0)) for each in bins]
+    return float(np.average(distances, weights=counts))
 
 
 def _share(part: int, whole: int) -> float | None:

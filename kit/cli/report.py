@@ -31,7 +31,9 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="The file to write. [default: report.html in the run's folder]", dir_okay=False),
+        typer.Option(
+            help="The file to write. [default: report.html in the run's folder]", dir_okay=False
+        ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     data: MovedData = None,
@@ -49,7 +51,7 @@ def report(
     from kit.evaluation.report import write_report
     from kit.runs import find_run
 
-    found = [find_run(submissions, run) for run in runs or [None]]
+    found = [find_run(submissions, run) for run in runs or (None,)]
     path = output or found[0].folder / "report.html"
     facts = write_report(found, path, _read_receipt, data)
     left_out = [{"run": run["name"], **each} for run in facts["runs"] for each in run["left_out"]]

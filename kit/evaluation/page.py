@@ -1,12 +1,12 @@
-"""The page of a report: its HTML, and its pictures as data in it.
+"""The page of a report: its HTML, with its pictures inside.
 
-The drawings hold no text from a user, of which matplotlib would take `$x$` for mathematics.
+No drawing has a user's text in it: matplotlib would take `$x$` for mathematics.
 """
 
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,23 +23,21 @@ from kit.competition import TEST_ROWS
 from kit.config import describe_normalization
 from kit.data.digits import SIDE
 
-# Each colour on light ground, and on dark ground
+_KINDS = ("training", "validation")
+# Each colour on light and on dark ground
 _INK, _GRID = ("#333f4c", "#c5ced8"), ("#dbe1e8", "#333d48")
 _LINES = [
     ("#0b62d0", "#6cb2ff"), ("#b45309", "#f5a55b"), ("#0f766e", "#4fd1c2"), ("#7c3aed", "#b79bff"),
     ("#be185d", "#ff8fc0"), ("#4d7c0f", "#a3d65c"), ("#92702a", "#dcc07a"), ("#5b6b80", "#a5b4c6"),
 ]  # fmt: skip
 _INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-_STYLE = dict.fromkeys(_INKED, _INK[0]) | {
-    "axes.axisbelow": True,
-    "axes.facecolor": "none",
+_STYLE: Any = {
+    **dict.fromkeys(_INKED, _INK[0]),
+    **dict.fromkeys(("axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "axes.formatter.limits": (-4, 5),
     "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.size": 10,
     "grid.color": _GRID[0],
-    "legend.frameon": False,
-    "savefig.facecolor": "none",
     "svg.fonttype": "none",
     "svg.hashsalt": "kit",
 }
@@ -53,14 +52,16 @@ def render(facts: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"curve": draw_curve, "calibration": draw_calibration}
+    environment.globals |= {"TEST_ROWS": TEST_ROWS}
     environment.filters |= {
-        "digit": draw_digit,
         "percent": lambda share, places=2: "–" if share is None else f"{share:.{places}%}",
-        "sha256": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
+        "number": lambda value, places: "–" if value is None else f"{value:.{places}f}",
+        "digit": draw_digit,
         "ways": describe_normalization,
-    }
-    environment.globals |= {
-        "curve": draw_curve, "calibration": draw_calibration, "TEST_ROWS": TEST_ROWS
+        # Where a file is on this machine does not concern who gets the page
+        "ending": lambda origin: "/".join(Path(origin).parts[-2:]),
+        "sha256": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
     }
     return environment.get_template("report.html.jinja").render(facts)
 
@@ -73,60 +74,56 @@ def draw_digit(pixels: NDArray[np.uint8]) -> str:
 
 
 def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) -> list[str]:
-    """Draw a measure of a run by epoch. All `runs` have one scale.
+    """Draw a measure of a run by epoch, and in grey that of the other `runs`: see `_draw`.
 
-    One training has a line for training and one for validation, a committee one of each for each
-    member.
+    A single training has two colours. Members have one each, and are dashed in training.
     """
-    names = (measure, f"val_{measure}")
-    values = [
-        epoch[name]
-        for each in runs for history in each["histories"] for epoch in history["epochs"]
-        for name in names if epoch.get(name) is not None
-    ]
-    several = len(run["histories"]) > 1
+    names, several = (measure, f"val_{measure}"), len(run["histories"]) > 1
 
     def draw(axes: Axes) -> None:
-        for number, history in enumerate(run["histories"]):
-            for kind, name in enumerate(names):
-                points = [
-                    (epoch["epoch"], epoch[name])
-                    for epoch in history["epochs"] if epoch.get(name) is not None
-                ]
-                if points:
-                    colour = _LINES[(number if several else kind) % len(_LINES)][0]
-                    word = ("training", "validation")[kind]
-                    label = f"member {number + 1}" if several else word
-                    axes.plot(*zip(*points, strict=True), "--" if several and not kind else "-", color=colour, label=label if kind or not several else None)
-        margin = 0.05 * (max(values) - min(values))
-        axes.set(xlabel="epoch", ylim=(min(values) - margin, max(values) + margin))
-        axes.legend()
+        for other in (history for each in runs if each is not run for history in each["histories"]):
+            for name in other.keys() & names:
+                axes.plot(other["epoch"], other[name], color=_GRID[0])
+        for member, history in enumerate(run["histories"]):
+            there = [name for name in names if name in history]
+            for kind, name in enumerate(there):
+                (line,) = axes.plot(history["epoch"], history[name])
+                line.set_color(_LINES[(member if several else kind) % len(_LINES)][0])
+                line.set_label(f"member {member + 1}" if several else _KINDS[kind])
+                if several and name != there[-1]:
+                    line.set(linestyle="--", label="_")
+        if measure == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+        if measure != "learning_rate" and len(run["histories"]) <= len(_LINES):
+            axes.legend()
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
 
     return _draw(draw)
 
 
 def draw_calibration(bins: list[dict[str, Any]]) -> list[str]:
-    """Draw the accuracy against the certainty, with its intervals."""
-    told = [each for each in bins if each["certainty"] is not None]
-    certainty = np.array([each["certainty"] for each in told])
-    accuracy = np.array([each["accuracy"]["accuracy"] for each in told])
-    low, high = np.array([each["accuracy"]["interval"] for each in told]).T
+    """Draw the accuracy of each bin, with its interval, against its certainty: see `_draw`."""
+    x = [each["certainty"] for each in bins]
+    y = np.array([each["accuracy"]["accuracy"] for each in bins])
+    ends = np.array([each["accuracy"]["interval"] for each in bins]).T
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 100], [0, 100], ":", color=_INK[0])
-        bars = 100 * np.array([accuracy - low, high - accuracy])
-        axes.errorbar(100 * certainty, 100 * accuracy, bars, fmt="o-", color=_LINES[0][0], capsize=3)
-        axes.set(xlabel="certainty, %", ylabel="accuracy, %", xlim=(0, 101), ylim=(0, 101))
+        axes.plot([0, 1], [0, 1], ":", color=_INK[0])
+        axes.errorbar(x, y, abs(ends - y), fmt="o-", color=_LINES[0][0], capsize=3)
+        axes.set(xlabel="certainty", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1))
 
     return _draw(draw)
 
 
-def _draw(draw: Callable[[Axes], None]) -> list[str]:
-    """Make a drawing twice: the data URIs of an SVG for light and of one for dark ground."""
+def _draw(draw: Callable[[Axes], object]) -> list[str]:
+    """The data URIs of a drawing as two SVGs, one for light ground and one for dark."""
     content = io.StringIO()
     with rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 2.8))
-        draw(figure.add_axes((0.13, 0.17, 0.85, 0.79)))
+        draw(figure.add_axes((0.16, 0.17, 0.82, 0.77)))
         figure.savefig(content, format="svg", metadata={"Date": None})
     light = dark = content.getvalue()
     for of_light, of_dark in (_INK, _GRID, *_LINES):

@@ -1,7 +1,7 @@
 """What a report says of a run, or of several beside each other, and the file that says it."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import combinations
@@ -37,37 +37,28 @@ _CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_ra
 def write_report(
     runs: Sequence[Run], path: Path, read_receipt: ReadReceipt, data: Path | None = None
 ) -> Facts:
-    """Write the report of some runs to `path`, whole or not at all, and return its facts.
+    """Write the report of some runs to `path`, whole or not at all, and return what it says.
 
-    `data` is where the source's files are now, if they are not where the runs have read them.
+    What cannot be shown, such as pictures where the digits are gone, is in the `left_out` of a run,
+    with the remedy. `data` is where the source's files are now, if they are not where the runs have
+    read them.
 
     Raises:
         DataError: a run's record is damaged.
         OSError: the file cannot be written.
     """
-    facts = gather(runs, read_receipt, data)
+    gathered = [_gather(run, read_receipt, data) for run in runs]
+    pairs = [
+        {"first": one["name"], "second": other["name"], **_compare(judged, other_judged)}
+        for (one, judged), (other, other_judged) in combinations(gathered, 2)
+    ]
+    facts: Facts = {"runs": [each for each, _ in gathered], "pairs": pairs}
     # A folder's name may have bytes that are no UTF-8
     write_whole(path, render(facts).encode("utf-8", "backslashreplace"))
     return facts
 
 
-def gather(runs: Sequence[Run], read_receipt: ReadReceipt, data: Path | None = None) -> Facts:
-    """Collect what is known of each run, and compare any two of them.
-
-    What cannot be had, such as pictures where the digits are gone, is named in `left_out`, with the
-    remedy.
-    """
-    gathered = [_gather_run(run, read_receipt, data) for run in runs]
-    pairs = [
-        {"first": one["name"], "second": other["name"], **_compare(judged, other_judged)}
-        for (one, judged), (other, other_judged) in combinations(gathered, 2)
-    ]
-    return {"runs": [facts for facts, _ in gathered], "pairs": pairs}
-
-
-def _gather_run(
-    run: Run, read_receipt: ReadReceipt, data: Path | None
-) -> tuple[Facts, list[Judged]]:
+def _gather(run: Run, read_receipt: ReadReceipt, data: Path | None) -> tuple[Facts, list[Judged]]:
     """The facts of a run, and the digits that tell how good it is itself."""
     left_out: list[Facts] = []
 
@@ -83,19 +74,22 @@ def _gather_run(
     metrics, folds = run.metrics, run.metrics.get("folds")
     judged: dict[str, Judged] = {}
     facts: Facts = {"name": run.name, "config": run.config, "metrics": metrics}
-    facts |= {"left_out": left_out, "histories": [], "attempts": []}
-    facts |= dict.fromkeys(("committee", "suspects", "submission"))
+    facts |= {"members": metrics.get("members", []), "folds": folds, "left_out": left_out}
+    facts |= {"histories": [], "attempts": [], "versions": run.config["versions"]}
+    facts |= dict.fromkeys(("disagreements", "suspects", "submission"))
     with section("learning curve"):
-        facts["histories"] = [_read_history(each) for each in members_of(run) or [run]]
+        trained = members_of(run) or [run]
+        facts["versions"] = trained[0].config["versions"] | run.config["versions"]
+        facts["histories"] = [_read_history(each) for each in trained]
     with section("Keras test split"):
         judged["keras_test"] = judge_keras_test(run, load_keras().test)
     if metrics["rows"]["validation"]:
         with section("validation rows"):
             judged["validation"] = judge_validation(run, data)
     facts["judged"] = {name: _describe(each) for name, each in judged.items() if len(each.rows)}
-    if "members" in metrics and "keras_test" in judged:
-        with section("members' disagreements"):
-            facts["committee"] = _disagreements(run, judged["keras_test"])
+    if facts["members"] and "keras_test" in judged:
+        with section("disagreements of the members"):
+            facts["disagreements"] = _disagreements(run, judged["keras_test"])
     if folds and "validation" in judged:
         facts["suspects"] = _suspects(judged["validation"])
     if metrics["submission"]:
@@ -108,16 +102,16 @@ def _gather_run(
 
 
 def _read_history(run: Run) -> Facts:
-    """The run's learning curve: its epochs, oldest first, with None where nothing was measured."""
+    """The columns of the run's history, but for those where nothing was measured."""
     path = run.folder / "history.csv"
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
-        epochs = [{name: float(row[name]) if row[name] else None for name in _CURVES} for row in rows]
+        columns = {name: [row[name] for row in rows] for name in _CURVES}
+        return {name: [float(x) for x in column] for name, column in columns.items() if any(column)}
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
-        remedy = "Put the file back, or train again."
-        raise DataError(f"{path}: not as the kit writes it ({error}).", remedy) from error
-    return {"name": run.name, "epochs": epochs}
+        what = f"{path}: not as the kit writes it ({error})."
+        raise DataError(what, "Put the file back, or train again.") from error
 
 
 def _describe(judged: Judged) -> Facts:
@@ -166,7 +160,9 @@ def _disagreements(committee: Run, judged: Judged) -> Facts:
         asdict(Accuracy.from_predictions(judged.predicted[which], judged.labels[which]))
         for which in (agree, ~agree)
     )
-    pictures = [{**_picture(judged, i), "readings": readings[:, i].tolist()} for i in shown.tolist()]
+    pictures = [
+        {**_picture(judged, i), "readings": readings[:, i].tolist()} for i in shown.tolist()
+    ]
     return {"agreed": agreed, "disputed": disputed, "pictures": pictures}
 
 
@@ -189,24 +185,23 @@ def _submission(run: Run, data: Path | None) -> Facts:
 def _compare(one: Sequence[Judged], other: Sequence[Judged]) -> Facts:
     """Compare two runs on the digits, matched by their bytes, that neither was trained on."""
     first, second = _by_image(one), _by_image(other)
-    both = [(*first[key], *second[key]) for key in first if key in second]
+    both = [(first[key], second[key]) for key in first if key in second]
     if not both:
         return {"n": 0}
-    labels = [judged.labels[i] for judged, i, _, _ in both]
-    readings = np.array([[a.predicted[i], b.predicted[j]] for a, i, b, j in both])
-    right = readings.T == labels
-    compared = compare(right[:1], right[1:])
-    told: Facts = {"n": len(both), **asdict(compared)}
-    told["accuracies"] = [asdict(Accuracy.from_counts(int(each.sum()), len(each))) for each in right]
-    for name, won in (("only_first", right[0] & ~right[1]), ("only_second", right[1] & ~right[0])):
-        rows = np.flatnonzero(won)
-        told[f"n_{name}"] = len(rows)
-        told[name] = [
-            {**_picture(*both[row][:2]), "readings": readings[row].tolist()}
-            for row in rows[:GALLERY].tolist()
-        ]
+    right = np.array(
+        [[judged.predicted[i] == judged.labels[i] for judged, i in each] for each in both]
+    ).T
+    told: Facts = {"n": len(both), **asdict(compare(right[:1], right[1:]))}
+    told["accuracies"] = [
+        asdict(Accuracy.from_counts(int(each.sum()), len(each))) for each in right
+    ]
+    for wrong, name in ((1, "only_first"), (0, "only_second")):
+        rows = np.flatnonzero(right[1 - wrong] & ~right[wrong])
+        pictures = [_picture(*both[row][wrong]) for row in rows.tolist()]
+        pictures.sort(key=lambda picture: -picture["certainty"])
+        told[f"n_{name}"], told[name] = len(pictures), pictures[:GALLERY]
     return told
 
 
-def _by_image(judged: Sequence[Judged]) -> Mapping[bytes, tuple[Judged, int]]:
+def _by_image(judged: Sequence[Judged]) -> dict[bytes, tuple[Judged, int]]:
     return {key: (each, i) for each in judged for i, key in enumerate(each.digits.keys)}
