@@ -25,7 +25,7 @@ from kit.data.digits import SIDE
 
 _KINDS = ("training", "validation")
 # Each colour on light and on dark ground
-_INK, _GRID = ("#333f4c", "#c5ced8"), ("#dbe1e8", "#333d48")
+_INK, _GREY, _GRID = ("#333f4c", "#c5ced8"), ("#a9b4bf", "#5d6a77"), ("#dfe5eb", "#2d3640")
 _LINES = [
     ("#0b62d0", "#6cb2ff"), ("#b45309", "#f5a55b"), ("#0f766e", "#4fd1c2"), ("#7c3aed", "#b79bff"),
     ("#be185d", "#ff8fc0"), ("#4d7c0f", "#a3d65c"), ("#92702a", "#dcc07a"), ("#5b6b80", "#a5b4c6"),
@@ -78,23 +78,27 @@ def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) ->
 
     A single training has two colours. Members have one each, and are dashed in training.
     """
-    names, several = (measure, f"val_{measure}"), len(run["histories"]) > 1
+    names = (measure, f"val_{measure}")
+    mine = [history["columns"] for history in run["histories"]]
+    others = [
+        history["columns"] for each in runs if each is not run for history in each["histories"]
+    ]
 
     def draw(axes: Axes) -> None:
-        for other in (history for each in runs if each is not run for history in each["histories"]):
-            for name in other.keys() & names:
-                axes.plot(other["epoch"], other[name], color=_GRID[0])
-        for member, history in enumerate(run["histories"]):
-            there = [name for name in names if name in history]
+        for columns in others:
+            for name in columns.keys() & names:
+                axes.plot(columns["epoch"], columns[name], color=_GREY[0])
+        for member, columns in enumerate(mine):
+            there = [name for name in names if name in columns]
             for kind, name in enumerate(there):
-                (line,) = axes.plot(history["epoch"], history[name])
-                line.set_color(_LINES[(member if several else kind) % len(_LINES)][0])
-                line.set_label(f"member {member + 1}" if several else _KINDS[kind])
-                if several and name != there[-1]:
+                (line,) = axes.plot(columns["epoch"], columns[name])
+                line.set_color(_LINES[(member if len(mine) > 1 else kind) % len(_LINES)][0])
+                line.set_label(f"member {member + 1}" if len(mine) > 1 else _KINDS[kind])
+                if len(mine) > 1 and name != there[-1]:
                     line.set(linestyle="--", label="_")
         if measure == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1))
-        if measure != "learning_rate" and len(run["histories"]) <= len(_LINES):
+        if measure != "learning_rate" and len(mine) <= len(_LINES):
             axes.legend()
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
@@ -126,7 +130,7 @@ def _draw(draw: Callable[[Axes], object]) -> list[str]:
         draw(figure.add_axes((0.16, 0.17, 0.82, 0.77)))
         figure.savefig(content, format="svg", metadata={"Date": None})
     light = dark = content.getvalue()
-    for of_light, of_dark in (_INK, _GRID, *_LINES):
+    for of_light, of_dark in (_INK, _GREY, _GRID, *_LINES):
         dark = dark.replace(of_light, of_dark)
     return [f"data:image/svg+xml;base64,{_base64(svg.encode())}" for svg in (light, dark)]
 

@@ -80,9 +80,14 @@ def _gather(run: Run, read_receipt: ReadReceipt, data: Path | None) -> tuple[Fac
     with section("learning curve"):
         trained = members_of(run) or [run]
         facts["versions"] = trained[0].config["versions"] | run.config["versions"]
-        facts["histories"] = [_read_history(each) for each in trained]
+        facts["histories"] = [
+            {"name": each.name, "columns": _read_history(each)} for each in trained
+        ]
     with section("Keras test split"):
         judged["keras_test"] = judge_keras_test(run, load_keras().test)
+        if not len(judged["keras_test"].rows):
+            what = f"{run.name}: was trained or validated on all of its images."
+            raise DataError(what, "Nothing is left there to judge this run on.")
     if metrics["rows"]["validation"]:
         with section("validation rows"):
             judged["validation"] = judge_validation(run, data)
