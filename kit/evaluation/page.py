@@ -6,6 +6,7 @@ No drawing has a user's text in it: matplotlib would take `$x$` for mathematics.
 import base64
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def render(facts: dict[str, Any]) -> str:
         "percent": lambda share, places=2: "–" if share is None else f"{share:.{places}%}",
         "number": lambda value, places: "–" if value is None else f"{value:.{places}f}",
         "digit": draw_digit,
+        "json": json.dumps,
         "ways": describe_normalization,
         # Where a file is on this machine does not concern who gets the page
         "ending": lambda origin: "/".join(Path(origin).parts[-2:]),
@@ -127,7 +129,7 @@ def _draw(draw: Callable[[Axes], object]) -> list[str]:
     content = io.StringIO()
     with rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 2.8))
-        draw(figure.add_axes((0.16, 0.17, 0.82, 0.77)))
+        draw(figure.add_axes((0.18, 0.17, 0.78, 0.77)))
         figure.savefig(content, format="svg", metadata={"Date": None})
     light = dark = content.getvalue()
     for of_light, of_dark in (_INK, _GREY, _GRID, *_LINES):

@@ -241,7 +241,7 @@ def test_suspects_of_a_run_with_folds(folded: Run, project: Path) -> None:
     for each, suspect in zip(told["pictures"], found[:24], strict=True):
         np.testing.assert_array_equal(each.pop("pixels"), pixels[suspect.row - 1])
         assert each == asdict(suspect)
-    assert f"{len(found)} training rows whose label is probably wrong" in text
+    assert f"In {len(found)} training rows, the network that has not seen the row reads" in text
     assert "one network of the 3 that has not seen it" in text
     assert "each read by one of its networks" in text
 
@@ -411,7 +411,9 @@ def test_it_loads_neither_tensorflow_nor_keras(made: Run, tmp_path: Path) -> Non
         "heavy = {'tensorflow', 'keras', 'kaggle', 'pandas', 'matplotlib.pyplot'};"
         "print(code, sorted(heavy & set(sys.modules)))"
     )
-    command = [sys.executable, "-c", script, "report", made.folder, "--output", tmp_path / "r.html"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", script, "report", str(made.folder), "--output"]
+    ended = subprocess.run(
+        [*command, str(tmp_path / "r.html")], capture_output=True, text=True, check=True
+    )
     assert ended.stdout.splitlines() == [str(tmp_path / "r.html"), "0 []"]
     assert ended.stderr == ""
