@@ -10,7 +10,7 @@ from kit.config import make_config
 from kit.data.digits import Digits, seen_in_training
 from kit.runs import Run, begin_run
 from kit.training.dataset import load_dataset, split_digits
-from kit.training.predictions import PARTS, finish_run
+from kit.training.predictions import PARTS, Predictions, finish_run
 from kit.training.train import provenance
 
 HISTORY = """epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds
@@ -38,15 +38,18 @@ def make_run(
     draft = begin_run(project / "submissions", name, record)
     (draft.folder / "history.csv").write_text(HISTORY)
     held_out = dataset.train.take(rows[1])
-    predictions = {"validation_rows": rows[1], "validation": read(held_out, wrong, rng)}
+    predictions: Predictions = {
+        "validation_rows": rows[1],
+        "validation": read(held_out, wrong, rng),
+    }
     for part in PARTS:
         digits = getattr(dataset, part)
         if digits is not None:
             predictions[part] = read(digits, wrong, rng)
             predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
-    about = {"source": config.source, "preset": config.preset, "seed": config.seed, "epochs": 2}
-    seconds = {"load": 1.0, "fit": 4.0, "total": 75.0}
-    return finish_run(draft, predictions, dataset, {**about, "seconds": seconds})
+    about = config.model_dump(include={"source", "preset", "seed"})
+    about |= {"epochs": 2, "seconds": {"load": 1.0, "fit": 4.0, "total": 75.0}}
+    return finish_run(draft, predictions, dataset, about)
 
 
 def read(digits: Digits, wrong: float, rng: np.random.Generator) -> NDArray[np.float32]:

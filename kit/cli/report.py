@@ -1,6 +1,5 @@
 """kit report: a page to look at."""
 
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,26 +53,24 @@ def report(
     found = [find_run(submissions, run) for run in runs or (None,)]
     path = output or found[0].folder / "report.html"
     facts = write_report(found, path, _read_receipt, data)
+    left_out = [{"run": run["name"], **each} for run in facts["runs"] for each in run["left_out"]]
     if json:
-        print_json({"report": path, **_without_pixels(facts)})
+        pairs = [{k: v for k, v in pair.items() if k != "pictures"} for pair in facts["pairs"]]
+        told = {"runs": [run.name for run in found], "pairs": pairs, "left_out": left_out}
+        print_json({"report": path, **told})
     else:
         print_lines([visible(str(path))])
-        for name, each in (
-            (run["name"], each) for run in facts["runs"] for each in run["left_out"]
-        ):
-            note(visible(f"{name}, without its {each['section']}: {each['what']}"))
+        for each in left_out:
+            note(visible(f"{each['run']}, without its {each['section']}: {each['what']}"))
             note(visible(each["remedy"]))
-    if open_it and not webbrowser.open(path.absolute().as_uri()):
-        note("No browser was found to open it in.")
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(path.absolute().as_uri()):
+            note("No browser was found to open it in.")
 
 
 def _read_receipt(run: "Run") -> list[dict[str, Any]]:
     from kit.kaggle.receipt import RECEIPT, load_receipt
 
     return [attempt.model_dump(mode="json") for attempt in load_receipt(run.folder / RECEIPT)]
-
-
-def _without_pixels(told: Any) -> Any:
-    if isinstance(told, dict):
-        return {key: _without_pixels(value) for key, value in told.items() if key != "pixels"}
-    return [_without_pixels(each) for each in told] if isinstance(told, list) else told

@@ -24,28 +24,22 @@ from kit.competition import TEST_ROWS
 from kit.config import describe_normalization
 from kit.data.digits import SIDE
 
-_KINDS = ("training", "validation")
-# Each colour on light and on dark ground
-_INK, _GREY, _GRID = ("#333f4c", "#c5ced8"), ("#a9b4bf", "#5d6a77"), ("#dfe5eb", "#2d3640")
-_LINES = [
-    ("#0b62d0", "#6cb2ff"), ("#b45309", "#f5a55b"), ("#0f766e", "#4fd1c2"), ("#7c3aed", "#b79bff"),
-    ("#be185d", "#ff8fc0"), ("#4d7c0f", "#a3d65c"), ("#92702a", "#dcc07a"), ("#5b6b80", "#a5b4c6"),
-]  # fmt: skip
+_LINES = ("#0b62d0", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#92702a", "#5b6b80")
+_INK, _GREY, _GRID = "#333f4c", "#8f9ba8", "#d3dae2"
 _INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _STYLE: Any = {
-    **dict.fromkeys(_INKED, _INK[0]),
-    **dict.fromkeys(("axes.facecolor", "savefig.facecolor"), "none"),
+    **dict.fromkeys(_INKED, _INK),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
-    "axes.formatter.limits": (-4, 5),
     "axes.grid": True,
-    "grid.color": _GRID[0],
+    "axes.formatter.limits": (-4, 5),
+    "grid.color": _GRID,
     "svg.fonttype": "none",
     "svg.hashsalt": "kit",
 }
 
 
 def render(facts: dict[str, Any]) -> str:
-    """Make the page of facts as `kit.evaluation.report.gather` collects them."""
+    """Make the page of facts as `kit.evaluation.report` gathers them."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -53,8 +47,11 @@ def render(facts: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"curve": draw_curve, "calibration": draw_calibration}
-    environment.globals |= {"TEST_ROWS": TEST_ROWS}
+    environment.globals |= {
+        "curve": draw_curve,
+        "calibration": draw_calibration,
+        "TEST_ROWS": TEST_ROWS,
+    }
     environment.filters |= {
         "percent": lambda share, places=2: "–" if share is None else f"{share:.{places}%}",
         "number": lambda value, places: "–" if value is None else f"{value:.{places}f}",
@@ -75,7 +72,7 @@ def draw_digit(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{_base64(content.getvalue())}"
 
 
-def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) -> list[str]:
+def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) -> str:
     """Draw a measure of a run by epoch, and in grey that of the other `runs`: see `_draw`.
 
     A single training has two colours. Members have one each, and are dashed in training.
@@ -89,13 +86,15 @@ def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) ->
     def draw(axes: Axes) -> None:
         for columns in others:
             for name in columns.keys() & names:
-                axes.plot(columns["epoch"], columns[name], color=_GREY[0])
+                axes.plot(columns["epoch"], columns[name], color=_GREY)
         for member, columns in enumerate(mine):
             there = [name for name in names if name in columns]
             for kind, name in enumerate(there):
                 (line,) = axes.plot(columns["epoch"], columns[name])
-                line.set_color(_LINES[(member if len(mine) > 1 else kind) % len(_LINES)][0])
-                line.set_label(f"member {member + 1}" if len(mine) > 1 else _KINDS[kind])
+                line.set_color(_LINES[(member if len(mine) > 1 else kind) % len(_LINES)])
+                line.set_label(
+                    f"member {member + 1}" if len(mine) > 1 else ("training", "validation")[kind]
+                )
                 if len(mine) > 1 and name != there[-1]:
                     line.set(linestyle="--", label="_")
         if measure == "accuracy":
@@ -108,15 +107,15 @@ def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) ->
     return _draw(draw)
 
 
-def draw_calibration(bins: list[dict[str, Any]]) -> list[str]:
+def draw_calibration(bins: list[dict[str, Any]]) -> str:
     """Draw the accuracy of each bin, with its interval, against its certainty: see `_draw`."""
     x = [each["certainty"] for each in bins]
     y = np.array([each["accuracy"]["accuracy"] for each in bins])
     ends = np.array([each["accuracy"]["interval"] for each in bins]).T
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], ":", color=_INK[0])
-        axes.errorbar(x, y, abs(ends - y), fmt="o-", color=_LINES[0][0], capsize=3)
+        axes.plot([0, 1], [0, 1], ":", color=_INK)
+        axes.errorbar(x, y, abs(ends - y), fmt="o-", color=_LINES[0], capsize=3)
         axes.set(xlabel="certainty", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.02))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
@@ -124,17 +123,14 @@ def draw_calibration(bins: list[dict[str, Any]]) -> list[str]:
     return _draw(draw)
 
 
-def _draw(draw: Callable[[Axes], object]) -> list[str]:
-    """The data URIs of a drawing as two SVGs, one for light ground and one for dark."""
-    content = io.StringIO()
+def _draw(draw: Callable[[Axes], object]) -> str:
+    """The data URI of a drawing: an SVG without a ground, which the page inverts in the dark."""
+    content = io.BytesIO()
     with rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 2.8))
         draw(figure.add_axes((0.18, 0.17, 0.78, 0.77)))
-        figure.savefig(content, format="svg", metadata={"Date": None})
-    light = dark = content.getvalue()
-    for of_light, of_dark in (_INK, _GREY, _GRID, *_LINES):
-        dark = dark.replace(of_light, of_dark)
-    return [f"data:image/svg+xml;base64,{_base64(svg.encode())}" for svg in (light, dark)]
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{_base64(content.getvalue())}"
 
 
 def _base64(content: bytes) -> str:

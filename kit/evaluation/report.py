@@ -1,6 +1,5 @@
 """What a report says of a run, or of several beside each other, and the file that says it."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -99,7 +98,8 @@ def _gather(run: Run, read_receipt: ReadReceipt, data: Path | None) -> tuple[Fac
         facts["suspects"] = _suspects(judged["validation"])
     if metrics["submission"]:
         with section("submission"):
-            facts["submission"] = _submission(run, data)
+            # Where the validation rows are not those of the run, neither are the labels there
+            facts["submission"] = _submission(run, data if "validation" in judged else None)
     with section("receipt"):
         facts["attempts"] = read_receipt(run)
     # Validation with folds judges one of its networks, not the run
@@ -110,13 +110,14 @@ def _read_history(run: Run) -> Facts:
     """The columns of the run's history, but for those where nothing was measured."""
     path = run.folder / "history.csv"
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        columns = {name: [row[name] for row in rows] for name in _CURVES}
-        return {name: [float(x) for x in column] for name, column in columns.items() if any(column)}
-    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
+        columns = {name: table[name] for name in _CURVES}
+        if not table.size:
+            raise ValueError("it has no epoch")
+    except (OSError, ValueError, IndexError) as error:
         what = f"{path}: not as the kit writes it ({error})."
         raise DataError(what, "Put the file back, or train again.") from error
+    return {name: values.tolist() for name, values in columns.items() if not np.isnan(values).all()}
 
 
 def _describe(judged: Judged) -> Facts:
@@ -200,11 +201,12 @@ def _compare(one: Sequence[Judged], other: Sequence[Judged]) -> Facts:
     told["accuracies"] = [
         asdict(Accuracy.from_counts(int(each.sum()), len(each))) for each in right
     ]
-    for wrong, name in ((1, "only_first"), (0, "only_second")):
-        rows = np.flatnonzero(right[1 - wrong] & ~right[wrong])
-        pictures = [_picture(*both[row][wrong]) for row in rows.tolist()]
-        pictures.sort(key=lambda picture: -picture["certainty"])
-        told[f"n_{name}"], told[name] = len(pictures), pictures[:GALLERY]
+    wrong = [np.flatnonzero(right[1 - each] & ~right[each]).tolist() for each in (1, 0)]
+    told |= {"n_only_first": len(wrong[0]), "n_only_second": len(wrong[1])}
+    pictures = ([_picture(*both[row][1 - side]) for row in wrong[side]] for side in (0, 1))
+    told["pictures"] = [
+        sorted(each, key=lambda it: -it["certainty"])[:GALLERY] for each in pictures
+    ]
     return told
 
 

@@ -52,11 +52,7 @@ def test_several_runs_need_a_file_to_go_to(kit: Kit, runs: tuple[Run, Run], tmp_
     assert 0 <= pair["p_value"] <= 1
     text = output.read_text()
     assert f"only the second on {pair['n_only_second']:,}" in text
-    first = told["runs"][0]
-    assert (first["name"], first["left_out"]) == (names[0], [])
-    assert "pixels" not in first["judged"]["validation"]["mistakes"][0]
-    recorded = runs[0].metrics["validation"]["accuracy"]
-    assert first["judged"]["validation"]["accuracy"]["accuracy"] == recorded
+    assert (told["runs"], told["left_out"]) == (names, [])
 
 
 def test_what_is_left_out_is_said(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import make_run
+from made_runs import HISTORY, make_run
 
 from kit.data.digits import Source
 from kit.errors import DataError
@@ -293,8 +293,8 @@ def test_two_runs_are_compared_on_what_neither_was_trained_on(made: Run, other: 
     assert pair["p_value"] == pytest.approx(expected.p_value)
     assert pair["n_only_first"] == int((both[0] & ~both[1]).sum())
     assert pair["n_only_second"] == int((both[1] & ~both[0]).sum())
-    assert all(each["label"] != each["predicted"] for each in pair["only_second"])
-    certainties = [each["certainty"] for each in pair["only_second"]]
+    assert all(each["label"] != each["predicted"] for each in pair["pictures"][1])
+    certainties = [each["certainty"] for each in pair["pictures"][1]]
     assert certainties == sorted(certainties, reverse=True)
     assert f"{other.name} is better: the difference of" in text
     assert "p < 0.0001" in text
@@ -347,6 +347,8 @@ def test_digits_that_have_moved(made: Run, tmp_path: Path) -> None:
     ("file", "content", "sections"),
     [
         ("history.csv", None, ["learning curve"]),
+        ("history.csv", "", ["learning curve"]),
+        ("history.csv", HISTORY.splitlines()[0], ["learning curve"]),
         ("history.csv", "epoch,loss\n1,x\n", ["learning curve"]),
         ("submission.csv", "ImageId,Label\n1,eleven\n", ["submission"]),
         ("probabilities.npz", "", ["Keras test split", "validation rows"]),
