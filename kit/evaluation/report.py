@@ -113,7 +113,7 @@ def _read_history(run: Run) -> Facts:
         table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
         columns = {name: table[name] for name in _CURVES}
         if not table.size:
-            raise ValueError("it has no epoch")
+            raise ValueError("it has no epoch")  # noqa: TRY301 - told like the other faults
     except (OSError, ValueError, IndexError) as error:
         what = f"{path}: not as the kit writes it ({error})."
         raise DataError(what, "Put the file back, or train again.") from error

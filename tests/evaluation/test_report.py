@@ -347,7 +347,6 @@ def test_digits_that_have_moved(made: Run, tmp_path: Path) -> None:
     ("file", "content", "sections"),
     [
         ("history.csv", None, ["learning curve"]),
-        ("history.csv", "", ["learning curve"]),
         ("history.csv", HISTORY.splitlines()[0], ["learning curve"]),
         ("history.csv", "epoch,loss\n1,x\n", ["learning curve"]),
         ("submission.csv", "ImageId,Label\n1,eleven\n", ["submission"]),
