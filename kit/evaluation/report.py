@@ -185,7 +185,8 @@ def _submission(run: Run, data: Path | None) -> Facts:
     test = Path(run.config["data"]["test"]["origin"])
     solution = (data or test.parent) / "solution.csv"
     score = asdict(score_submission(file, solution)) if solution.is_file() else None
-    return {"file": file.name, "rows": len(read_submission(file)), "score": score}
+    rows = score["n"] if score else len(read_submission(file))
+    return {"file": file.name, "rows": rows, "score": score}
 
 
 def _compare(one: Sequence[Judged], other: Sequence[Judged]) -> Facts:
