@@ -1,6 +1,7 @@
 """Figures of predictions and their intervals, in plain NumPy."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -193,6 +194,50 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     clipped = np.clip(of_truth, np.finfo(probabilities.dtype).eps, 1.0)
     # Subtracted, not negated, so that perfect predictions cost 0.0, not -0.0
     return float(0.0 - np.mean(np.log(clipped)))
+
+
+@dataclass(frozen=True)
+class CertaintyBin:
+    """Predictions whose certainty is in one tenth of [0, 1].
+
+    Attributes:
+        low: where the tenth begins; a prediction of just this certainty is in the one below.
+        certainty: their mean certainty, in [0, 1].
+        accuracy: how many of them are right.
+    """
+
+    low: float
+    certainty: float
+    accuracy: Accuracy
+
+
+def calibration_bins(
+    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]
+) -> list[CertaintyBin]:
+    """Sort predictions by certainty, floats (n,) in [0, 1], into the tenths that have any.
+
+    `right`, bool (n,), is whether each is the true digit.
+    """
+    # Averaged probabilities may exceed 1 by a rounding error
+    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9)
+    bins = []
+    for tenth in np.unique(tenths).tolist():
+        which = tenths == tenth
+        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
+        bins.append(CertaintyBin(tenth / 10, float(certainty[which].mean()), accuracy))
+    return bins
+
+
+def expected_calibration_error(bins: Sequence[CertaintyBin]) -> float:
+    """The mean distance, in [0, 1], of the certainty from the accuracy of its bin.
+
+    Sources: M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
+    using Bayesian binning", AAAI 29 (2015), 2901–2907; C. Guo, G. Pleiss, Y. Sun and K. Q.
+    Weinberger, "On calibration of modern neural networks", ICML 34 (2017), 1321–1330.
+    """
+    counts = [each.accuracy.n for each in bins]
+    distances = [abs(each.certainty - (each.accuracy.accuracy or 0)) for each in bins]
+    return float(np.average(distances, weights=counts))
 
 
 def _share(part: int, whole: int) -> float | None:
