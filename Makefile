@@ -68,7 +68,7 @@ docs: .venv/dev
 
 # Each program writes its own section of benchmarks/RESULTS.md
 bench: .venv/kit
-	for section in matrix_rate epochs time_to_accuracy csv_reading start_up; do \
+	for section in matrix_rate epochs time_to_accuracy csv_reading start_up report drawing; do \
 		$(BIN)/python -m benchmarks.$$section || exit; done
 
 # The build backend is locked like everything else, so pip builds the kit without isolation.
