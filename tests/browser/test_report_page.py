@@ -98,5 +98,10 @@ def test_paper_is_white_and_shows_all(pages: dict[str, str], open_page: OpenPage
     for picture in (".chart img", ".digit"):
         turned = page.locator(picture).first.evaluate("it => getComputedStyle(it).filter")
         assert turned == "none"
+    # Nobody can scroll a table there
+    wider = (
+        "Array.from(document.querySelectorAll('.scroll'), it => it.scrollWidth - it.clientWidth)"
+    )
+    assert max(page.evaluate(wider)) <= 0
     # What is folded on a screen is not on paper
     assert page.get_by_role("cell", name="87.50%").first.is_visible()
