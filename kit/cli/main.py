@@ -59,6 +59,9 @@ def run(arguments: list[str]) -> int:
 def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
+        if isinstance(error, KitError):
+            # That ended with both lines
+            return exit_code
     in_colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     bold, plain = ("\033[1;31m", "\033[0m") if in_colour else ("", "")
     note(f"{bold}{one_line(what)}{plain}\n{remedy}")
