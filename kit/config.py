@@ -26,7 +26,11 @@ def _check_name(name: str) -> str:
     return name
 
 
-class Augmentation(BaseModel):
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Augmentation(_Settings):
     """How far digits are warped while training: each image in each epoch by a new random warp.
 
     Attributes:
@@ -39,8 +43,6 @@ class Augmentation(BaseModel):
         final_strength: the strength of the last epoch; it is 1 in the first and falls linearly.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
     scale: Annotated[float, Field(ge=0, le=1)] = 0.1
     shear: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -51,7 +53,7 @@ class Augmentation(BaseModel):
     final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
-class Convolution(BaseModel):
+class Convolution(_Settings):
     """A layer of convolutions. In a command and in JSON also as text: `32x5/2`, `64x3p2`.
 
     Attributes:
@@ -60,8 +62,6 @@ class Convolution(BaseModel):
         stride: its step in both directions, in pixels; after `/` in the text.
         pooling: the side of the squares whose largest value is kept; after `p` in the text.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     filters: PositiveInt
     kernel: Annotated[int, Field(ge=1, le=28)]
@@ -80,15 +80,13 @@ class Convolution(BaseModel):
         return {name: int(part or 1) for name, part in zip(names, parts.groups(), strict=True)}
 
 
-class Normalization(BaseModel):
+class Normalization(_Settings):
     """What digits are brought to before a network sees them. By default they stay as they are.
 
     Attributes:
         width: the width that the ink is stretched to, in pixels, or None to leave it.
         slant: whether to take out the slant.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: Annotated[int, Field(ge=4, le=28)] | None = None
     slant: bool = False
@@ -122,7 +120,7 @@ def describe_normalization(recorded: Any) -> str:
     return " or ".join(words)
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(_Settings):
     """Everything that decides what a training makes, on a given machine.
 
     Settings that are not given are filled from the preset.
@@ -163,8 +161,6 @@ class TrainConfig(BaseModel):
             others that are moved, turned and bent a little.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     source: Literal["keras", "kaggle"] = "keras"
     data: Path | None = None
     preset: Literal["baseline", "quick", "tuned", "best-mlp", "cnn", "best"] = "tuned"
@@ -194,9 +190,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
+    def _fill_from_preset(cls, given: dict[str, Any]) -> dict[str, Any]:
         preset = given.get("preset", "tuned")
         # With a preset that does not exist, that alone is the error, not each missing setting
         return {"name": preset, **PRESETS.get(str(preset), PRESETS["tuned"]), **given}
@@ -212,10 +206,6 @@ class TrainConfig(BaseModel):
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError("patience needs validation rows: give a validation_fraction above 0")
         return self
-
-
-def _layers(*texts: str) -> tuple[Convolution, ...]:
-    return tuple(Convolution.model_validate(text) for text in texts)
 
 
 _UPRIGHT = Normalization(width=20, slant=True)
@@ -291,14 +281,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cnn": {
         **_CONVOLUTIONS,
         "epochs": 60,
-        "conv": _layers("32x5/2", "64x5/2"),
+        "conv": ("32x5/2", "64x5/2"),
         "hidden": (256,),
     },
     # Fewer mistakes, in an hour. The first layers see the strokes on all pixels
     "best": {
         **_CONVOLUTIONS,
         "epochs": 44,
-        "conv": _layers("32x3", "32x3", "32x5/2", "64x3", "64x3", "64x5/2"),
+        "conv": ("32x3", "32x3", "32x5/2", "64x3", "64x3", "64x5/2"),
         "hidden": (128,),
         "normalization": _THREE_WAYS,
     },
@@ -312,7 +302,7 @@ COMMITTEE: tuple[dict[str, Any], ...] = (
     {
         "preset": "cnn",
         "epochs": 45,
-        "conv": _layers("32x3", "32x3/2", "64x3", "64x3/2", "128x3"),
+        "conv": ("32x3", "32x3/2", "64x3", "64x3/2", "128x3"),
         "head": "mean",
         "hidden": (),
     },

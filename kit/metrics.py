@@ -116,9 +116,7 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     Sources: Q. McNemar, Psychometrika 12 (1947), 153–157; A. L. Edwards, Psychometrika 13 (1948),
     185–187; recommended by T. G. Dietterich, Neural Computation 10 (1998), 1895–1923.
 
-    Args:
-        first: bool (seeds, n), whether the first network was right.
-        second: bool (seeds, n), likewise, on the same images in the same order.
+    Both arguments are bool (seeds, n), for the same images in the same order.
     """
     seeds, n = first.shape
     differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
@@ -135,9 +133,8 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
 
     Both arguments are integers (n,) of 0–9.
     """
-    counts = np.zeros((_CLASSES, _CLASSES), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
+    pairs = labels.astype(np.int64) * _CLASSES + predicted
+    return np.bincount(pairs, minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
 
 @dataclass(frozen=True)
@@ -180,12 +177,9 @@ def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
     """The mean negative logarithm of the probability given to the true digit, in nats, 0 or more.
 
-    Probabilities are clipped to [eps, 1], with the eps of their dtype (1.2e-7 for float32). So a
-    mistake made with certainty costs 15.9 nats, not infinity.
-
-    Args:
-        probabilities: floats (n, 10) in [0, 1], each row adding up to 1; n at least 1.
-        labels: integers (n,) of 0–9.
+    Probabilities, floats (n, 10), are clipped to [eps, 1], with the eps of their dtype (1.2e-7 for
+    float32). So a mistake made with certainty costs 15.9 nats, not infinity. Labels are integers
+    (n,) of 0–9, n at least 1.
     """
     if probabilities.shape != (*labels.shape, _CLASSES):
         raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")

@@ -41,17 +41,11 @@ def choose_backend() -> str:
         backend, place = _keras_json().get("backend"), str(keras_home() / "keras.json")
     backend = backend or BACKENDS[0]
     installed = [name for name in BACKENDS if find_spec(name) is not None]
-    mend = "unset it" if place == "KERAS_BACKEND" else 'change "backend" there'
-    if backend not in BACKENDS:
-        raise UsageError(
-            f"{place}: expected one of {', '.join(BACKENDS)} as the backend, found {backend!r}.",
-            f"Installed: {', '.join(installed)}. Set KERAS_BACKEND to one of these, or {mend}.",
-        )
     if backend not in installed:
-        package = "'digit-kit[jax]'" if backend == "jax" else backend
         raise UsageError(
-            f"{place}: the backend {backend} is not installed.",
-            f"Install it (pip install {package}), or {mend}. Installed: {', '.join(installed)}.",
+            f"{place}: {backend!r} is not installed, or is none of {', '.join(BACKENDS)}.",
+            f"Set KERAS_BACKEND to one that is. Installed: {', '.join(installed)}. "
+            "Get JAX with: pip install 'digit-kit[jax]'",
         )
     os.environ["KERAS_BACKEND"] = backend
     return str(backend)

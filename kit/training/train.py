@@ -39,11 +39,7 @@ def train(
 ) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
 
-    Args:
-        config: what to train, such as `TrainConfig(preset="quick", source="keras")`.
-        submissions: the folder of the runs.
-        callback: told about the progress.
-        source: what `config.source` and `config.data` name, if it was read already.
+    `source` is what `config.source` and `config.data` name, if it was read already.
 
     Raises:
         DataError: the source's files are missing or wrong.
@@ -61,16 +57,11 @@ def train(
 def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> Run:
     """Complete an interrupted run, to the same result as if it had not been interrupted.
 
-    Args:
-        draft: the interrupted run.
-        callback: told about the progress.
-        data: where the source's files are now, if they are not where the run has read them.
+    `data` is where the source's files are now, if they are not where the run has read them.
 
     Raises:
-        DataError: the source's files are missing or wrong, or are not what the run began with.
+        DataError: these files are not what the run began with. It also raises what `train` raises.
         UsageError: the run began on another backend.
-        TrainingError: the training has diverged, or ran out of memory.
-        OSError: the run cannot be written.
     """
     began = time.monotonic()
     record = draft.config
@@ -81,12 +72,10 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
             f"Resume it with: KERAS_BACKEND={record['backend']}",
         )
     here = provenance("keras", "tensorflow", backend)["versions"]
-    changed = {k: v for k, v in record.get("versions", {}).items() if here.get(k, v) != v}
+    before = record.get("versions", {}).items()
+    changed = [f"{k} {v}, now {here[k]}" for k, v in before if here.get(k, v) != v]
     if changed:
-        before, now = (
-            ", ".join(f"{k} {v[k]}" for k in changed) for v in (record["versions"], here)
-        )
-        LOGGER.warning("%s began with %s and goes on with %s.", draft.name, before, now)
+        LOGGER.warning("%s began with other versions: %s.", draft.name, "; ".join(changed))
         record["resumed_with"] = here
     dataset = read_digits(config, callback)
     dataset.check_same(record.get("data", {}), draft.name)
