@@ -300,5 +300,5 @@ def test_the_wheel_has_the_types_and_the_templates() -> None:
     packed = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
     assert "kit/py.typed" in packed
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "kit").rglob("*.jinja")}
-    assert len(there) == 3
+    assert len(there) == 4
     assert there < packed

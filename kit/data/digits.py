@@ -77,8 +77,7 @@ class Digits:
 
         shown = self[:40]
         labels = [None] * len(shown) if shown.labels is None else shown.labels.tolist()
-        images = shown.pixels.reshape(-1, SIDE, SIDE)
-        told = list(zip(images, labels, strict=True))
+        told = list(zip(shown.pixels, labels, strict=True))
         return render("digits", shown=told, n=len(self), origin=self.origin)
 
 

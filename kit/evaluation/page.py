@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from numpy.typing import NDArray
-from PIL import Image
 
 from kit.competition import TEST_ROWS
 from kit.config import describe_normalization
-from kit.data.digits import SIDE
+from kit.html import render
 
 _LINES = ("#0b62d0", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#92702a", "#5b6b80")
 _INK, _GREY, _GRID = "#333f4c", "#8f9ba8", "#d3dae2"
@@ -38,38 +35,19 @@ _STYLE: Any = {
 }
 
 
-def render(facts: dict[str, Any]) -> str:
+def make_page(facts: dict[str, Any]) -> str:
     """Make the page of facts as `kit.evaluation.report` gathers them."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "curve": draw_curve,
-        "calibration": draw_calibration,
-        "TEST_ROWS": TEST_ROWS,
-    }
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "percent": lambda share, places=2: "–" if share is None else f"{share:.{places}%}",
         "number": lambda value, places: "–" if value is None else f"{value:.{places}f}",
-        "digit": draw_digit,
         "json": json.dumps,
         "ways": describe_normalization,
         # Where a file is on this machine does not concern who gets the page
         "ending": lambda origin: "/".join(Path(origin).parts[-2:]),
         "sha256": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
     }
-    return environment.get_template("report.html.jinja").render(facts)
-
-
-def draw_digit(pixels: NDArray[np.uint8]) -> str:
-    """Draw a digit, uint8 (784,), black on white: the data URI of a PNG of 28×28 pixels."""
-    content = io.BytesIO()
-    Image.fromarray(255 - pixels.reshape(SIDE, SIDE)).save(content, "PNG")
-    return f"data:image/png;base64,{_base64(content.getvalue())}"
+    drawings = {"curve": draw_curve, "calibration": draw_calibration}
+    return render("report", filters, TEST_ROWS=TEST_ROWS, **drawings, **facts)
 
 
 def draw_curve(run: dict[str, Any], runs: list[dict[str, Any]], measure: str) -> str:

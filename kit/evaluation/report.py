@@ -18,7 +18,7 @@ from kit.evaluation.judging import (
     rank_suspects,
     score_submission,
 )
-from kit.evaluation.page import render
+from kit.evaluation.page import make_page
 from kit.files import write_whole
 from kit.metrics import Accuracy, calibration_bins, compare, expected_calibration_error, per_digit
 from kit.runs import Run, members_of
@@ -53,7 +53,7 @@ def write_report(
     ]
     facts: Facts = {"runs": [each for each, _ in gathered], "pairs": pairs}
     # A folder's name may have bytes that are no UTF-8
-    write_whole(path, render(facts).encode("utf-8", "backslashreplace"))
+    write_whole(path, make_page(facts).encode("utf-8", "backslashreplace"))
     return facts
 
 
