@@ -1,17 +1,19 @@
 """The report in a real browser: a phone's width and a desk's, light and dark, and on paper."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import OpenPage
 from made_runs import make_run
 from playwright.sync_api import Page
 
 from kit.evaluation.report import write_report
 from kit.training.committee import make_committee
+
+OpenPage = Callable[..., Page]
 
 SIZES = pytest.mark.parametrize("width", [390, 1400])
 # axe takes a minute to look at hundreds of pictures that differ only in their digits
