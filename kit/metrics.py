@@ -1,15 +1,19 @@
-"""Figures of predictions and their intervals, in plain NumPy."""
+"""Figures of predictions and their intervals, in plain NumPy, which is loaded by what needs it."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Integers = NDArray[np.integer[Any]]
+    Integers = NDArray[np.integer[Any]]
+
 Interval = tuple[float, float]
 
 _CLASSES = 10
@@ -56,16 +60,16 @@ class Accuracy:
             raise ValueError(f"an accuracy of {self.accuracy} among {self.n} predictions")
 
     @classmethod
-    def from_counts(cls, correct: int, n: int) -> "Accuracy":
+    def from_counts(cls, correct: int, n: int) -> Accuracy:
         """The accuracy of `correct` right predictions among `n`."""
         return cls(_share(correct, n), n, wilson_interval(correct, n))
 
     @classmethod
-    def from_predictions(cls, predicted: Integers, labels: Integers) -> "Accuracy":
+    def from_predictions(cls, predicted: Integers, labels: Integers) -> Accuracy:
         """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,)."""
         if predicted.shape != labels.shape or labels.ndim != 1:
             raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
-        return cls.from_counts(int(np.count_nonzero(predicted == labels)), len(labels))
+        return cls.from_counts(int((predicted == labels).sum()), len(labels))
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,8 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
 
     Both arguments are integers (n,) of 0–9.
     """
+    import numpy as np
+
     pairs = labels.astype(np.int64) * _CLASSES + predicted
     return np.bincount(pairs, minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
@@ -181,6 +187,8 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     float32). So a mistake made with certainty costs 15.9 nats, not infinity. Labels are integers
     (n,) of 0–9, n at least 1.
     """
+    import numpy as np
+
     if probabilities.shape != (*labels.shape, _CLASSES):
         raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)

@@ -1,16 +1,19 @@
 """The competition's submission file: write it, read it, check every line of it."""
 
+from __future__ import annotations
+
 import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from kit.errors import DataError, shown
 from kit.files import foreign_kind, write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COLUMNS = ("ImageId", "Label")
 
@@ -87,6 +90,8 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     Raises:
         DataError: the file is missing, is no CSV, or has a fault; the first ones are named.
     """
+    import numpy as np
+
     content = read_bytes(path)
     check = check_bytes(content)
     if not check.ok:
