@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -26,11 +25,11 @@ def _check_name(name: str) -> str:
     return name
 
 
-class _Settings(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Augmentation(_Settings):
+class Augmentation(_Frozen):
     """How far digits are warped while training: each image in each epoch by a new random warp.
 
     Attributes:
@@ -53,7 +52,7 @@ class Augmentation(_Settings):
     final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
-class Convolution(_Settings):
+class Convolution(_Frozen):
     """A layer of convolutions. In a command and in JSON also as text: `32x5/2`, `64x3p2`.
 
     Attributes:
@@ -76,11 +75,11 @@ class Convolution(_Settings):
         parts = re.fullmatch(r"(\d{1,5})x(\d{1,2})(?:/(\d{1,2}))?(?:p(\d{1,2}))?", given)
         if parts is None:
             raise ValueError("write FILTERSxKERNEL, with /STRIDE or pPOOLING behind it: 32x5/2")
-        names = ("filters", "kernel", "stride", "pooling")
-        return {name: int(part or 1) for name, part in zip(names, parts.groups(), strict=True)}
+        numbers = (int(part or 1) for part in parts.groups())
+        return dict(zip(cls.model_fields, numbers, strict=True))
 
 
-class Normalization(_Settings):
+class Normalization(_Frozen):
     """What digits are brought to before a network sees them. By default they stay as they are.
 
     Attributes:
@@ -120,7 +119,7 @@ def describe_normalization(recorded: Any) -> str:
     return " or ".join(words)
 
 
-class TrainConfig(_Settings):
+class TrainConfig(_Frozen):
     """Everything that decides what a training makes, on a given machine.
 
     Settings that are not given are filled from the preset.
@@ -184,8 +183,8 @@ class TrainConfig(_Settings):
     validation_fraction: Annotated[float, Field(ge=0, lt=1)]
     fold: tuple[PositiveInt, Annotated[int, Field(ge=2)]] | None = None
     patience: PositiveInt | None = None
-    seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
-    split_seed: Annotated[NonNegativeInt, Field(lt=2**32)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     views: Annotated[int, Field(ge=1, le=99)] = 1
 
     @model_validator(mode="before")

@@ -41,10 +41,9 @@ def load_kaggle(path: Path | str | None = None) -> Source:
     >>> len(kit.load_kaggle().test)
     28000
 
-    Args:
-        path: a folder with both files, or the zip as Kaggle serves it. If None, `data/kaggle` and
-            the folders where Kaggle's notebooks mount the competition are tried. Any number of
-            rows from 1 up is read.
+    `path` is a folder with both files, or the zip as Kaggle serves it. Without it, `data/kaggle`
+    and the folders where Kaggle's notebooks mount the competition are tried. Any number of rows
+    from 1 up is read.
 
     Raises:
         DataError: the files are missing, or one has a fault; the first is named with its line and

@@ -32,11 +32,12 @@ def describe_copies(digits: Digits) -> list[str]:
     copies, first, labels = digits.n_copies, digits.first_rows, digits.labels
     if not copies:
         return []
-    lines = [
+    count = (
         f"{digits.origin}: {copies:,} of the {len(digits):,} rows are copies of an earlier row's "
         "image. No image is both trained on and held out. The validation counts each copy that is "
         "held out, so its interval is too narrow."
-    ]
+    )
+    lines = [count]
     if labels is not None and len(images := np.unique(first[labels != labels[first]])):
         listed = "; ".join(_rows(np.flatnonzero(first == i), labels) for i in images[:_SHOWN])
         more = f"; and {len(images) - _SHOWN:,} more" if len(images) > _SHOWN else ""

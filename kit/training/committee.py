@@ -237,9 +237,8 @@ def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:
         validation = np.concatenate([given["validation"] for given in each])
         return np.arange(n), validation[np.argsort(rows)]
     shared = reduce(np.intersect1d, [given["validation_rows"] for given in each])
-    held_out = [
-        given["validation"][np.searchsorted(given["validation_rows"], shared)] for given in each
-    ]
+    places = [np.searchsorted(given["validation_rows"], shared) for given in each]
+    held_out = [given["validation"][rows] for given, rows in zip(each, places, strict=True)]
     return shared, mean_probabilities(held_out)
 
 
@@ -252,10 +251,8 @@ def _check_members(members: Sequence[Run]) -> None:
         if folders.count(run.folder.resolve()) > 1:
             raise UsageError(f"{run.name}: named twice.", "Name each member once.")
         if _COMMITTEE in run.config:
-            raise UsageError(
-                f"{run.name}: is a committee itself.",
-                f"Name its members instead: {' '.join(run.config[_COMMITTEE])}",
-            )
+            remedy = f"Name its members instead: {' '.join(run.config[_COMMITTEE])}"
+            raise UsageError(f"{run.name}: is a committee itself.", remedy)
         for part in ("train", *PARTS):
             recorded = [each.config["data"][part] for each in (members[0], run)]
             first, other = (digits and digits["fingerprint"] for digits in recorded)

@@ -66,14 +66,12 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     began = time.monotonic()
     record = draft.config
     config, backend = make_config(record["settings"], data), choose_backend()
-    if record.get("backend", backend) != backend:
-        raise UsageError(
-            f"{draft.name} began on {record['backend']}; on {backend} it would become another run.",
-            f"Resume it with: KERAS_BACKEND={record['backend']}",
-        )
+    if (before := record.get("backend", backend)) != backend:
+        what = f"{draft.name} began on {before}; on {backend} it would become another run."
+        raise UsageError(what, f"Resume it with: KERAS_BACKEND={before}")
     here = provenance("keras", "tensorflow", backend)["versions"]
-    before = record.get("versions", {}).items()
-    changed = [f"{k} {v}, now {here[k]}" for k, v in before if here.get(k, v) != v]
+    versions = record.get("versions", {}).items()
+    changed = [f"{k} {v}, now {here[k]}" for k, v in versions if here.get(k, v) != v]
     if changed:
         LOGGER.warning("%s began with other versions: %s.", draft.name, "; ".join(changed))
         record["resumed_with"] = here
@@ -116,7 +114,7 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     config = make_config(draft.config["settings"])
     rows = split_digits(dataset.train, config)
     callback.on_run_begin(draft.name, config.epochs)
-    state = load_state(draft.state) or FitState()
+    state = load_state(draft.state)
     before = sum(epoch.seconds for epoch in state.history)
     # Keras takes seconds to load, so it is loaded only when it is sure to be needed
     load_backend()
@@ -192,14 +190,14 @@ def save_state(path: Path, state: FitState) -> None:
     write_arrays(path, arrays)
 
 
-def load_state(path: Path) -> FitState | None:
-    """Read the state of a training, or return None if none was saved.
+def load_state(path: Path) -> FitState:
+    """Read the state of a training, or return that of its beginning if none was saved.
 
     Raises:
         DataError: the file is broken.
     """
     if not path.exists():
-        return None
+        return FitState()
     try:
         with np.load(path, allow_pickle=False) as file:
             # `save_state` wrote each kind in its order
@@ -209,10 +207,8 @@ def load_state(path: Path) -> FitState | None:
                 best=[file[name] for name in file.files if name.startswith("best_")],
             )
     except (*BROKEN_ARCHIVE, KeyError) as error:
-        raise DataError(
-            f"{path}: not the state of a training ({error}).",
-            "Remove it, and --resume trains from the first epoch.",
-        ) from error
+        what = f"{path}: not the state of a training ({error})."
+        raise DataError(what, "Remove it, and --resume trains from the first epoch.") from error
 
 
 def provenance(*packages: str) -> dict[str, Any]:
