@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -220,6 +221,8 @@ def calibration_bins(
 
     `right`, bool (n,), is whether each is the true digit.
     """
+    import numpy as np
+
     # Averaged probabilities may exceed 1 by a rounding error
     tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9)
     bins = []
@@ -237,6 +240,8 @@ def expected_calibration_error(bins: Sequence[CertaintyBin]) -> float:
     using Bayesian binning", AAAI 29 (2015), 2901–2907; C. Guo, G. Pleiss, Y. Sun and K. Q.
     Weinberger, "On calibration of modern neural networks", ICML 34 (2017), 1321–1330.
     """
+    import numpy as np
+
     counts = [each.accuracy.n for each in bins]
     distances = [abs(each.certainty - (each.accuracy.accuracy or 0)) for each in bins]
     return float(np.average(distances, weights=counts))

@@ -1,4 +1,4 @@
-"""Photos and drawings of digits: a picture becomes the 28×28 image as MNIST's authors made theirs."""
+"""Photos and drawings of digits become 28×28 images, as MNIST's authors made theirs."""
 
 from pathlib import Path
 
