@@ -13,7 +13,7 @@ from kit.errors import KitError, one_line
 
 # Commands stand in the help in the order in which they are imported
 # isort: off
-from kit.cli import training, evaluation, handwriting, kaggle, search  # noqa: F401
+from kit.cli import training, evaluation, kaggle, search, handwriting  # noqa: F401
 # isort: on
 
 

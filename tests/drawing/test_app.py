@@ -17,8 +17,8 @@ from PIL import Image
 from strokes import DRAWN, SEVEN, Strokes
 
 from kit.cli.main import run
-from kit.data.digits import CLASSES, Digits, Source
 from kit.data.cutting import cut_digit, cut_drawing
+from kit.data.digits import CLASSES, Digits, Source
 from kit.drawing import make_app
 from kit.drawing.app import Drawing, draw
 from kit.loopback import LoopbackServer
@@ -81,7 +81,9 @@ def test_the_picture_is_what_was_read(server: LoopbackServer) -> None:
     assert start == "data:image/png;base64"
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
     assert picture.shape == (28, 28)
-    assert (255 - picture).reshape(784).tolist() == cut_drawing(draw(Drawing(strokes=SEVEN))).tolist()
+    assert (255 - picture).reshape(784).tolist() == cut_drawing(
+        draw(Drawing(strokes=SEVEN))
+    ).tolist()
 
 
 def test_strokes_are_ink_with_round_ends() -> None:
