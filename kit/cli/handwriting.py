@@ -1,21 +1,104 @@
-"""kit draw: a person's own handwriting."""
+"""kit predict, kit draw: what a run reads in your own pictures and drawings."""
 
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions
-from kit.cli.output import note, print_json, print_lines
+from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions, complete_run_name
+from kit.cli.output import note, print_json, print_lines, print_table
+from kit.errors import DataError, one_line, visible
+
+# More pictures than these are not drawn
+DRAWN = 12
+
+
+@command(
+    "kit predict seven.jpg",
+    "kit predict photos --save digits.npz",
+    "kit predict digits.npz --run 20260131-120000-tuned --json",
+)
+def predict(
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PICTURE...",
+            help="Photos or drawings of one digit each (PNG, JPEG, WebP), or folders of them; "
+            "28×28 images in .npy or .npz are read as they are.",
+        ),
+    ],
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run's name or folder. [default: the newest]",
+            autocompletion=complete_run_name,
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz", help="Write the 28×28 images there.")
+    ] = None,
+    submissions: Submissions = SUBMISSIONS,
+    json: Json = False,
+) -> None:
+    """Read the digits in your own pictures.
+
+    The digit is cut out of each picture and becomes a 28×28 image like MNIST's: light on dark, of
+    one size, centred. That image is what the network sees.
+    """
+    import numpy as np
+
+    from kit.cli.pictures import draw_digits
+    from kit.data.digits import SIDE, Digits
+    from kit.data.photos import list_pictures, read_images
+    from kit.files import write_arrays
+    from kit.runs import find_run
+    from kit.training.backend import load_backend
+
+    found = find_run(submissions, run)
+    files, read, failures = list[str](), [], list[DataError]()
+    for path in list_pictures(pictures):
+        try:
+            images = read_images(path)
+        except DataError as error:
+            failures.append(error)
+            continue
+        read.append(images)
+        files += [f"{path}[{i}]" if len(images) > 1 else str(path) for i in range(len(images))]
+    if read:
+        pixels = np.concatenate(read)
+        load_backend()
+        from kit.training.predictor import Predictor
+
+        probabilities = Predictor.load(found).predict(Digits(pixels, None, "pictures"))
+        digits, sure = probabilities.argmax(axis=1).tolist(), probabilities.max(axis=1).tolist()
+        if save is not None:
+            write_arrays(save, {"images": pixels.reshape(-1, SIDE, SIDE)})
+        if json:
+            columns = (files, digits, sure, probabilities.tolist())
+            names = ("picture", "digit", "sure", "probabilities")
+            told = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+            failed = [{"what": failure.what, "remedy": failure.remedy} for failure in failures]
+            print_json({"run": found.name, "images": told, "failures": failed})
+        else:
+            rows = list(zip(files, digits, (f"{share:.1%}" for share in sure), strict=True))
+            print_table(f"Read by {found.name}", ["picture", "digit", "sure"], rows)
+            draw_digits(pixels[:DRAWN], [f"{row[1]}: {row[0]}" for row in rows[:DRAWN]])
+    # The others are read nevertheless
+    for failure in failures[:-1]:
+        note(f"{one_line(failure.what)}\n{failure.remedy}")
+    if failures:
+        raise failures[-1]
 
 
 @command("kit draw", "kit draw 20260131-120000-tuned --open", "kit draw --port 8000 --json")
 def draw(
     run: RunName = None,
     port: Port = 0,
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
@@ -40,9 +123,9 @@ def draw(
             print_json({"run": found.name, "address": server.address})
         else:
             print_lines([server.address])
-            note(f"Draw a digit there, and {found.name} reads it. Ctrl-C ends it.")
+            note(f"Draw a digit there, and {visible(found.name)} reads it. Ctrl-C ends it.")
         # The reader of a pipe waits for the address
         sys.stdout.flush()
-        if open_page:
-            webbrowser.open(server.address)
+        if open_it and not webbrowser.open(server.address):
+            note("No browser was found to open it in.")
         threading.Event().wait()

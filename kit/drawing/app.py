@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # First, because they say what to do where Flask or scikit-image is missing
 from kit.loopback import read_body  # isort: skip
-from kit.data.photos import cut_digit  # isort: skip
+from kit.data.cutting import cut_drawing  # isort: skip
 
 from flask import Flask, Response, abort, render_template, request
 
@@ -19,10 +19,11 @@ from kit.data.digits import Digits
 from kit.errors import DataError
 from kit.html import draw_digit
 
-# Of the box that is drawn in, whatever its size on the screen, and of the paper around it
-SIZE, MARGIN = 280, 40
-# As thick beside a large digit as MNIST's
-PEN = 20
+# Of the box that is drawn in, whatever its size on the screen, and of its pen, which is as thick
+# beside a large digit as MNIST's
+SIZE, PEN = 280, 20
+# The drawing is as small as it can be without another result, with some paper around the box
+_SCALE, _MARGIN = 0.5, 10
 LARGEST_BODY = 64 * 1024
 # Only what this server sends, and no page in a frame around it
 _POLICY = (
@@ -84,7 +85,7 @@ def read_drawing(
     white; or, if this is not one digit, only `problem`, which says why.
     """
     try:
-        pixels = cut_digit(draw(drawing))
+        pixels = cut_drawing(draw(drawing))
     except DataError as error:
         return {"problem": error.what}
     (probabilities,) = predict(Digits(pixels[np.newaxis], None, "drawing"))
@@ -95,15 +96,15 @@ def read_drawing(
     }
 
 
-def draw(drawing: Drawing) -> NDArray[np.uint8]:
-    """Draw it, dark on light, with paper around it: uint8 (360, 360)."""
-    side = SIZE + 2 * MARGIN
-    paper = Image.new("L", (side, side), 255)
+def draw(drawing: Drawing) -> NDArray[np.bool_]:
+    """Draw it with paper around it: bool (160, 160), true where ink is."""
+    side = round(SIZE * _SCALE) + 2 * _MARGIN
+    paper = Image.new("1", (side, side))
     pen = ImageDraw.Draw(paper)
     for stroke in drawing.strokes:
-        points = [(x + MARGIN, y + MARGIN) for x, y in stroke]
-        pen.line(points, fill=0, width=PEN)
+        points = [(x * _SCALE + _MARGIN, y * _SCALE + _MARGIN) for x, y in stroke]
+        pen.line(points, fill=1, width=round(PEN * _SCALE))
         # Round ends and corners, as on the page
         for point in points:
-            pen.circle(point, PEN / 2, fill=0)
+            pen.circle(point, PEN * _SCALE / 2, fill=1)
     return np.asarray(paper)

@@ -17,8 +17,8 @@ from PIL import Image
 from strokes import DRAWN, SEVEN, Strokes
 
 from kit.cli.main import run
+from kit.data.cutting import cut_digit, cut_drawing
 from kit.data.digits import CLASSES, Digits, Source
-from kit.data.photos import cut_digit
 from kit.drawing import make_app
 from kit.drawing.app import Drawing, draw
 from kit.loopback import LoopbackServer
@@ -81,19 +81,28 @@ def test_the_picture_is_what_was_read(server: LoopbackServer) -> None:
     assert start == "data:image/png;base64"
     picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
     assert picture.shape == (28, 28)
-    assert (255 - picture).reshape(784).tolist() == cut_digit(draw(Drawing(strokes=SEVEN))).tolist()
+    assert (255 - picture).reshape(784).tolist() == cut_drawing(
+        draw(Drawing(strokes=SEVEN))
+    ).tolist()
 
 
-def test_strokes_are_ink_on_paper_with_round_ends() -> None:
+def test_strokes_are_ink_with_round_ends() -> None:
     drawn = draw(Drawing(strokes=[[(100, 140), (180, 140)], [(279, 0)]]))
-    assert drawn.shape == (360, 360)
-    assert set(np.unique(drawn).tolist()) == {0, 255}
-    # A pen of 20 along the line, and half of it beyond its ends
-    assert (drawn[:, 180] == 0).sum() == pytest.approx(20, abs=1)
-    assert (drawn[180, :] == 0).sum() == pytest.approx(100, abs=1)
+    assert drawn.shape == (160, 160)
+    # A pen of 10 along the line of 40, and half of it beyond its ends
+    assert drawn[:, 80].sum() == pytest.approx(10, abs=1)
+    assert drawn[80, :].sum() == pytest.approx(50, abs=1)
     # A point alone is a dot, and a corner of the box has paper around it
-    assert (drawn[40, 250:] == 0).sum() == pytest.approx(20, abs=1)
-    assert drawn[:, [0, -1]].min() == 255
+    assert drawn[10, 130:].sum() == pytest.approx(10, abs=1)
+    assert not drawn[[0, -1]].any()
+    assert not drawn[:, [0, -1]].any()
+
+
+@pytest.mark.parametrize("digit", DRAWN)
+def test_a_drawing_is_cut_as_a_photo_of_it(digit: int) -> None:
+    ink = draw(Drawing(strokes=DRAWN[digit]))
+    photo = cut_digit(np.where(ink, 40, 230).astype(np.uint8))
+    assert np.abs(cut_drawing(ink).astype(int) - photo).mean() < 2
 
 
 @pytest.mark.parametrize(
@@ -209,7 +218,7 @@ def test_other_pages_cannot_use_it(
 def test_a_missing_extra_is_named(
     package: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("kit.drawing", "kit.drawing.app", "kit.loopback", "kit.data.photos"):
+    for name in ("kit.drawing", "kit.drawing.app", "kit.loopback", "kit.data.cutting"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert run(["draw"]) == 2
