@@ -3,9 +3,10 @@
 From Python:
 
     import kit
-    run = kit.train(kit.TrainConfig(preset="quick", source="kaggle"))
-    probabilities = kit.Predictor.load(run).predict(kit.load_keras().test)
-    print(kit.check_submission(run.folder / "submission.csv", rows=28_000))
+    data = kit.load_kaggle()
+    run = kit.train(data, preset="quick")
+    probabilities = kit.predict(run, data.test[:8])
+    kit.show_mistakes(run)
 
 Each name is loaded when it is first used, so `import kit` loads neither TensorFlow nor NumPy.
 """
@@ -14,13 +15,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kit.api import predict as predict
+    from kit.api import submit as submit
+    from kit.api import train as train
     from kit.config import TrainConfig as TrainConfig
     from kit.data.kaggle_csv import load_kaggle as load_kaggle
     from kit.data.mnist import load_keras as load_keras
+    from kit.evaluation.figures import show_confusion as show_confusion
+    from kit.evaluation.figures import show_mistakes as show_mistakes
     from kit.runs import Run as Run
     from kit.submission import check_submission as check_submission
     from kit.training.predictor import Predictor as Predictor
-    from kit.training.train import train as train
 
 __version__ = "0.1.0"
 
@@ -28,10 +33,14 @@ _PLACES = {
     "load_keras": "kit.data.mnist",
     "load_kaggle": "kit.data.kaggle_csv",
     "TrainConfig": "kit.config",
-    "train": "kit.training.train",
-    "Predictor": "kit.training.predictor",
+    "train": "kit.api",
     "Run": "kit.runs",
+    "predict": "kit.api",
+    "Predictor": "kit.training.predictor",
+    "show_mistakes": "kit.evaluation.figures",
+    "show_confusion": "kit.evaluation.figures",
     "check_submission": "kit.submission",
+    "submit": "kit.api",
 }
 __all__ = list(_PLACES)
 

@@ -19,7 +19,7 @@ class KitError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return self.what
+        return f"{self.what}\n{self.remedy}"
 
 
 class UsageError(KitError):

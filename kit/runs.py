@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
@@ -24,10 +24,14 @@ from kit.errors import DataError, KitError, UsageError
 from kit.files import write_whole
 from kit.metrics import Accuracy
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NAME = re.compile(r"\d{8}-\d{6}-.+")
 _STAMP_LENGTH = len("20260131-120000-")
 _MEND = "Put the file back, or move the run's folder away and train again."
 CONFIG, METRICS, MODEL = "config.json", "metrics.json", "model.keras"
+HISTORY = "history.csv"
 # What a `config.json` is written in. Records without a number are of the first form
 FORMAT = 2
 
@@ -74,6 +78,9 @@ class _Record(dict[str, Any]):
 class Run:
     """A complete run.
 
+    >>> kit.Run("submissions/20260131-120000-quick").name
+    '20260131-120000-quick'
+
     Attributes:
         folder: `submissions/<YYYYMMDD-HHMMSS>-<name>`, times in UTC.
     """
@@ -119,6 +126,29 @@ class Run:
             DataError: it is damaged, or lacks what is asked for.
         """
         return self._read(METRICS)
+
+    @property
+    def history(self) -> "pd.DataFrame":
+        """What `history.csv` holds: the figures of each epoch, as a training's `Epoch` has them.
+
+        Raises:
+            DataError: it is missing or damaged. A committee has none, but its members do.
+        """
+        import pandas as pd
+
+        path = self.folder / HISTORY
+        try:
+            return pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            members = ", ".join(self.config.get("committee", []))
+            remedy = f"This committee's members have one each: {members}" if members else _MEND
+            raise DataError(f"{path}: cannot be read ({error}).", remedy) from error
+
+    def _repr_html_(self) -> str:
+        from kit.html import render
+
+        members = self.config.get("committee", [])
+        return render("run", run=self, members=members, metrics=self.metrics)
 
     def _read(self, file: str) -> dict[str, Any]:
         path, project = self.folder / file, self.folder.parent.absolute().parent

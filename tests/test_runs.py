@@ -1,6 +1,8 @@
+import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +26,9 @@ from kit.runs import (
     members_of,
     read_settings,
 )
+from kit.training.callback import Epoch
 
+OLD_RUNS = Path(__file__).parent / "old_runs"
 CONFIG = {"git_commit": None, "created": "2026-01-31T12:00:00+00:00"}
 
 
@@ -80,6 +84,41 @@ def test_finished_run_holds_what_it_was_given(submissions: Path) -> None:
     ]
     assert list_runs(submissions) == [run]
     assert list(submissions.iterdir()) == [run.folder]
+
+
+def test_history_is_a_table_of_the_epochs() -> None:
+    history = Run(OLD_RUNS / "complete").history
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+    assert history["val_accuracy"].tolist() == [0.4, 0.466667, 0.433333, 0.366667]
+    assert list(history) == [field.name for field in dataclasses.fields(Epoch)]
+
+
+def test_a_missing_history_is_told_and_a_committee_has_none(submissions: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"(?s)history.csv: cannot be read \(.*move the run's folder"
+    ):
+        complete(submissions, "20260131-120000-tuned").history  # noqa: B018
+    committee = Run(OLD_RUNS / "committee")
+    names = "members have one each: 20260131-120000-old, 20260131-120200-twin"
+    with pytest.raises(DataError, match=names):
+        committee.history  # noqa: B018
+
+
+def test_a_notebook_shows_a_run_and_escapes_its_name(submissions: Path) -> None:
+    shutil.copytree(OLD_RUNS / "complete", submissions / "20260131-120000-<script>")
+    run = Run(submissions / "20260131-120000-<script>")
+    html = run._repr_html_()
+    assert "<script" not in html
+    assert "<caption>Run 20260131-120000-&lt;script&gt;</caption>" in html
+    assert "<td>tuned, 4 epochs on 270 rows of kaggle in 3 s</td>" in html
+    assert "<th>Keras test</th><td>36.87% (95% interval 35.93% to 37.82%, 10,000 images)" in html
+    assert "<td>submission.csv, 60 rows</td>" in html
+    assert "overlap" not in html
+    run.metrics["overlap"]["test"]["n_overlap"] = 12
+    assert "<td>12 of its images were trained on, so its score" in run._repr_html_()
+    members = "20260131-120000-old, 20260131-120200-twin"
+    html = Run(OLD_RUNS / "committee")._repr_html_()
+    assert f"<th>committee of</th><td>{members}</td>" in html
 
 
 def test_state_is_no_part_of_a_run(submissions: Path) -> None:

@@ -58,5 +58,9 @@ def given_settings(options: dict[str, Any]) -> dict[str, Any]:
 
 def resume_command(submissions: Path) -> str:
     """The command that completes an interrupted run, without the run's name."""
-    where = [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]
-    return shlex.join(["kit", "train", *where, "--resume"])
+    return shlex.join(["kit", "train", *given_submissions(submissions), "--resume"])
+
+
+def given_submissions(submissions: Path) -> list[str]:
+    """The option that names the folder of the runs, where a command needs it."""
+    return [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]

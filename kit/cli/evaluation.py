@@ -1,6 +1,5 @@
 """kit validate, kit check, kit score, kit suspects, kit serve: judging on this machine."""
 
-import os
 import shlex
 import sys
 import threading
@@ -11,13 +10,15 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, MovedData, Rehearsals, RunName, Submissions
+from kit.cli.options import SUBMISSIONS, Json, MovedData, Port, Rehearsals, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
-from kit.errors import DataError, UsageError
+from kit.errors import DataError
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
+SHOWN_MISTAKES = 6
 
 
 @command("kit validate", "kit validate 20260131-120000-tuned --json")
@@ -46,6 +47,10 @@ def validate(
         "Confusion: rows are the truth, columns the prediction",
         ["truth", *map(str, range(10))],
         [[digit, *row] for digit, row in enumerate(confusion)],
+        [
+            ["", *("green" if i == j else "red" if n else "dim" for j, n in enumerate(row))]
+            for i, row in enumerate(confusion)
+        ],
     )
     rows = []
     for digit in digits:
@@ -55,6 +60,12 @@ def validate(
         rows.append([digit.digit, digit.n, *worded, f"{low:.2%} to {high:.2%}"])
     columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
     print_table("Each digit", columns, rows)
+    worst = judged.mistakes[:SHOWN_MISTAKES]
+    mistakes = zip(
+        *(each[worst] for each in (judged.labels, judged.predicted, judged.certainty)), strict=True
+    )
+    captions = [f"{label} read as {digit}, {sure:.2%} sure" for label, digit, sure in mistakes]
+    draw_digits(judged.digits.pixels[worst], captions)
 
 
 @command(
@@ -139,9 +150,7 @@ def suspects(
 @command("kit serve", "kit serve --seed 7 --port 8000", "kit serve --json")
 def serve(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the rehearsal's deal.")] = 0,
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
-    ] = 0,
+    port: Port = 0,
     data: Rehearsals = Path("data"),
     json: Json = False,
 ) -> None:
@@ -161,12 +170,6 @@ def serve(
     state = rehearsal / "local-kaggle.json"
     try:
         local = LocalKaggle(rehearsal, rehearsal / "solution.csv", port=port, state=state)
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        reason = os.strerror(error.errno or 0)
-        what = f"Port {port} cannot be used ({reason})."
-        raise UsageError(what, "Leave out --port to get a free one.") from error
     except ValueError as error:
         raise DataError(
             f"{state} or {rehearsal / 'solution.csv'} is damaged.",

@@ -2,17 +2,18 @@
 
 import shlex
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import command, resume_command
+from kit.cli.app import command, given_submissions, resume_command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import CompetitionError, KitError, UsageError, visible
+from kit.errors import KitError, UsageError, visible
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
@@ -46,22 +47,19 @@ def download(
     from kit.kaggle.client import Kaggle
     from kit.kaggle.download import download as download_files
 
-    files = None if force else find_files(data)
-    fetched = files is None
+    files = there = None if force else find_files(data)
     if files is None:
         kaggle = Kaggle(on_retry=note_retry)
         with transfer_bar("Downloading") as progress:
             files = download_files(kaggle, data, progress)
-    told = [
-        {"path": file, "total_bytes": file.stat().st_size, "rows": ROWS[file.name]}
-        for file in files
-    ]
-    if json:
-        print_json({"fetched": fetched, "folder": data, "files": told})
-        return
-    if not fetched:
+    elif not json:
         note("All there already; --force fetches them again.")
-    print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
+    told = [{"path": file, "total_bytes": file.stat().st_size, "rows": ROWS[file.name]}
+            for file in files]  # fmt: skip
+    if json:
+        print_json({"fetched": there is None, "folder": data, "files": told})
+    else:
+        print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
 
 
 @command(
@@ -102,9 +100,8 @@ def submit(
 
     entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
     from kit.kaggle.client import Kaggle
-    from kit.kaggle.exchange import SUBMISSIONS_PAGE
+    from kit.kaggle.submit import check_accepted, wait_for_score
     from kit.kaggle.submit import submit as submit_entry
-    from kit.kaggle.submit import wait_for_score
 
     kaggle = Kaggle(on_retry=note_retry)
     left: int | None = None
@@ -130,45 +127,36 @@ def submit(
         else:
             print_lines(["Nothing was sent."])
         return
-    same_command = _same_command(entry, submissions)
-    if not no_wait and not dry_run and not attempt.is_judged:
-        try:
+    try:
+        if not no_wait and not dry_run and not attempt.is_judged:
             with judging_clock(attempt.ref):
                 attempt = wait_for_score(kaggle, attempt, timeout)
-        except (KitError, KeyboardInterrupt):
-            note(f"Submission {attempt.ref} is at Kaggle. Go on waiting with: {same_command}")
-            # A program, too, is to know what was sent
-            if json:
-                _print_receipt(entry, attempt, same_command, json=True)
-            raise
-    _print_receipt(entry, attempt, same_command, json=json)
-    if attempt.status == "ERROR":
-        reason = (attempt.reason or "it gives no reason").rstrip(".")
-        remedy = f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}"
-        raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
+    finally:
+        # Whatever ends the waiting, it is said what was sent
+        _print_receipt(entry, attempt, submissions, json=json)
+    check_accepted(attempt, entry)
 
 
 def _same_command(entry: "Entry", submissions: Path) -> str:
     """The command that goes on waiting for a submission."""
-    where = [] if submissions == SUBMISSIONS else ["--submissions", str(submissions)]
-    what = ["--file", str(entry.file), *["--yes"] * (str(entry.file) == "-"), *where]
+    what = ["--file", str(entry.file), *["--yes"] * (str(entry.file) == "-")]
+    what += given_submissions(submissions)
     if entry.run is not None:
         what = [entry.run.name if entry.submissions == SUBMISSIONS else str(entry.run.folder)]
     allowed = ["--allow-overlap"] * bool(entry.attempt.n_overlap)
     return shlex.join(["kit", "submit", *what, *allowed])
 
 
-def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, json: bool) -> None:
+def _print_receipt(entry: "Entry", attempt: "Attempt", submissions: Path, *, json: bool) -> None:
     comparison = _compare(entry, attempt)
     if json:
-        run = entry.run.name if entry.run else None
         facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
-        head = {"sent": True, "run": run, "receipt": attempt.path}
+        head = {"sent": True, "run": entry.run and entry.run.name, "receipt": attempt.path}
         print_json({**head, **facts, "comparison": comparison})
         return
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
-        lines.append(f"Its score comes with: {same_command}")
+        lines.append(f"Its score comes with: {_same_command(entry, submissions)}")
     if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:
@@ -183,11 +171,10 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", same_command: str, *, jso
 
 def _share(attempt: "Attempt") -> float | None:
     """The public score, where it is an accuracy: a number from 0 to 1."""
-    try:
-        score = float(attempt.public_score or "")
-    except ValueError:
-        return None
-    return score if 0 <= score <= 1 else None
+    with suppress(ValueError):
+        if 0 <= (score := float(attempt.public_score or "")) <= 1:
+            return score
+    return None
 
 
 def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
@@ -200,9 +187,8 @@ def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
     rows = entry.content.count(b"\n") - 1
     score = Accuracy.from_counts(round(share * rows), rows)
     difference = asdict(accuracy_difference(score, Accuracy(**figures)))
-    significant = difference.pop("significant")
     told = {"validation": figures, "score": asdict(score)}
-    return {**told, "difference": difference, "significant": significant}
+    return {**told, "significant": difference.pop("significant"), "difference": difference}
 
 
 @command("kit history", "kit history --offline --json")
@@ -258,11 +244,11 @@ def history(
 def _facts(row: "HistoryRow") -> dict[str, Any]:
     """A row as JSON has it."""
     run, attempt = row.run, row.attempt
-    of_run, of_attempt = ("source", "preset"), ("ref", "status", "public_score", "reason")
+    of_attempt = ("ref", "status", "public_score", "reason")
     return {
         "time": row.time.isoformat(),
         "run": run and run.name,
-        **{key: run and run.metrics.get(key) for key in of_run},
+        **{key: run and run.metrics.get(key) for key in ("source", "preset")},
         **{key: _accuracy(run, key) for key in ("validation", "keras_test")},
         **{key: attempt and getattr(attempt, key) for key in of_attempt},
         "description": attempt and attempt.message,
@@ -299,20 +285,19 @@ def _cells(row: "HistoryRow") -> list[object]:
 def _print_chart(rows: "list[HistoryRow]") -> None:
     """Draw validation (v, with its interval) and public score (s) of each run on one scale."""
     drawn = [
-        (run.name, figures["accuracy"], figures["interval"], score)
+        (run.name, (*figures["interval"], figures["accuracy"], score))
         for _, run, attempt in rows
         if run and attempt and (score := _share(attempt)) is not None
         if (figures := _accuracy(run, "validation"))
     ]
     if not drawn or not sys.stdout.isatty():
         return
-    shown = [x for _, _, interval, score in drawn for x in (*interval, score)]
-    low, high = min(shown), max(shown)
-    scale = (_CHART_WIDTH - 1) / max(high - low, 1e-9)
-    wide = max(len(name) for name, *_ in drawn)
-    for name, accuracy, interval, score in drawn:
+    shown = [share for _, shares in drawn for share in shares]
+    low, high, wide = min(shown), max(shown), max(len(name) for name, _ in drawn)
+    for name, shares in drawn:
+        scale = (_CHART_WIDTH - 1) / max(high - low, 1e-9)
+        first, last, v, s = (round((share - low) * scale) for share in shares)
         line = [" "] * _CHART_WIDTH
-        first, last, v, s = (round((x - low) * scale) for x in (*interval, accuracy, score))
         line[first : last + 1] = "─" * (last + 1 - first)
         line[v], line[s] = "v", "*" if s == v else "s"
         print_lines([f"{name:{wide}}  {''.join(line)}"])

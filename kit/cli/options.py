@@ -47,6 +47,9 @@ Preset = Annotated[
         metavar="NAME",
     ),
 ]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="The port to serve at; 0 takes a free one.")
+]
 Rehearsals = Annotated[Path, typer.Option(help="The folder for rehearsal-SEED/.", file_okay=False)]
 Storage = Annotated[
     str | None,

@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from copy import copy
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.cli.pictures import draw_curve
 from kit.errors import visible
 
 if TYPE_CHECKING:
@@ -42,8 +44,16 @@ def note(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-def print_table(title: str, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table on stdout: ruled for a person, tab-separated for a pipe. None is shown as –."""
+def print_table(
+    title: str,
+    columns: list[str],
+    rows: Iterable[Iterable[object]],
+    styles: Iterable[Iterable[str]] | None = None,
+) -> None:
+    """Print a table on stdout: ruled for a person, tab-separated for a pipe. None is shown as –.
+
+    `styles` are rich's, one for each cell.
+    """
     shown = [[visible("–" if cell is None else str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         print_lines("\t".join(row) for row in [columns, *shown])
@@ -51,14 +61,15 @@ def print_table(title: str, columns: list[str], rows: Iterable[Iterable[object]]
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         # Somebody will copy a name or a path, so no word is broken, however narrow the terminal
         widest = max(len(word) for row in [columns, *shown] for word in row[number].split())
         table.add_column(column, justify="right" if number else "left", min_width=widest)
-    for row in shown:
-        table.add_row(*row)
+    for row, styles_of_row in zip(shown, styles or repeat(repeat("")), strict=False):
+        table.add_row(*map(Text, row, styles_of_row))
     # [brackets] are no markup
     Console(markup=False, emoji=False).print(table, crop=False)
 
@@ -105,6 +116,9 @@ def print_run(
         columns = ["member", "preset", "seed", "normalization", *(f"{kind}, %" for kind in kinds)]
         print_table("Members", columns, rows)
     print_lines(_lines(told, run.folder))
+    # A committee was not trained itself
+    if not members:
+        draw_curve(run.history)
 
 
 def _lines(told: dict[str, Any], folder: Path) -> list[str]:

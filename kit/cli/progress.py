@@ -1,11 +1,12 @@
 """Every bar: trainings, searches, transfers, and waiting for Kaggle. All of it is on stderr.
 
-A person sees a bar, which is gone at the end. A log gets lines.
+A person sees a bar, also in a notebook, which is gone at the end. A log gets lines.
 """
 
 import math
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 def _progress(*columns: "str | ProgressColumn") -> "Progress":
     """Rich's bar, disabled in a log."""
+    ipython = sys.modules.get("IPython")
+    # A terminal's IPython has no kernel
+    if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+        from kit.cli.notebook import NotebookBar
+
+        return NotebookBar()
     from rich.console import Console
     from rich.progress import Progress
 
@@ -115,9 +122,10 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
     columns = (BarColumn(), "{task.fields[figures]}", TimeElapsedColumn(), "left")
     with _progress(*columns, TimeRemainingColumn()) as bar:
         shown = TrainingBar(bar, resume)
-        # Where Ctrl-C is ignored, it stays ignored
+        # Where Ctrl-C is ignored, it stays ignored. Only the main thread hears signals
         usual = (signal.default_int_handler, signal.SIG_DFL)
-        signals = (signal.SIGINT, signal.SIGTERM)
+        is_main = threading.current_thread() is threading.main_thread()
+        signals = (signal.SIGINT, signal.SIGTERM) if is_main else ()
         heard = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) in usual}
         for number in heard:
             signal.signal(number, shown.interrupt)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,11 +22,6 @@ from kit.cli.options import (
 from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
 from kit.errors import UsageError
-
-if TYPE_CHECKING:
-    from kit.cli.progress import TrainingBar
-    from kit.config import TrainConfig
-    from kit.runs import Run
 
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
 Views = Annotated[
@@ -141,6 +136,7 @@ def train(
 
     from kit.config import PRESETS
     from kit.runs import read_settings
+    from kit.training.committee import plan_training, train_plan
     from kit.training.committee import resume as resume_training
 
     # A run that is named by its folder need not be in the usual one
@@ -170,7 +166,8 @@ def train(
             if source is not None and settings.get("source") != source:
                 # The other source's files are not this one's
                 settings.pop("data", None)
-            run = _train(_plan({**settings, **given}, members, folds), submissions, bar)
+            plan = plan_training({**settings, **given}, members, folds)
+            run = train_plan(plan, submissions, bar)
     print_run(run, as_json=json)
 
 
@@ -201,6 +198,7 @@ def rehearse(
     from kit.evaluation.judging import score_submission
     from kit.runs import members_of
     from kit.training.backend import choose_backend
+    from kit.training.committee import plan_training, train_plan
 
     name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
     settings = {**given, "source": "kaggle", "data": folder, "name": name}
@@ -208,9 +206,9 @@ def rehearse(
         bar.on_stage("Making the rehearsal")
         # Before the files are made: what is wrong should cost nothing
         choose_backend()
-        plan = _plan(settings, members, folds)
+        plan = plan_training(settings, members, folds)
         rehearsal = make_rehearsal(load_keras(), seed, data)
-        run = _train(plan, submissions, bar)
+        run = train_plan(plan, submissions, bar)
     solution = rehearsal / "solution.csv"
     scores = {
         each.name: asdict(score_submission(each.folder / "submission.csv", solution))
@@ -248,26 +246,3 @@ def committee(
     note("Averaging …")
     members = [find_run(submissions, run) for run in runs]
     print_run(make_committee(members, submissions, name, data), as_json=json)
-
-
-def _plan(
-    given: dict[str, Any], members: int | None, folds: int | None
-) -> "TrainConfig | list[TrainConfig]":
-    """What to train: a network, or the members of a committee."""
-    from kit.config import make_config
-    from kit.training.committee import plan_members
-
-    if members and folds:
-        raise UsageError("--members and --folds each make a committee.", "Give one of them.")
-    if members or folds or given.get("preset") == "committee":
-        return plan_members(given, members or folds, folds=folds is not None)
-    return make_config(given)
-
-
-def _train(plan: "TrainConfig | list[TrainConfig]", submissions: Path, bar: "TrainingBar") -> "Run":
-    from kit.training.committee import train_committee
-    from kit.training.train import train as train_run
-
-    if isinstance(plan, list):
-        return train_committee(plan, submissions, bar)
-    return train_run(plan, submissions, bar)

@@ -1,54 +1,27 @@
 """A local Kaggle over HTTP, on Flask: calls, files and uploads, for this machine alone."""
 
-import ipaddress
 import json
 import os
-import socket
 import tempfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
-from kit.errors import missing_extra
+# First, because it says what to do where Flask is missing
+from kit.loopback import LoopbackServer, read_body  # isort: skip
 
-try:
-    from flask import Flask, Response, abort, redirect, request, send_file
-    from werkzeug.exceptions import HTTPException
-    from werkzeug.serving import WSGIRequestHandler, make_server
-    from werkzeug.wrappers import Response as Answer
-except ImportError as error:
-    raise missing_extra("serve", "Flask") from error
+from flask import Flask, Response, abort, redirect, request, send_file
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as Answer
 
+from kit.competition import ROWS
 from kit.local_kaggle.calls import ARCHIVE, Calls, Refusal
 from kit.local_kaggle.judge import Judge
 from kit.local_kaggle.state import CompetitionState
-
-_FILES = ("sample_submission.csv", "test.csv", "train.csv")
-
-
-class _Handler(WSGIRequestHandler):
-    # Else an answer's body waits 40 ms until its headers are acknowledged
-    disable_nagle_algorithm = True
-
-    def run_wsgi(self) -> None:
-        try:
-            urlsplit(self.path)
-        except ValueError:
-            self.send_error(400)
-        else:
-            super().run_wsgi()
-
-    def log_request(self, *_: object) -> None:
-        """Write no log: a user sees the client's side."""
-
-    log_error = log_request  # type: ignore[assignment]
 
 
 class LocalKaggle:
@@ -70,7 +43,8 @@ class LocalKaggle:
         `clock` tells the time, in seconds since 1970.
 
         Raises:
-            OSError: the port is taken, or a file cannot be read.
+            UsageError: the port is taken.
+            OSError: a file cannot be read.
             ValueError: the solution or the state is something else.
         """
         self.state = CompetitionState(Judge(solution), state, clock)
@@ -79,47 +53,31 @@ class LocalKaggle:
         self.files = _add_archive(folder.absolute(), Path(self._temporary.name) / ARCHIVE)
         self._calls = Calls(self.state, self.files)
         self.app = Flask("local_kaggle", static_folder=None)
-        self.app.before_request(self._check_host)
         self.app.post("/api/v1/<service>/<name>")(self._call)
         self.app.get("/files/<name>")(self._send)
         self.app.put("/upload/<token>")(self._take_upload)
         self.app.register_error_handler(HTTPException, self._refuse)
-        # If the server made the socket, it would exit where the port is taken
-        with socket.create_server(("127.0.0.1", port)) as listener:
-            self.port: int = listener.getsockname()[1]
-            self._server = make_server(
-                "127.0.0.1", self.port, self.app, True, False, _Handler, fd=listener.fileno()
-            )
-        serve = self._server.serve_forever
-        self._thread = threading.Thread(target=serve, args=(0.02,), daemon=True)
+        self._server = LoopbackServer(self.app, port)
+        self.port = self._server.port
 
     def environment(self) -> dict[str, str]:
         """The environment variables that turn Kaggle's client, and the kit, to this server."""
-        proxy = f"http://127.0.0.1:{self.port}"
+        proxy = self._server.address
         proxies = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
         token = min(self.state.account.tokens)
         return {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", **proxies, "KAGGLE_API_TOKEN": token}
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
+        self._server.__exit__()
         self._temporary.cleanup()
-
-    def _check_host(self) -> None:
-        # A web page in the user's browser reaches this machine only by a name of its own
-        with suppress(ValueError):
-            name = urlsplit(f"//{request.host}").hostname or ""
-            if name == "localhost" or ipaddress.ip_address(name).is_loopback:
-                return
-        abort(403, "Only localhost and loopback addresses are served")
 
     def _call(self, service: str, name: str) -> dict[str, Any] | Answer:  # noqa: ARG002
         try:
-            content = from_json(self._read_body())
+            content = from_json(read_body())
         except ValueError:
             abort(400, "The request is not JSON")
         origin = request.host_url.rstrip("/")
@@ -139,7 +97,7 @@ class LocalKaggle:
 
     def _take_upload(self, token: str) -> dict[str, Any]:
         upload = self.state.uploads.get(token) or abort(404, "No such upload")
-        content = self._read_body()
+        content = read_body()
         if "Content-Range" in request.headers or len(content) != upload.size:
             abort(400, f"Expected one request with all {upload.size} bytes")
         upload.content = content
@@ -150,15 +108,9 @@ class LocalKaggle:
         headers = [header for header in error.get_headers() if header[0] != "Content-Type"]
         return Answer(body, error.code, headers, content_type="application/json")
 
-    def _read_body(self) -> bytes:
-        try:
-            return request.get_data()
-        except OSError:
-            abort(400, "The request's body is malformed")
-
 
 def _add_archive(folder: Path, archive: Path) -> dict[str, Path]:
-    files = {name: folder / name for name in _FILES if (folder / name).is_file()}
+    files = {name: folder / name for name in ROWS if (folder / name).is_file()}
     # The lowest level shrinks the digits to an eighth in a second
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for name, path in files.items():

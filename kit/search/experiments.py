@@ -155,9 +155,7 @@ class Laboratory:
         history = record["history"][:epochs]
         seconds = sum(epoch["seconds"] for epoch in history)
         right = ~np.isin(np.arange(record["n"]), wrong)
-        return {
-            "parameters": record["parameters"],
-            "machine": record["machine"],
+        return record | {
             "history": history,
             "validation": history[-1]["val_accuracy"],
             "keras_test": float(right.mean()),
@@ -214,12 +212,10 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
     Raises:
         DataError, NetworkError: one of them is missing or wrong.
     """
-    if source == "kaggle":
-        # A run can do without MNIST. Here, all networks are judged on it
-        load_keras()
     # What is odd about them, the command says, and not each of its processes
     is_command = multiprocessing.parent_process() is None
     dataset = load_dataset(make_config({"source": source, "data": data}), tell=is_command)
+    # A run can do without MNIST. Here, all networks are judged on it
     keras_test = dataset.keras_test or load_keras().test
     unseen = np.flatnonzero(~seen_in_training(keras_test, dataset.train))
     return dataset.train, keras_test.take(unseen)

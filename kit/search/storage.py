@@ -18,9 +18,8 @@ from kit.errors import DataError, NetworkError, UsageError, missing_extra
 # A trial whose worker has sent no heartbeat for so long is given to another, at most so often
 GRACE_SECONDS, RETRIES = 60, 3
 SQLITE_LOCK_SECONDS, CONNECT_SECONDS = 60, 10
-# How the scheme of an address is written for SQLAlchemy
-_DRIVERS = {"sqlite": "sqlite"}
-_DRIVERS |= dict.fromkeys(("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg")
+# What SQLAlchemy reaches each kind of database by
+_DRIVERS = {"sqlite": "sqlite"} | dict.fromkeys(("postgresql", "postgres"), "postgresql+psycopg")
 # Another process is making the tables at the same moment
 _BEGUN = retry_if_exception_message(match=".*(already exists|duplicate key|UNIQUE constraint)")
 
@@ -53,10 +52,9 @@ def open_storage(address: str, grace_seconds: int = GRACE_SECONDS) -> RDBStorage
     except ImportError as error:
         raise missing_extra("search", "psycopg") from error
     except RuntimeError as error:
-        raise UsageError(
-            f"{address_label(address)}: another version of Optuna made its tables ({error}).",
-            "Name another database, or upgrade it with: optuna storage upgrade",
-        ) from error
+        what = f"{address_label(address)}: another version of Optuna made its tables ({error})."
+        remedy = "Name another database, or upgrade it with: optuna storage upgrade"
+        raise UsageError(what, remedy) from error
 
 
 @contextlib.contextmanager
@@ -106,7 +104,8 @@ def parse_address(address: str) -> sqlalchemy.URL:
         UsageError: it is malformed, or of a kind of database that the kit does not know.
     """
     with contextlib.suppress(ValueError, KeyError, exc.ArgumentError):
-        url = sqlalchemy.make_url(address).set(drivername=_DRIVERS[address.partition("://")[0]])
+        url = sqlalchemy.make_url(address)
+        url = url.set(drivername=_DRIVERS[url.get_backend_name()])
         is_file = url.database not in (None, "", ":memory:") and not url.host
         if "@" not in (url.host or "") and (is_file or url.drivername != "sqlite"):
             return url

@@ -152,10 +152,8 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], 
     # Trials that cannot be compared are kept out of one study
     for setting, value in fixed.items():
         if value != before.get(setting):
-            raise UsageError(
-                f"{job.study}: was begun with {setting} {before.get(setting)}, not {value}.",
-                "Give what it began with, or name another with --study.",
-            )
+            what = f"{job.study}: was begun with {setting} {before.get(setting)}, not {value}."
+            raise UsageError(what, "Give what it began with, or name another with --study.")
 
     def tell(now: Sequence[FrozenTrial]) -> None:
         best = max((trial.value or 0.0 for trial in _complete(now)), default=None)
@@ -179,10 +177,8 @@ def load_study(address: str, name: str) -> optuna.Study:
             names = optuna.get_all_study_names(storage)
             if name in names:
                 return optuna.load_study(study_name=name, storage=storage)
-    raise UsageError(
-        f"{name}: no such study in {address_label(address)}.",
-        f"There are: {', '.join(names)}." if names else "Begin one with kit tune.",
-    )
+    remedy = f"There are: {', '.join(names)}." if names else "Begin one with kit tune."
+    raise UsageError(f"{name}: no such study in {address_label(address)}.", remedy)
 
 
 def study_figures(study: optuna.Study) -> dict[str, Any]:
@@ -262,10 +258,8 @@ def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
     if not chosen or SETTINGS not in chosen[0].user_attrs:
         none = "No trial is complete" if number is None else f"Trial {number} was never trained"
-        raise UsageError(
-            f"{name}: {none}; the study has {len(trials)} trials.",
-            f"The best trials are listed by: kit tune --show {name}",
-        )
+        what = f"{name}: {none}; the study has {len(trials)} trials."
+        raise UsageError(what, f"The best trials are listed by: kit tune --show {name}")
     settings = translate_settings(chosen[0].user_attrs[SETTINGS])
     return {**settings, "name": f"{name}-{chosen[0].number}"}
 

@@ -104,25 +104,19 @@ class _Patience:
     """Ends the command where errors go on while no trial is finished."""
 
     def __init__(self, finished: int) -> None:
-        self._finished, self._deaths, self._ends, self._last = finished, 0, math.inf, -math.inf
+        self._finished, self._deaths, self._ends, self._last = finished, 0, 0.0, -math.inf
 
     def check(self, errors: list[BaseException], finished: int) -> None:
         # Where one worker is back, others may still tell of the same outage
         if finished > self._finished and not errors:
-            self._finished, self._deaths, self._ends = finished, 0, math.inf
+            self._finished, self._deaths, self._last = finished, 0, -math.inf
         for error in errors:
             if isinstance(error, BrokenProcessPool):
                 self._deaths += 1
-                if self._deaths == DEATHS:
-                    raise TrainingError(
-                        f"{DEATHS} workers were killed or crashed, one after another; the machine "
-                        "may be out of memory.",
-                        "Try fewer --workers. The same command continues the study.",
-                    )
                 continue
             now = time.monotonic()
             # In an outage, workers fail every few seconds. A late failure is another outage
-            is_new = now > self._last + OUTAGE_SECONDS or self._ends == math.inf
+            is_new = now > self._last + OUTAGE_SECONDS
             if not isinstance(error, NetworkError) or (now > self._ends and not is_new):
                 raise error
             if is_new:
@@ -130,6 +124,10 @@ class _Patience:
                 minutes = PATIENCE_SECONDS / 60
                 LOGGER.warning("%s Waiting %.0f minutes for it …", error.what, minutes)
             self._last = now
+        if self._deaths >= DEATHS:
+            what = f"{DEATHS} workers were killed or crashed, one after another"
+            remedy = "Try fewer --workers. The same command continues the study."
+            raise TrainingError(f"{what}; the machine may be out of memory.", remedy)
 
 
 def _work(job: Job, first: int) -> None:
@@ -145,7 +143,7 @@ def _work(job: Job, first: int) -> None:
             # The trial was pruned, the database is away, or every trial would fail
             raise
         except Exception as error:
-            what = str(error) if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
+            what = error.what if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
             trial.set_user_attr(REASON, " ".join(what.split())[:300])
             raise TrainingError(what, "kit tune --show lists what failed.") from error
 
@@ -153,11 +151,10 @@ def _work(job: Job, first: int) -> None:
         trials = study.get_trials(deepcopy=False)[first:]
         states = [t.state for t in trials if t.state in FINISHED or REASON in t.user_attrs]
         if states[-FAILURES:] == [TrialState.FAIL] * FAILURES:
-            raise TrainingError(
-                f"{FAILURES} trials failed one after another, as trial {trial.number}: "
-                f"{str(trial.user_attrs.get(REASON)).rstrip('.')}.",
-                f"All failures are listed by: kit tune --show {job.study}",
-            )
+            what = f"{FAILURES} trials failed one after another, as trial {trial.number}"
+            reason = str(trial.user_attrs.get(REASON)).rstrip(".")
+            remedy = f"All failures are listed by: kit tune --show {job.study}"
+            raise TrainingError(f"{what}: {reason}.", remedy)
 
     with database_errors(job.storage):
         study = job.load()

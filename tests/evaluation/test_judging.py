@@ -51,6 +51,20 @@ def test_images_that_were_seen_are_left_out(tmp_path: Path, keras_test: Digits) 
     assert [figures.recall for figures in digits[:5]] == [1.0, 0.5, 1.0, None, 0.0]
 
 
+def test_mistakes_are_listed_the_most_certain_first(tmp_path: Path, keras_test: Digits) -> None:
+    run = make_run(tmp_path)
+    with np.load(tmp_path / "probabilities.npz") as file:
+        arrays = dict(file)
+    arrays["keras_test"][4] = np.where(np.arange(10) == 9, 0.91, 0.01)
+    np.savez(tmp_path / "probabilities.npz", **arrays)
+    judged = judge_keras_test(run, keras_test)
+    # Of the unseen rows 1 to 5, the 4 in row 4 and the 1 in row 2 are read wrong
+    assert judged.rows[judged.mistakes].tolist() == [4, 2]
+    assert judged.labels[judged.mistakes].tolist() == [4, 1]
+    assert judged.predicted[judged.mistakes].tolist() == [9, 7]
+    assert judged.certainty[judged.mistakes].tolist() == pytest.approx([0.91, 0.55])
+
+
 def test_without_overlap_all_are_judged(tmp_path: Path, keras_test: Digits) -> None:
     validation = judge_keras_test(make_run(tmp_path, np.zeros(8, np.bool_)), keras_test)
     assert validation.n_overlap == 0

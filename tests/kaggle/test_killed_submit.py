@@ -113,9 +113,9 @@ def test_ctrl_c_while_waiting_loses_nothing(
             assert time.monotonic() < give_up
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        said, told = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert f"Go on waiting with: kit submit {RUN}" in told
+    assert f"Its score comes with: kit submit {RUN}" in said
     assert "Traceback" not in told
     at_full_local.state.submissions[0].judging_seconds = 0
     capsys.readouterr()

@@ -119,54 +119,19 @@ def test_submissions_outlive_the_server(competition_files: Path, tmp_path: Path)
         LocalKaggle(competition_files, solution, state=kept)
 
 
-def test_a_port_that_is_taken(local: FaultyKaggle, competition_files: Path) -> None:
-    with pytest.raises(OSError, match="in use"):
-        LocalKaggle(competition_files, competition_files / "solution.csv", port=local.port)
-
-
 @pytest.mark.parametrize(
-    ("host", "status"),
+    "headers",
     [
-        ("localhost", 200),
-        ("LOCALHOST:8000", 200),
-        ("127.0.0.1", 200),
-        ("127.8.9.10:80", 200),
-        ("[::1]:80", 200),
-        ("kaggle.com", 403),
-        ("localhost.example.com", 403),
-        ("127.0.0.1.nip.io", 403),
-        ("10.0.0.1", 403),
-        ("0.0.0.0", 403),
-        ("localhost@example.com", 403),
-        ("local host", 403),
-        ("[::1", 403),
-        ("", 403),
+        {"Host": "kaggle.com"},
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-def test_only_this_machine_is_answered(local: FaultyKaggle, host: str, status: int) -> None:
-    assert post(local, "GetCompetition", DIGITS, Host=host).status_code == status
-    assert fetch(local, Host=host).status_code == status
-
-
-@pytest.mark.parametrize(
-    ("target", "status"),
-    [
-        ("http://localhost/files/train.csv", 200),
-        ("http://127.0.0.1:80/files/train.csv", 200),
-        # The address has the last word, whatever the header Host says
-        ("http://example.com/files/train.csv", 403),
-        ("http://localhost:port/files/train.csv", 403),
-        ("http://[::1/files/train.csv", 400),
-        ("//localhost/files/train.csv", 404),
-        ("*", 404),
-    ],
-)
-def test_addresses_as_a_proxy_gets_them(
-    local: FaultyKaggle, capfd: pytest.CaptureFixture[str], target: str, status: int
-) -> None:
-    answer = exchange(local, f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    assert int(answer.split()[1]) == status
-    assert capfd.readouterr() == ("", "")
+def test_web_pages_are_refused(local: FaultyKaggle, headers: dict[str, str]) -> None:
+    assert post(local, "GetCompetition", DIGITS).status_code == 200
+    refused = post(local, "GetCompetition", DIGITS, **headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, 403)
+    assert fetch(local, **headers).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -264,9 +229,6 @@ def test_no_request_breaks_it(local: FaultyKaggle, call: str, body: Any) -> None
     [
         (b"Content-Length: -5", 400),
         (b"Content-Length: five", 400),
-        (b"Content-Length: 99999999999", 400),
-        (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        (b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", 400),
         (b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 401),
         (b"Authorization: Bearer \xff\r\nContent-Length: 2", 401),
         (b"Authorization: Basic ====\r\nContent-Length: 2", 401),
@@ -278,16 +240,6 @@ def test_malformed_heads(
     start = b"POST /api/v1/service/GetCompetition HTTP/1.1\r\nHost: localhost\r\n"
     answer = exchange(local, start + head + b"\r\n\r\n{}")
     assert int(answer.split()[1]) == status
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    "request_line", [b"\x16\x03\x01", b"GET", b"GET / HTTP/a", b"BREW /coffee HTTP/1.1"]
-)
-def test_malformed_request_lines(
-    local: FaultyKaggle, capfd: pytest.CaptureFixture[str], request_line: bytes
-) -> None:
-    assert b"40" in exchange(local, request_line + b"\r\nHost: localhost\r\n\r\n")
     assert capfd.readouterr() == ("", "")
 
 
