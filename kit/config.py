@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -26,7 +25,11 @@ def _check_name(name: str) -> str:
     return name
 
 
-class Augmentation(BaseModel):
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Augmentation(_Frozen):
     """How far digits are warped while training: each image in each epoch by a new random warp.
 
     Attributes:
@@ -39,8 +42,6 @@ class Augmentation(BaseModel):
         final_strength: the strength of the last epoch; it is 1 in the first and falls linearly.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     rotation: Annotated[float, Field(ge=0, le=180)] = 10.0
     scale: Annotated[float, Field(ge=0, le=1)] = 0.1
     shear: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -51,7 +52,7 @@ class Augmentation(BaseModel):
     final_strength: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
-class Convolution(BaseModel):
+class Convolution(_Frozen):
     """A layer of convolutions. In a command and in JSON also as text: `32x5/2`, `64x3p2`.
 
     Attributes:
@@ -60,8 +61,6 @@ class Convolution(BaseModel):
         stride: its step in both directions, in pixels; after `/` in the text.
         pooling: the side of the squares whose largest value is kept; after `p` in the text.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     filters: PositiveInt
     kernel: Annotated[int, Field(ge=1, le=28)]
@@ -76,19 +75,17 @@ class Convolution(BaseModel):
         parts = re.fullmatch(r"(\d{1,5})x(\d{1,2})(?:/(\d{1,2}))?(?:p(\d{1,2}))?", given)
         if parts is None:
             raise ValueError("write FILTERSxKERNEL, with /STRIDE or pPOOLING behind it: 32x5/2")
-        names = ("filters", "kernel", "stride", "pooling")
-        return {name: int(part or 1) for name, part in zip(names, parts.groups(), strict=True)}
+        numbers = (int(part or 1) for part in parts.groups())
+        return dict(zip(cls.model_fields, numbers, strict=True))
 
 
-class Normalization(BaseModel):
+class Normalization(_Frozen):
     """What digits are brought to before a network sees them. By default they stay as they are.
 
     Attributes:
         width: the width that the ink is stretched to, in pixels, or None to leave it.
         slant: whether to take out the slant.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: Annotated[int, Field(ge=4, le=28)] | None = None
     slant: bool = False
@@ -122,7 +119,7 @@ def describe_normalization(recorded: Any) -> str:
     return " or ".join(words)
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(_Frozen):
     """Everything that decides what a training makes, on a given machine.
 
     Settings that are not given are filled from the preset.
@@ -163,8 +160,6 @@ class TrainConfig(BaseModel):
             others that are moved, turned and bent a little.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     source: Literal["keras", "kaggle"] = "keras"
     data: Path | None = None
     preset: Literal["baseline", "quick", "tuned", "best-mlp", "cnn", "best"] = "tuned"
@@ -188,15 +183,13 @@ class TrainConfig(BaseModel):
     validation_fraction: Annotated[float, Field(ge=0, lt=1)]
     fold: tuple[PositiveInt, Annotated[int, Field(ge=2)]] | None = None
     patience: PositiveInt | None = None
-    seed: Annotated[NonNegativeInt, Field(lt=2**32)] = 42
-    split_seed: Annotated[NonNegativeInt, Field(lt=2**32)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     views: Annotated[int, Field(ge=1, le=99)] = 1
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
+    def _fill_from_preset(cls, given: dict[str, Any]) -> dict[str, Any]:
         preset = given.get("preset", "tuned")
         # With a preset that does not exist, that alone is the error, not each missing setting
         return {"name": preset, **PRESETS.get(str(preset), PRESETS["tuned"]), **given}
@@ -212,10 +205,6 @@ class TrainConfig(BaseModel):
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError("patience needs validation rows: give a validation_fraction above 0")
         return self
-
-
-def _layers(*texts: str) -> tuple[Convolution, ...]:
-    return tuple(Convolution.model_validate(text) for text in texts)
 
 
 _UPRIGHT = Normalization(width=20, slant=True)
@@ -291,14 +280,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cnn": {
         **_CONVOLUTIONS,
         "epochs": 60,
-        "conv": _layers("32x5/2", "64x5/2"),
+        "conv": ("32x5/2", "64x5/2"),
         "hidden": (256,),
     },
     # Fewer mistakes, in an hour. The first layers see the strokes on all pixels
     "best": {
         **_CONVOLUTIONS,
         "epochs": 44,
-        "conv": _layers("32x3", "32x3", "32x5/2", "64x3", "64x3", "64x5/2"),
+        "conv": ("32x3", "32x3", "32x5/2", "64x3", "64x3", "64x5/2"),
         "hidden": (128,),
         "normalization": _THREE_WAYS,
     },
@@ -312,7 +301,7 @@ COMMITTEE: tuple[dict[str, Any], ...] = (
     {
         "preset": "cnn",
         "epochs": 45,
-        "conv": _layers("32x3", "32x3/2", "64x3", "64x3/2", "128x3"),
+        "conv": ("32x3", "32x3/2", "64x3", "64x3/2", "128x3"),
         "head": "mean",
         "hidden": (),
     },

@@ -1,25 +1,35 @@
-"""What notebooks show of the kit's objects: HTML from templates, which escape what is put in."""
+"""HTML from templates, which escape what is put in: reports, and what notebooks show."""
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+_SIDE = 28
 
-def render(template: str, **values: object) -> str:
-    """Fill in one of the kit's templates."""
+
+def render(
+    template: str, filters: dict[str, Callable[..., Any]] | None = None, **values: Any
+) -> str:
+    """Fill in one of the kit's templates, which may use these `filters`, too."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    templates = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined)
-    environment.filters["picture"] = _picture
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"digit": draw_digit, **(filters or {})}
     return environment.get_template(f"{template}.html.jinja").render(values)
 
 
-def _picture(image: Any) -> str:
-    """Draw an image, uint8 (h, w), black on white: the data URI of a PNG."""
+def draw_digit(pixels: Any) -> str:
+    """Draw a digit, uint8 (784,), black on white: the data URI of a PNG."""
     from PIL import Image
 
     content = io.BytesIO()
-    Image.fromarray(255 - image).save(content, "PNG")
+    Image.fromarray(255 - pixels.reshape(_SIDE, _SIDE)).save(content, "PNG")
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -1,14 +1,19 @@
-"""Figures of predictions and their intervals, in plain NumPy."""
+"""Figures of predictions and their intervals, in plain NumPy, which is loaded by what needs it."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Integers = NDArray[np.integer[Any]]
+    Integers = NDArray[np.integer[Any]]
+
 Interval = tuple[float, float]
 
 _CLASSES = 10
@@ -55,16 +60,16 @@ class Accuracy:
             raise ValueError(f"an accuracy of {self.accuracy} among {self.n} predictions")
 
     @classmethod
-    def from_counts(cls, correct: int, n: int) -> "Accuracy":
+    def from_counts(cls, correct: int, n: int) -> Accuracy:
         """The accuracy of `correct` right predictions among `n`."""
         return cls(_share(correct, n), n, wilson_interval(correct, n))
 
     @classmethod
-    def from_predictions(cls, predicted: Integers, labels: Integers) -> "Accuracy":
+    def from_predictions(cls, predicted: Integers, labels: Integers) -> Accuracy:
         """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,)."""
         if predicted.shape != labels.shape or labels.ndim != 1:
             raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
-        return cls.from_counts(int(np.count_nonzero(predicted == labels)), len(labels))
+        return cls.from_counts(int((predicted == labels).sum()), len(labels))
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,7 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     Sources: Q. McNemar, Psychometrika 12 (1947), 153–157; A. L. Edwards, Psychometrika 13 (1948),
     185–187; recommended by T. G. Dietterich, Neural Computation 10 (1998), 1895–1923.
 
-    Args:
-        first: bool (seeds, n), whether the first network was right.
-        second: bool (seeds, n), likewise, on the same images in the same order.
+    Both arguments are bool (seeds, n), for the same images in the same order.
     """
     seeds, n = first.shape
     differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
@@ -134,9 +137,10 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
 
     Both arguments are integers (n,) of 0–9.
     """
-    counts = np.zeros((_CLASSES, _CLASSES), np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
+    import numpy as np
+
+    pairs = labels.astype(np.int64) * _CLASSES + predicted
+    return np.bincount(pairs, minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
 
 @dataclass(frozen=True)
@@ -179,13 +183,12 @@ def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
     """The mean negative logarithm of the probability given to the true digit, in nats, 0 or more.
 
-    Probabilities are clipped to [eps, 1], with the eps of their dtype (1.2e-7 for float32). So a
-    mistake made with certainty costs 15.9 nats, not infinity.
-
-    Args:
-        probabilities: floats (n, 10) in [0, 1], each row adding up to 1; n at least 1.
-        labels: integers (n,) of 0–9.
+    Probabilities, floats (n, 10), are clipped to [eps, 1], with the eps of their dtype (1.2e-7 for
+    float32). So a mistake made with certainty costs 15.9 nats, not infinity. Labels are integers
+    (n,) of 0–9, n at least 1.
     """
+    import numpy as np
+
     if probabilities.shape != (*labels.shape, _CLASSES):
         raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
@@ -193,6 +196,50 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     clipped = np.clip(of_truth, np.finfo(probabilities.dtype).eps, 1.0)
     # Subtracted, not negated, so that perfect predictions cost 0.0, not -0.0
     return float(0.0 - np.mean(np.log(clipped)))
+
+
+@dataclass(frozen=True)
+class CertaintyBin:
+    """Predictions whose certainty is in one tenth of [0, 1].
+
+    Attributes:
+        low: where the tenth begins; a prediction of just this certainty is in the one below.
+        certainty: their mean certainty, in [0, 1].
+        accuracy: how many of them are right.
+    """
+
+    low: float
+    certainty: float
+    accuracy: Accuracy
+
+
+def calibration_bins(
+    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]
+) -> list[CertaintyBin]:
+    """Sort predictions by certainty, floats (n,) in [0, 1], into the tenths that have any.
+
+    `right`, bool (n,), is whether each is the true digit.
+    """
+    # Averaged probabilities may exceed 1 by a rounding error
+    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9)
+    bins = []
+    for tenth in np.unique(tenths).tolist():
+        which = tenths == tenth
+        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
+        bins.append(CertaintyBin(tenth / 10, float(certainty[which].mean()), accuracy))
+    return bins
+
+
+def expected_calibration_error(bins: Sequence[CertaintyBin]) -> float:
+    """The mean distance, in [0, 1], of the certainty from the accuracy of its bin.
+
+    Sources: M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
+    using Bayesian binning", AAAI 29 (2015), 2901–2907; C. Guo, G. Pleiss, Y. Sun and K. Q.
+    Weinberger, "On calibration of modern neural networks", ICML 34 (2017), 1321–1330.
+    """
+    counts = [each.accuracy.n for each in bins]
+    distances = [abs(each.certainty - (each.accuracy.accuracy or 0)) for each in bins]
+    return float(np.average(distances, weights=counts))
 
 
 def _share(part: int, whole: int) -> float | None:

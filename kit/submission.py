@@ -1,16 +1,19 @@
 """The competition's submission file: write it, read it, check every line of it."""
 
+from __future__ import annotations
+
 import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from kit.errors import DataError, shown
 from kit.files import foreign_kind, write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COLUMNS = ("ImageId", "Label")
 
@@ -87,11 +90,11 @@ def read_submission(path: Path) -> NDArray[np.int64]:
     Raises:
         DataError: the file is missing, is no CSV, or has a fault; the first ones are named.
     """
+    import numpy as np
+
     content = read_bytes(path)
-    check = check_bytes(content)
-    if not check.ok:
-        first = "; ".join(str(fault) for fault in check.faults[:3])
-        what = f"{path}: {count_faults(check.faults)}: {first}"
+    if faults := check_bytes(content).faults:
+        what = f"{path}: {count_faults(faults)}: {'; '.join(map(str, faults[:3]))}"
         raise DataError(what, f"See every fault with: kit check {path}")
     # A right file holds plain numbers
     rows = np.array([row.split(b",") for row in content.split()[1:]]).astype(np.int64)
@@ -140,9 +143,8 @@ def read_bytes(path: Path) -> bytes:
             content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", _REMEDY) from error
-    head = content[:4096]
-    strange = len(head.translate(None, _TEXT_BYTES))
-    if strange * 4 > len(head):
+    strange = len(content[:4096].translate(None, _TEXT_BYTES))
+    if strange * 4 > len(content[:4096]):
         raise DataError(f"{path} is not a CSV: {strange:,} bytes are not plain text", _REMEDY)
     if len(content) > _MOST_BYTES or content.count(b"\n") > _MOST_LINES:
         most = f"{_MOST_BYTES // 2**20} MiB or {_MOST_LINES:,} lines"
@@ -156,8 +158,7 @@ class _Reader:
     def __init__(self, content: bytes) -> None:
         self.rows: list[_Row] = []
         self.faults: list[Fault] = []
-        self._places = {column: place for place, column in enumerate(COLUMNS)}
-        self._width = len(COLUMNS)
+        self._places, self._width = {"ImageId": 0, "Label": 1}, 2
         lines = self._split(content)
         self.end = len(lines) + 1
         header, plain_rows = "", True

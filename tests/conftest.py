@@ -14,8 +14,12 @@ from kit.data.mnist import load_keras
 # starts would inherit that and not hear Ctrl-C
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# To compile a network of a test well takes longer than to train it
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# To compile a network of a test well takes longer than to train it. JAX's XLA may be another one,
+# which ends the process where it does not know a flag
+QUICKLY = "--xla_backend_optimization_level=0"
+if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    QUICKLY += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICKLY)
 
 
 def pytest_collection_finish() -> None:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from kit.metrics import (
     Accuracy,
     accuracy_difference,
+    calibration_bins,
     compare,
     confusion_matrix,
+    expected_calibration_error,
     log_loss,
     per_digit,
     wilson_interval,
@@ -230,3 +232,25 @@ def test_equal_answers_are_no_better_than_chance() -> None:
     same = np.array([[True, False, True], [True, True, False]])
     equal = compare(same, same)
     assert (equal.difference, equal.p_value, equal.significant) == (0.0, 1.0, False)
+
+
+def test_calibration_bins_are_tenths_of_certainty() -> None:
+    certainty = np.array([0.5, 0.55, 0.6, 0.95, 1.0, 1.0000001])
+    right = np.array([True, False, True, True, False, True])
+    bins = calibration_bins(certainty, right)
+    # What is on the end of a tenth belongs to it
+    assert [each.low for each in bins] == [0.4, 0.5, 0.9]
+    assert [each.certainty for each in bins] == pytest.approx([0.5, 0.575, 0.9833334])
+    counts = [(1, 1), (1, 2), (2, 3)]
+    assert [each.accuracy for each in bins] == [Accuracy.from_counts(*each) for each in counts]
+    assert calibration_bins(np.array([]), np.array([], bool)) == []
+
+
+def test_calibration_error_weighs_the_bins_by_their_predictions() -> None:
+    # 0.5 from the truth in one of four predictions, 0.05 in the three others
+    certainty, right = np.array([0.5, 0.95, 0.95, 0.95]), np.ones(4, bool)
+    error = expected_calibration_error(calibration_bins(certainty, right))
+    assert error == pytest.approx((0.5 + 3 * 0.05) / 4)
+    # A coin that is called by half is right as often as it says
+    half = calibration_bins(np.full(100, 0.5), np.arange(100) % 2 == 0)
+    assert expected_calibration_error(half) == pytest.approx(0)

@@ -38,11 +38,13 @@ COMMANDS = [
 ]
 PROGRAMS = [block for language, block in BLOCKS if language == "python"]
 SETTINGS = [block for language, block in BLOCKS if language == "json"]
+# Of each experiment, the base program's own value: that is trained once
+VALUES = {"batch-size": "200", "units": "800"}
 # The last value of an option counts, also where a page gives one: a second of training is enough.
 # Batches of 200 divide the rows of every source; a smaller last one would be compiled on its own
 SHORT = {
     "train": "--epochs 1 --batch-size 200 --views 1",
-    "experiment": "--epochs 1 --source kaggle --data small --workers 1 --values 50 --seeds 1",
+    "experiment": "--epochs 1 --source kaggle --data small --workers 1 --seeds 1 --values",
     "tune": "--epochs 1 --source kaggle --data small --trials 1 --preset quick --workers 1",
 }
 
@@ -77,10 +79,12 @@ def test_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     runs = sorted((home / "submissions").glob("2*"))
-    # Every hidden layer that a page names counts, so each gets few units
+    # Every layer that a page names counts, so each gets few units or filters
     command = re.sub(r"--hidden \d+", "--hidden 32", command)
+    command = re.sub(r"--conv \d+", "--conv 4", command)
     _, *arguments = command.replace("submissions/RUN", str(runs[-1] if runs else "")).split()
     arguments += [] if "--show" in arguments else SHORT.get(arguments[0], "").split()
+    arguments += [VALUES[arguments[1]]] if arguments[0] == "experiment" else []
     if arguments[0] == "train" and "--hidden" not in arguments:
         arguments += ["--hidden", "32"]
     # The preset that is done soonest, where none is named

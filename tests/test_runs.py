@@ -94,7 +94,9 @@ def test_history_is_a_table_of_the_epochs() -> None:
 
 
 def test_a_missing_history_is_told_and_a_committee_has_none(submissions: Path) -> None:
-    with pytest.raises(DataError, match=r"history.csv: cannot be read \(.*move the run's folder"):
+    with pytest.raises(
+        DataError, match=r"(?s)history.csv: cannot be read \(.*move the run's folder"
+    ):
         complete(submissions, "20260131-120000-tuned").history  # noqa: B018
     committee = Run(OLD_RUNS / "committee")
     names = "members have one each: 20260131-120000-old, 20260131-120200-twin"

@@ -13,7 +13,7 @@ from kit.errors import KitError, one_line
 
 # Commands stand in the help in the order in which they are imported
 # isort: off
-from kit.cli import training, evaluation, handwriting, kaggle, search  # noqa: F401
+from kit.cli import training, evaluation, report, handwriting, kaggle, search  # noqa: F401
 # isort: on
 
 
@@ -59,6 +59,9 @@ def run(arguments: list[str]) -> int:
 def _fail(error: BaseException, what: str, remedy: str, exit_code: int, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
+        if isinstance(error, KitError):
+            # That ended with both lines
+            return exit_code
     in_colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     bold, plain = ("\033[1;31m", "\033[0m") if in_colour else ("", "")
     note(f"{bold}{one_line(what)}{plain}\n{remedy}")

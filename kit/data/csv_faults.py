@@ -4,7 +4,7 @@ import re
 from itertools import zip_longest
 
 from kit.data.digits import CLASSES, PIXELS
-from kit.errors import shown
+from kit.errors import DataError, shown
 from kit.files import foreign_kind
 
 REMEDY = (
@@ -43,35 +43,33 @@ def foreign_content(start: bytes) -> tuple[str, str] | None:
     return None if kind is None else (kind, _REMEDIES.get(kind, REMEDY))
 
 
-def header_fault(start: bytes, *, labelled: bool) -> tuple[str, str] | None:
-    """The first fault of a CSV's first line, and its remedy. `start` holds at least that line."""
+def check_header(start: bytes, origin: str, *, labelled: bool) -> None:
+    """Raise a DataError if a CSV's first line has a fault. `start` holds at least that line."""
     expected = column_names(labelled=labelled)
     if (foreign := foreign_content(start)) is not None:
         found, remedy = foreign
-        return f"line 1: expected a header of {len(expected)} columns, found {found}", remedy
+        what = f"{origin}, line 1: expected a header of {len(expected)} columns, found {found}"
+        raise DataError(what, remedy)
     fields = start.partition(b"\n")[0].removesuffix(b"\r").split(b",")
     names = [_unquoted(field).decode(errors="replace") for field in fields]
     if names == expected:
-        return None
+        return
     pairs = enumerate(zip_longest(expected, names), 1)
     number, pair = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
     want, found = (_shown((name or "").encode()) for name in pair)
-    fault = f"line 1, column {number}: expected {want}, found {found}"
+    what = f"{origin}, line 1, column {number}: expected {want}, found {found}"
     if len(names) != len(expected):
-        fault += f" ({len(names)} columns in place of {len(expected)})"
+        what += f" ({len(names)} columns in place of {len(expected)})"
     if names == column_names(labelled=not labelled):
-        return fault, _LABELS_REMEDY
+        raise DataError(what, _LABELS_REMEDY)
     is_indexed = names[-len(expected) :] == expected or any(map(_INDEX.fullmatch, names))
-    return fault, _INDEX_REMEDY if is_indexed else REMEDY
+    raise DataError(what, _INDEX_REMEDY if is_indexed else REMEDY)
 
 
-def row_fault(text: bytes, first_line: int, *, labelled: bool) -> tuple[str, str]:
-    """The first fault of the rows in `text`, which starts at line `first_line`, and its remedy.
+def row_fault(text: bytes, first_line: int, origin: str, *, labelled: bool) -> DataError:
+    """The first fault of the faulty rows in `text`, which starts at line `first_line`.
 
     A last line without its line end is taken for the file's last one.
-
-    Raises:
-        AssertionError: there is no fault.
     """
     columns = column_names(labelled=labelled)
     lines = text.removesuffix(b"\n").split(b"\n")
@@ -83,7 +81,8 @@ def row_fault(text: bytes, first_line: int, *, labelled: bool) -> tuple[str, str
         ended = text.endswith(b"\n") or number < first_line + len(lines) - 1
         fault = _line_fault(line.removesuffix(b"\r"), columns, ended=ended)
         if fault is not None:
-            return f"line {number}, {fault}", _INDEX_REMEDY if is_indexed else REMEDY
+            what = f"{origin}, line {number}, {fault}"
+            return DataError(what, _INDEX_REMEDY if is_indexed else REMEDY)
     raise AssertionError("these rows have no fault")
 
 
@@ -102,9 +101,8 @@ def _line_fault(line: bytes, columns: list[str], *, ended: bool) -> str | None:
         if not _WHOLE_NUMBER.fullmatch(value) or int(value) > highest:
             if not ended and index == len(fields) - 1 and _CUT_VALUE.fullmatch(field):
                 return cut_off
-            return (
-                f"column {name}: expected a whole number from 0 to {highest}, found {_shown(field)}"
-            )
+            wanted = f"expected a whole number from 0 to {highest}"
+            return f"column {name}: {wanted}, found {_shown(field)}"
     if len(fields) == len(columns):
         return None
     if len(fields) < len(columns) and not ended:

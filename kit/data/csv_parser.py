@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.csv_faults import REMEDY, header_fault, row_fault
+from kit.data.csv_faults import REMEDY, check_header, row_fault
 from kit.data.digits import CLASSES, PIXELS
 from kit.errors import DataError
 
@@ -30,10 +30,7 @@ def parse_digits(
     inside the last value of the last line cannot be seen in a CSV. But MNIST's last pixel is 0 in
     every image, so there a cut leaves an empty value, and is found.
 
-    Args:
-        blocks: the file's bytes, in pieces of any length.
-        origin: what errors call the file.
-        labelled: whether the first column is `label`.
+    The `blocks` are the file's bytes, in pieces of any length; errors call the file `origin`.
 
     Raises:
         DataError: the file has a fault; the first is named.
@@ -41,22 +38,18 @@ def parse_digits(
     columns = PIXELS + labelled
     pieces = _whole_lines(blocks)
     start = next(pieces, b"").removeprefix(_BOM)
-    if (wrong := header_fault(start, labelled=labelled)) is not None:
-        fault, remedy = wrong
-        raise DataError(f"{origin}, {fault}", remedy)
+    check_header(start, origin, labelled=labelled)
     line = 2
     parts = []
     for text in filter(None, chain([start.partition(b"\n")[2]], pieces)):
         values = _values(text, columns)
         if values is None or (labelled and values[:, 0].max() >= CLASSES):
-            fault, remedy = row_fault(text, line, labelled=labelled)
-            raise DataError(f"{origin}, {fault}", remedy)
+            raise row_fault(text, line, origin, labelled=labelled)
         parts.append(values)
         line += len(values)
     if not parts:
-        raise DataError(
-            f"{origin}, line 2: expected {columns} values, found a header alone", REMEDY
-        )
+        what = f"{origin}, line 2: expected {columns} values, found a header alone"
+        raise DataError(what, REMEDY)
     pixels = np.concatenate([values[:, -PIXELS:] for values in parts])
     labels = np.concatenate([values[:, 0] for values in parts]).astype(np.int64)
     return pixels, labels if labelled else None

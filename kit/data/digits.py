@@ -14,8 +14,6 @@ from kit.errors import DataError
 SIDE = 28
 PIXELS = SIDE * SIDE
 CLASSES = 10
-# How many digits a notebook shows
-SHOWN = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +75,9 @@ class Digits:
     def _repr_html_(self) -> str:
         from kit.html import render
 
-        shown = self[:SHOWN]
+        shown = self[:40]
         labels = [None] * len(shown) if shown.labels is None else shown.labels.tolist()
-        images = shown.pixels.reshape(-1, SIDE, SIDE)
-        told = list(zip(images, labels, strict=True))
+        told = list(zip(shown.pixels, labels, strict=True))
         return render("digits", shown=told, n=len(self), origin=self.origin)
 
 
@@ -123,12 +120,9 @@ def as_digits(images: ArrayLike) -> Digits:
 
 
 def seen_in_training(digits: Digits, trained: Digits) -> NDArray[np.bool_]:
-    """Find the images that are, byte for byte, among the training images.
+    """Find the images that are, byte for byte, among the training images: bool (len(digits),).
 
     No two of MNIST's 70,000 images are equal, so equal bytes mean the same image.
-
-    Returns:
-        bool (len(digits),), true where the image was seen.
     """
     trained_images = set(trained.keys)
     return np.fromiter((key in trained_images for key in digits.keys), np.bool_, len(digits))

@@ -41,13 +41,9 @@ def load_kaggle(path: Path | str | None = None) -> Source:
     >>> len(kit.load_kaggle().test)
     28000
 
-    Args:
-        path: a folder with both files, or the zip as Kaggle serves it. If None, `data/kaggle` and
-            the folders where Kaggle's notebooks mount the competition are tried.
-
-    Returns:
-        pixels uint8 (n, 784), row-major 28×28, ink = 255; labels int64 (n,) of 0–9, none for the
-        test digits. Any number of rows from 1 up is read.
+    `path` is a folder with both files, or the zip as Kaggle serves it. Without it, `data/kaggle`
+    and the folders where Kaggle's notebooks mount the competition are tried. Any number of rows
+    from 1 up is read.
 
     Raises:
         DataError: the files are missing, or one has a fault; the first is named with its line and
@@ -130,16 +126,14 @@ def member_blocks(stream: IO[bytes], name: str, origin: str, is_gzip: bool) -> I
         DataError: `stream` is no whole archive, or not exactly one file has that name, or it is
             too large.
     """
-    kind = "gzip" if is_gzip else "zip"
+    kind, magic, expected = "zip", b"PK", f"a folder or a zip archive with {TRAIN} and {TEST}"
+    if is_gzip:
+        kind, magic, expected = "gzip", b"\x1f\x8b", "a gzip archive"
     start = stream.read(1 << 10)
     stream.seek(0)
-    if not start.startswith({"gzip": b"\x1f\x8b", "zip": b"PK"}[kind]):
-        found, remedy = foreign_content(start) or (
-            "another file",
-            "Name the folder that both files are in, or the zip as Kaggle serves it.",
-        )
-        files = f"a folder or a zip archive with {TRAIN} and {TEST}"
-        expected = {"gzip": "a gzip archive", "zip": files}[kind]
+    if not start.startswith(magic):
+        use = "Name the folder that both files are in, or the zip as Kaggle serves it."
+        found, remedy = foreign_content(start) or ("another file", use)
         raise DataError(f"{origin}: expected {expected}, found {found}", remedy)
     try:
         with gzip.open(stream) if is_gzip else _open_member(stream, name, origin) as content:
@@ -173,9 +167,6 @@ def _open_member(stream: IO[bytes], name: str, origin: str) -> IO[bytes]:
         what = f"{origin}: expected one {name}, found {len(found)} (members: {names})"
         raise DataError(what, remedy)
     if found[0].file_size > _LARGEST_MEMBER:
-        raise DataError(
-            f"{origin}: expected {name} to unpack to at most {_LARGEST_MEMBER >> 20} MiB, "
-            f"found {found[0].file_size >> 20} MiB",
-            _DOWNLOAD,
-        )
+        what = f"{origin}: expected {name} to unpack to at most {_LARGEST_MEMBER >> 20} MiB"
+        raise DataError(f"{what}, found {found[0].file_size >> 20} MiB", _DOWNLOAD)
     return archive.open(found[0])

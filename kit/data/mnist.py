@@ -57,9 +57,9 @@ def load_keras(path: Path | str | None = None) -> Source:
     arrays = _read(path)
     train, test = (
         Digits(
-            pixels=arrays[f"x_{part}"].reshape(-1, PIXELS),
-            labels=arrays[f"y_{part}"].astype(np.int64),
-            origin=f"{path}: x_{part}",
+            arrays[f"x_{part}"].reshape(-1, PIXELS),
+            arrays[f"y_{part}"].astype(np.int64),
+            f"{path}: x_{part}",
         )
         for part in ("train", "test")
     )
@@ -104,9 +104,8 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
         # A single file's archive is read with its folder
         place = path.parent if ".csv" in path.name.lower() else path
         remedy = _kaggle(place) if any(".csv" in name for name in file.files) else MEND
-        raise DataError(
-            f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}.", remedy
-        ) from error
+        what = f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}."
+        raise DataError(what, remedy) from error
     except BROKEN_ARCHIVE as error:
         # NumPy's words would have people allow what can run any program
         reason = "an array of pickled Python objects" if "allow_pickle" in str(error) else error
@@ -114,11 +113,8 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
     for name, array in arrays.items():
         checksum = hashlib.sha256(array.tobytes()).hexdigest()
         if checksum != CHECKSUMS[name]:
-            raise DataError(
-                f"{path}: {name} is not MNIST's: expected SHA-256 {CHECKSUMS[name][:12]}…, "
-                f"found {checksum[:12]}….",
-                MEND,
-            )
+            expected = f"expected SHA-256 {CHECKSUMS[name][:12]}…, found {checksum[:12]}…"
+            raise DataError(f"{path}: {name} is not MNIST's: {expected}.", MEND)
     return arrays
 
 

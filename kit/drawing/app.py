@@ -1,7 +1,5 @@
 """The page's server side, on Flask: strokes come in, and what the run reads goes out."""
 
-import base64
-import io
 import threading
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -17,8 +15,9 @@ from kit.data.photos import cut_digit  # isort: skip
 
 from flask import Flask, Response, abort, render_template, request
 
-from kit.data.digits import SIDE, Digits
+from kit.data.digits import Digits
 from kit.errors import DataError
+from kit.html import draw_digit
 
 # Of the box that is drawn in, whatever its size on the screen, and of the paper around it
 SIZE, MARGIN = 280, 40
@@ -89,12 +88,10 @@ def read_drawing(
     except DataError as error:
         return {"problem": error.what}
     (probabilities,) = predict(Digits(pixels[np.newaxis], None, "drawing"))
-    picture = io.BytesIO()
-    Image.fromarray(255 - pixels.reshape(SIDE, SIDE)).save(picture, "PNG")
     return {
         "digit": int(probabilities.argmax()),
         "probabilities": probabilities.tolist(),
-        "image": f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}",
+        "image": draw_digit(pixels),
     }
 
 

@@ -18,11 +18,10 @@ from flask import Flask, Response, abort, redirect, request, send_file
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
+from kit.competition import ROWS
 from kit.local_kaggle.calls import ARCHIVE, Calls, Refusal
 from kit.local_kaggle.judge import Judge
 from kit.local_kaggle.state import CompetitionState
-
-_FILES = ("sample_submission.csv", "test.csv", "train.csv")
 
 
 class LocalKaggle:
@@ -111,7 +110,7 @@ class LocalKaggle:
 
 
 def _add_archive(folder: Path, archive: Path) -> dict[str, Path]:
-    files = {name: folder / name for name in _FILES if (folder / name).is_file()}
+    files = {name: folder / name for name in ROWS if (folder / name).is_file()}
     # The lowest level shrinks the digits to an eighth in a second
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for name, path in files.items():

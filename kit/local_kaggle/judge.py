@@ -39,11 +39,11 @@ class Judge:
         if len(rows) != len(self._labels):
             expected = f"Submission must have {len(self._labels)} rows"
             raise ValueError(f"Evaluation Exception: {expected}")
-        columns = header.index(KEY), header.index(VALUE)
-        labels: dict[str, int] = {}
-        for line, row in enumerate(rows, start=2):
-            key, value = (_integer(row, column, line) for column in columns)
-            labels[str(key)] = value
+        key, value = header.index(KEY), header.index(VALUE)
+        labels = {
+            str(_integer(row, key, line)): _integer(row, value, line)
+            for line, row in enumerate(rows, start=2)
+        }
         if missing := [key for key in self._labels if key not in labels]:
             what = f"the required key value '{missing[0]}' in the '{KEY}' column"
             raise ValueError(f"ERROR: Unable to find {what}")
@@ -53,7 +53,7 @@ class Judge:
 
 def _integer(row: list[str], column: int, line: int) -> int:
     text = row[column] if column < len(row) else ""
-    if not text.strip().removeprefix("-").isdecimal():
+    if not (text.isdecimal() or text.strip().removeprefix("-").isdecimal()):
         place = f"(Line {line}, Column {column + 1})"
         raise ValueError(f"ERROR: Could not parse '{text}' into expected type of Integer {place}")
     return int(text)

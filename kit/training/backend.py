@@ -22,6 +22,9 @@ from kit.files import keras_home
 BACKENDS = ("tensorflow", "jax", "torch")
 # What holds for a training, whatever keras.json says
 _KERAS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+# Keras imports the one for plots, TensorFlow the other to convert models of JAX. The kit does
+# neither, and they would take a fifth of the time that loading takes
+_NOT_NEEDED = ("matplotlib", "jax")
 # What the errors of Python, TensorFlow, JAX and PyTorch have in them. TensorFlow's last words mean
 # that an array could not be copied to a full GPU
 _OUT_OF_MEMORY = re.compile(
@@ -41,17 +44,11 @@ def choose_backend() -> str:
         backend, place = _keras_json().get("backend"), str(keras_home() / "keras.json")
     backend = backend or BACKENDS[0]
     installed = [name for name in BACKENDS if find_spec(name) is not None]
-    mend = "unset it" if place == "KERAS_BACKEND" else 'change "backend" there'
-    if backend not in BACKENDS:
-        raise UsageError(
-            f"{place}: expected one of {', '.join(BACKENDS)} as the backend, found {backend!r}.",
-            f"Installed: {', '.join(installed)}. Set KERAS_BACKEND to one of these, or {mend}.",
-        )
     if backend not in installed:
-        package = "'digit-kit[jax]'" if backend == "jax" else backend
         raise UsageError(
-            f"{place}: the backend {backend} is not installed.",
-            f"Install it (pip install {package}), or {mend}. Installed: {', '.join(installed)}.",
+            f"{place}: {backend!r} is not installed, or is none of {', '.join(BACKENDS)}.",
+            f"Set KERAS_BACKEND to one that is. Installed: {', '.join(installed)}. "
+            "Get JAX with: pip install 'digit-kit[jax]'",
         )
     os.environ["KERAS_BACKEND"] = backend
     return str(backend)
@@ -72,7 +69,8 @@ def load_backend() -> None:
         flag, flags = "--xla_cpu_use_xnnpack=false", os.environ.get("XLA_FLAGS", "")
         if flag not in flags:
             os.environ["XLA_FLAGS"] = f"{flag} {flags}"
-    with _without_notes(), tempfile.TemporaryDirectory() as empty:
+    unused = [name for name in _NOT_NEEDED if name != backend]
+    with _without_notes(), _hidden(unused), tempfile.TemporaryDirectory() as empty:
         # Keras reads keras.json here, and fails where that has what it does not know
         if not said.items() <= _KERAS.items():
             os.environ["KERAS_HOME"] = empty
@@ -143,6 +141,19 @@ def _keras_json() -> dict[str, Any]:
         said = json.loads((keras_home() / "keras.json").read_bytes())
         return said if isinstance(said, dict) else {"": said}
     return {}
+
+
+@contextlib.contextmanager
+def _hidden(packages: list[str]) -> Iterator[None]:
+    """Let the imports of packages fail as if they were not installed, unless they are loaded."""
+    modules: dict[str, Any] = sys.modules
+    hidden = [package for package in packages if package not in modules]
+    modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del modules[package]
 
 
 @contextlib.contextmanager

@@ -42,8 +42,7 @@ def plan_training(
 ) -> TrainConfig | list[TrainConfig]:
     """Return what to train: a network, or the members of a committee as `plan_members` does.
 
-    Raises:
-        UsageError: a setting is unknown, out of range, or does not fit another.
+    It raises a UsageError as `make_config` does.
     """
     if members and folds:
         raise UsageError("--members and --folds each make a committee.", "Give one of them.")
@@ -58,10 +57,18 @@ def train_plan(
     callback: Callback,
     source: Source | None = None,
 ) -> Run:
-    """Train what `plan_training` returned, as `train` and `train_committee` do."""
-    if isinstance(plan, list):
-        return train_committee(plan, submissions, callback, source)
-    return train(plan, submissions, callback, source)
+    """Train what `plan_training` returned: a run, or runs and a committee of them.
+
+    `source` are their digits, if they were read already. It raises what `train` raises.
+    """
+    if isinstance(plan, TrainConfig):
+        return train(plan, submissions, callback, source)
+    dataset = read_digits(plan[0], callback, source, tell=True)
+    # A split that leaves nothing is refused before anything is written
+    split_digits(dataset.train, plan[0])
+    record = {_COMMITTEE: [], _PLAN: _settings(plan), **provenance()}
+    draft = begin_run(submissions, plan[0].name.removesuffix("-1"), record)
+    return _complete_committee(draft, callback, dataset)
 
 
 def plan_members(
@@ -72,9 +79,7 @@ def plan_members(
     With the preset `committee` they are the kinds of `COMMITTEE`, by default one of each. Other
     presets need `members`. Theirs have a normalisation each from `MEMBER_NORMALIZATIONS`, unless
     `given` has one; with `folds`, they differ in the fold that is held out and in the seed alone.
-
-    Raises:
-        UsageError: a setting is unknown, out of range, or does not fit another.
+    It raises what `make_config` raises.
     """
     kinds: tuple[dict[str, Any], ...] = ({},)
     if given.get("preset") == "committee":
@@ -103,32 +108,13 @@ def plan_members(
     ]
 
 
-def train_committee(
-    plan: list[TrainConfig], submissions: Path, callback: Callback, source: Source | None = None
-) -> Run:
-    """Train the runs that `plan_members` returned, and make a committee of them.
-
-    `source` is their digits, if they were read already. It raises what `train` raises.
-    """
-    dataset = read_digits(plan[0], callback, source, tell=True)
-    # A split that leaves nothing is refused before anything is written
-    split_digits(dataset.train, plan[0])
-    record = {_COMMITTEE: [], _PLAN: _settings(plan), **provenance()}
-    draft = begin_run(submissions, plan[0].name.removesuffix("-1"), record)
-    return _complete_committee(draft, callback, dataset)
-
-
 def resume(run: str, submissions: Path, callback: Callback, data: Path | None = None) -> Run:
     """Complete an interrupted run or committee, to the same result as without interruption.
 
-    `data` is where the source's files are now, if they are not where the run has read them.
+    It takes `data`, and raises errors, as `complete_run` does.
 
     Raises:
-        DataError: the source's files are missing or wrong, or are not what the run began with.
-        UsageError: there is no such run, another process is working on it, or it began on another
-            backend.
-        TrainingError: a training has diverged, or ran out of memory.
-        OSError: a run cannot be written.
+        UsageError: there is no such run, or another process is working on it.
     """
     draft = find_draft(submissions, run)
     if isinstance(draft, Run):
@@ -227,11 +213,10 @@ def _average(
     ]
     trained = len(dataset.train if is_folded else rows_without(dataset.train, shared))
     counts = {**counts, "train": trained, "validation": len(shared)}
-    names = [run.name for run in members]
     parts = ("load", "fit", "total")
     seconds = {part: sum(each["seconds"][part] for each in metrics) for part in parts}
     seconds["total"] += time.monotonic() - began
-    about = {
+    about: dict[str, Any] = {
         "source": metrics[0]["source"],
         "preset": "committee",
         "seed": None,
@@ -241,8 +226,8 @@ def _average(
     }
     if is_folded:
         about["folds"] = len(members)
-    record = {_COMMITTEE: names, **provenance(), "data": described, "rows": counts}
-    return record, average, dataset, about
+    record = {_COMMITTEE: [run.name for run in members], **provenance()}
+    return {**record, "data": described, "rows": counts}, average, dataset, about
 
 
 def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:
@@ -252,9 +237,8 @@ def _held_out(each: list[Predictions], n: int) -> tuple[Rows, Probabilities]:
         validation = np.concatenate([given["validation"] for given in each])
         return np.arange(n), validation[np.argsort(rows)]
     shared = reduce(np.intersect1d, [given["validation_rows"] for given in each])
-    held_out = [
-        given["validation"][np.searchsorted(given["validation_rows"], shared)] for given in each
-    ]
+    places = [np.searchsorted(given["validation_rows"], shared) for given in each]
+    held_out = [given["validation"][rows] for given, rows in zip(each, places, strict=True)]
     return shared, mean_probabilities(held_out)
 
 
@@ -267,10 +251,8 @@ def _check_members(members: Sequence[Run]) -> None:
         if folders.count(run.folder.resolve()) > 1:
             raise UsageError(f"{run.name}: named twice.", "Name each member once.")
         if _COMMITTEE in run.config:
-            raise UsageError(
-                f"{run.name}: is a committee itself.",
-                f"Name its members instead: {' '.join(run.config[_COMMITTEE])}",
-            )
+            remedy = f"Name its members instead: {' '.join(run.config[_COMMITTEE])}"
+            raise UsageError(f"{run.name}: is a committee itself.", remedy)
         for part in ("train", *PARTS):
             recorded = [each.config["data"][part] for each in (members[0], run)]
             first, other = (digits and digits["fingerprint"] for digits in recorded)

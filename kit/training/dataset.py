@@ -62,11 +62,9 @@ class Dataset:
             found = "none" if digits is None else digits.fingerprint
             if before is not None and found != before["fingerprint"]:
                 place = before["origin"] if digits is None else digits.origin
-                raise DataError(
-                    f"{place}: not the digits that {run} began with "
-                    f"(fingerprint {found[:12]}, expected {before['fingerprint'][:12]}).",
-                    "Put those files back, or train a new run.",
-                )
+                marks = f"fingerprint {found[:12]}, expected {before['fingerprint'][:12]}"
+                what = f"{place}: not the digits that {run} began with ({marks})."
+                raise DataError(what, "Put those files back, or train a new run.")
 
 
 def load_dataset(
@@ -137,11 +135,10 @@ def split_digits(digits: Digits, config: TrainConfig) -> tuple[Rows, Rows]:
     training = rows_without(digits, validation)
     is_held_out = config.validation_fraction or config.fold
     if not len(training) or (is_held_out and not len(validation)):
-        raise UsageError(
-            f"validation_fraction: {config.validation_fraction} of {len(digits)} rows leaves "
-            f"{len(training)} to train on and {len(validation)} to validate on.",
-            "Choose a fraction that leaves some of both, or 0.",
-        )
+        share = f"validation_fraction: {config.validation_fraction} of {len(digits)} rows"
+        left = f"{len(training)} to train on and {len(validation)} to validate on"
+        what = f"{share} leaves {left}."
+        raise UsageError(what, "Choose a fraction that leaves some of both, or 0.")
     return training, validation
 
 

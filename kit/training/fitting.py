@@ -31,15 +31,10 @@ def fit(
     callback: Callback,
     state: FitState | None = None,
 ) -> list[Epoch]:
-    """Train a predictor's network in place, and return all its epochs.
+    """Train the network of an untrained predictor in place, and return all its epochs.
 
-    Args:
-        predictor: an untrained predictor, as `Predictor.build` returns it.
-        digits: the labelled digits that both kinds of rows point into.
-        rows: the training rows, and the validation rows, which may be none.
-        config: how to train.
-        callback: told about each part of an epoch and about each epoch.
-        state: where an interrupted training stood; it goes on from there to the same result.
+    `rows` are the training rows and the validation rows, which may be none, of labelled `digits`.
+    An interrupted training goes on from its `state` to the same result.
 
     Raises:
         TrainingError: the loss is no longer a finite number.

@@ -93,11 +93,8 @@ def make_learner(
 ) -> tuple[keras.Model, keras.Model]:
     """Make two models around one network: one learns from warped images, one judges plain ones.
 
-    Args:
-        network: images to logits, as `build_network` returns it.
-        images: uint8 or float32 (n, 784). Both models take row numbers of these.
-        config: how to train.
-        steps: gradient steps in an epoch.
+    Both take row numbers of `images`, uint8 or float32 (n, 784). An epoch has so many gradient
+    `steps`.
     """
     rows = keras.Input((), dtype="int32", name="rows")
     plain = ImageStore(images)(rows)

@@ -31,11 +31,7 @@ class Normalize(keras.layers.Layer):
     """Shift each row of a digit until the digit stands upright, and stretch it to one width.
 
     Pixels move only within their row, with linear interpolation between neighbours. A blank image
-    stays blank.
-
-    Args:
-        width: the width of the ink after stretching, in pixels, or None to leave it.
-        slant: whether to take out the slant.
+    stays blank. The arguments are those of `kit.config.Normalization`.
     """
 
     def __init__(self, width: int | None = None, slant: bool = False, **options: Any) -> None:

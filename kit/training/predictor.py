@@ -22,9 +22,7 @@ from kit.training.predictions import Probabilities, mean_probabilities
 # Of all predictions, because each size would be compiled on its own
 BATCH_SIZE = 500
 # The largest warp of a view
-VIEW_WARP = Augmentation(
-    rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45, smoothness=5.0
-)
+VIEW_WARP = Augmentation(rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45)
 _CLASSIFIER = "classifier"
 
 Pixels = NDArray[np.uint8]

@@ -39,11 +39,7 @@ def train(
 ) -> Run:
     """Train what `config` says, and write the run with its predictions and its submission.
 
-    Args:
-        config: what to train, such as `TrainConfig(preset="quick", source="keras")`.
-        submissions: the folder of the runs.
-        callback: told about the progress.
-        source: what `config.source` and `config.data` name, if it was read already.
+    `source` is what `config.source` and `config.data` name, if it was read already.
 
     Raises:
         DataError: the source's files are missing or wrong.
@@ -61,32 +57,23 @@ def train(
 def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> Run:
     """Complete an interrupted run, to the same result as if it had not been interrupted.
 
-    Args:
-        draft: the interrupted run.
-        callback: told about the progress.
-        data: where the source's files are now, if they are not where the run has read them.
+    `data` is where the source's files are now, if they are not where the run has read them.
 
     Raises:
-        DataError: the source's files are missing or wrong, or are not what the run began with.
+        DataError: these files are not what the run began with. It also raises what `train` raises.
         UsageError: the run began on another backend.
-        TrainingError: the training has diverged, or ran out of memory.
-        OSError: the run cannot be written.
     """
     began = time.monotonic()
     record = draft.config
     config, backend = make_config(record["settings"], data), choose_backend()
-    if record.get("backend", backend) != backend:
-        raise UsageError(
-            f"{draft.name} began on {record['backend']}; on {backend} it would become another run.",
-            f"Resume it with: KERAS_BACKEND={record['backend']}",
-        )
+    if (before := record.get("backend", backend)) != backend:
+        what = f"{draft.name} began on {before}; on {backend} it would become another run."
+        raise UsageError(what, f"Resume it with: KERAS_BACKEND={before}")
     here = provenance("keras", "tensorflow", backend)["versions"]
-    changed = {k: v for k, v in record.get("versions", {}).items() if here.get(k, v) != v}
+    versions = record.get("versions", {}).items()
+    changed = [f"{k} {v}, now {here[k]}" for k, v in versions if here.get(k, v) != v]
     if changed:
-        before, now = (
-            ", ".join(f"{k} {v[k]}" for k in changed) for v in (record["versions"], here)
-        )
-        LOGGER.warning("%s began with %s and goes on with %s.", draft.name, before, now)
+        LOGGER.warning("%s began with other versions: %s.", draft.name, "; ".join(changed))
         record["resumed_with"] = here
     dataset = read_digits(config, callback)
     dataset.check_same(record.get("data", {}), draft.name)
@@ -127,7 +114,7 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     config = make_config(draft.config["settings"])
     rows = split_digits(dataset.train, config)
     callback.on_run_begin(draft.name, config.epochs)
-    state = load_state(draft.state) or FitState()
+    state = load_state(draft.state)
     before = sum(epoch.seconds for epoch in state.history)
     # Keras takes seconds to load, so it is loaded only when it is sure to be needed
     load_backend()
@@ -203,14 +190,14 @@ def save_state(path: Path, state: FitState) -> None:
     write_arrays(path, arrays)
 
 
-def load_state(path: Path) -> FitState | None:
-    """Read the state of a training, or return None if none was saved.
+def load_state(path: Path) -> FitState:
+    """Read the state of a training, or return that of its beginning if none was saved.
 
     Raises:
         DataError: the file is broken.
     """
     if not path.exists():
-        return None
+        return FitState()
     try:
         with np.load(path, allow_pickle=False) as file:
             # `save_state` wrote each kind in its order
@@ -220,10 +207,8 @@ def load_state(path: Path) -> FitState | None:
                 best=[file[name] for name in file.files if name.startswith("best_")],
             )
     except (*BROKEN_ARCHIVE, KeyError) as error:
-        raise DataError(
-            f"{path}: not the state of a training ({error}).",
-            "Remove it, and --resume trains from the first epoch.",
-        ) from error
+        what = f"{path}: not the state of a training ({error})."
+        raise DataError(what, "Remove it, and --resume trains from the first epoch.") from error
 
 
 def provenance(*packages: str) -> dict[str, Any]:

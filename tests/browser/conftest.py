@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
              "--disable-background-networking", "--disable-component-update"]  # fmt: skip
@@ -36,7 +43,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
     """Open a page; at the end of the test, it has logged no error and asked no other machine."""
-    contexts, faults = [], []
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def on_console(line: ConsoleMessage) -> None:
+        if line.type == "error":
+            faults.append(line.text)
+
+    def on_request(asked: Request) -> None:
+        if not HERE.match(asked.url):
+            faults.append(asked.url)
 
     def open_one(url: str, width: int, scheme: Any = "light", *, scripts: bool = True) -> Page:
         context = browser.new_context(
@@ -47,8 +63,8 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: line.type == "error" and faults.append(line.text))
-        page.on("request", lambda asked: HERE.match(asked.url) or faults.append(asked.url))
+        page.on("console", on_console)
+        page.on("request", on_request)
         page.goto(url)
         return page
 

@@ -6,13 +6,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from conftest import OpenPage
 from flask import Flask, Response, request
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import make_server
@@ -24,6 +23,7 @@ from kit.loopback import LoopbackServer
 from kit.runs import Run
 from kit.training.backend import load_backend
 
+OpenPage = Callable[..., Page]
 # A name that leads the browser to this machine, as whoever owns one can make it
 ELSEWHERE = "evil.localhost"
 # Points (x, y) as shares of the box

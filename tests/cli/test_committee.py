@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from command_line import KIT, Ended, Kit, run_in
 
+from kit.config import PRESETS
 from kit.submission import read_submission
 
 SETTINGS = ("--source", "kaggle", "--preset", "baseline", "--hidden", "16", "--batch-size", "150",
@@ -135,7 +136,12 @@ def test_an_interrupted_committee_goes_on_to_the_same_bytes(
         assert (submissions / committee / file).read_bytes() == expected_bytes, file
 
 
-def test_a_rehearsal_scores_the_committee_and_each_member(kit: Kit, tmp_path: Path) -> None:
+def test_a_rehearsal_scores_the_committee_and_each_member(
+    kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No option makes a rehearsal's network small
+    for setting, value in {"hidden": (16,), "batch_size": 1000}.items():
+        monkeypatch.setitem(PRESETS["baseline"], setting, value)
     # Folds, since members would normalise 80,000 digits
     ended = kit("rehearse", "--folds", "2", "--preset", "baseline", "--epochs", "1", "--json")
     assert ended.exit_code == 0, ended.stderr

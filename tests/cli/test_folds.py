@@ -1,14 +1,17 @@
 """Runs with folds: every row judged by a network that has not seen it, and what its label says."""
 
+import gc
 import json
+import os
 import shutil
 import signal
-import subprocess
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import KIT, Ended, Kit, run_in
+from command_line import Ended, Kit, run_in
 
 SETTINGS = ("train", "--source", "kaggle", "--preset", "baseline", "--hidden", "128", "--epochs",
             "12", "--optimizer", "adam", "--learning-rate", "0.002", "--batch-size", "50", "--seed",
@@ -31,17 +34,23 @@ def folded(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
         label, pixels = rows[row].split(",", 1)
         rows[row] = f"{(int(label) + rng.integers(1, 10)) % 10},{pixels}"
     file.write_text("\n".join([header, *rows, *rows[:50]]) + "\n")
-    # One kill on the way, after the second fold has begun
-    command = [KIT, *SETTINGS, "--name", "folded"]
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    next(line for line in process.stderr if line.startswith("Member 2/3: Epoch 1/"))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    # Interrupted once, when the second fold has begun
+    interrupter = threading.Thread(target=interrupt_second_fold, args=(folder / "submissions",))
+    interrupter.start()
+    assert run_in(folder, *SETTINGS, "--name", "folded").exit_code == 130
+    interrupter.join()
+    # A process of its own would have ended here, and left the runs' locks
+    gc.collect()
     (run,) = (path.name[1:] for path in folder.glob("submissions/.*-folded"))
     ended = run_in(folder, "train", "--resume", run)
     assert ended.exit_code == 0, ended.stderr
     return folder, [row + 1 for row in changed]
+
+
+def interrupt_second_fold(submissions: Path) -> None:
+    while not list(submissions.glob(".*-folded-2")):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_each_row_is_judged_once_by_a_network_that_has_not_seen_it(

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -230,7 +231,6 @@ def test_resume_takes_only_the_digits_that_the_run_began_with(
     [
         # Keras takes the last one as it is loaded, and refuses the others then
         ('{"floatx": "bfloat16", "epsilon": 7, "image_data_format": "channels_first"}', 0, ()),
-        ("{not JSON", 0, ()),
         ('{"backend": "torch"}', 2, ("keras.json", "torch", "Installed: tensorflow")),
         ('{"backend": "cntk"}', 2, ("keras.json", "cntk", "Installed: tensorflow")),
     ],
@@ -254,6 +254,19 @@ def test_keras_json_decides_the_backend_and_nothing_else(
     one, two = (tmp_path / "submissions" / each.json["run"] for each in (ended, usual))
     for file in ("submission.csv", "probabilities.npz"):
         assert (one / file).read_bytes() == (two / file).read_bytes()
+
+
+def test_a_keras_json_that_is_no_json_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text("{not JSON")
+    program = (
+        "from kit.training.backend import load_backend; load_backend(); "
+        "import keras; print(keras.backend.backend(), keras.config.floatx())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+        env=os.environ | {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": ""},
+    )  # fmt: skip
+    assert ended.stdout == "tensorflow float32\n"
 
 
 @pytest.mark.parametrize("missing", ["none", "data", "source", "epochs", "preset"])

@@ -74,9 +74,3 @@ def test_right_digits_need_no_words(kit: Kit, small_kaggle: Path) -> None:
     ended = kit("train", *TINY, "--data", small_kaggle)
     for word in ("MNIST's", "copies", "label"):
         assert notes(ended, word) == []
-
-
-def test_a_search_says_it_once(kit: Kit, copied: Path) -> None:
-    ended = kit("experiment", "units", "--values", "4", "--epochs", "1", "--workers", "1",
-                "--source", "kaggle", "--data", copied)  # fmt: skip
-    assert len(notes(ended, "rows are copies")) == 1

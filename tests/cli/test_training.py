@@ -164,7 +164,9 @@ def test_what_a_user_can_do_wrong_is_answered_in_two_lines(
     assert len(lines) == 2, ended.stderr
     assert lines[0].startswith(what)
     assert lines[1].startswith(remedy)
-    assert "Traceback" in kit(*arguments, "--debug").stderr
+    debugged = kit(*arguments, "--debug").stderr.splitlines()
+    assert "Traceback (most recent call last):" in debugged
+    assert debugged.count(lines[1]) == 1
 
 
 def test_settings_that_are_no_json_are_named(kit: Kit, tmp_path: Path) -> None:

@@ -245,6 +245,7 @@ def test_every_training_row_is_used_once_an_epoch(
         assert (epoch.val_loss, epoch.val_accuracy) == (None, None)
 
 
+@pytest.mark.any_backend
 def test_each_epoch_shows_each_digit_once_in_one_of_its_normalizations() -> None:
     ways = [{"width": 20}, {"width": 14}, {}]
     one, several = make_config({"normalization": ways[0]}), make_config({"normalization": ways})
@@ -260,6 +261,7 @@ def test_each_epoch_shows_each_digit_once_in_one_of_its_normalizations() -> None
     np.testing.assert_array_equal(draw_epoch(several, 1, training)["rows"], orders[1])
 
 
+@pytest.mark.any_backend
 def test_a_network_learns_from_all_its_normalizations(thousand_digits: Digits) -> None:
     assert thousand_digits.labels is not None
     ways: list[dict[str, int]] = [{"width": 28}, {"width": 8}]
@@ -299,6 +301,7 @@ def test_a_callback_is_told_parts_of_epochs_in_order_and_each_epoch_once(trained
     assert 5 <= len(recorder.shares) / len(recorder.epochs) <= 9
 
 
+@pytest.mark.any_backend
 @pytest.mark.parametrize(("rows", "parts"), [(800, 8), (590, 9), (310, 11), (30, 3), (9, 1)])
 def test_the_bar_moves_whatever_the_number_of_batches(
     rows: int, parts: int, thousand_digits: Digits
@@ -321,6 +324,7 @@ def test_one_cycle_is_keras_s_cosine_after_a_line() -> None:
         assert float(ours(step)) == pytest.approx(float(theirs(step)), rel=1e-5, abs=1e-10)
 
 
+@pytest.mark.any_backend
 def test_digits_without_labels_are_refused(thousand_digits: Digits) -> None:
     config = make_config(BASELINE)
     unlabelled = Digits(thousand_digits.pixels, None, "a test")
