@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kit.cli.app import command, given_settings
+from kit.cli.app import command, given_settings, given_submissions
 from kit.cli.options import SUBMISSIONS, Data, Json, Preset, Source, Storage, Submissions
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
@@ -73,6 +73,7 @@ def experiment(
     for table in results["experiments"]:
         table["picture"] = submissions / "pictures" / f"experiment-{table['name']}.png"
         draw_experiment(table, table["picture"])
+    failures = [f"{training}: {why}" for training, why in results["failures"].items()]
     if json:
         print_json(results)
     else:
@@ -81,14 +82,11 @@ def experiment(
         print_lines([results["note"]])
         if results["best"]:
             _tell_best(results["best"])
-        print_lines(f"Failed: {training}: {why}" for training, why in results["failures"].items())
+        print_lines(f"Failed: {failure}" for failure in failures)
         print_lines([f"Trained {results['trained']} networks in {results['seconds']:.0f} s."])
-    if results["failures"]:
-        training, reason = next(iter(results["failures"].items()))
-        raise TrainingError(
-            f"Failed trainings: {len(results['failures'])}. {training}: {reason.rstrip('.')}.",
-            "The same command tries them again and keeps what was finished.",
-        )
+    if failures:
+        what = f"Failed trainings: {len(failures)}. {failures[0].rstrip('.')}."
+        raise TrainingError(what, "The same command tries them again and keeps what was finished.")
 
 
 def _numbers(text: str | None) -> list[int]:
@@ -105,9 +103,8 @@ def _tell_table(table: dict[str, Any]) -> None:
     from kit.search.experiments import EXPERIMENTS
 
     kit, lab = table["best_by_validation"], table["best_by_keras_test"]
-    marks = {lab: "lab's choice", kit: "kit's choice"}
-    if kit == lab:
-        marks = {kit: "kit's and lab's choice"}
+    both = "kit's and lab's choice" if kit == lab else "kit's choice"
+    marks = {lab: "lab's choice", kit: both}
     columns = ["validation, %", "Keras test, %", "parameters", "s an epoch", "s in all", "best"]
     print_table(
         f"{EXPERIMENTS[table['name']][0]}, seeds {', '.join(map(str, table['seeds']))}",
@@ -138,14 +135,10 @@ def _tell_best(told: dict[str, Any]) -> None:
     units = " and ".join(map(str, settings["hidden"]))
     chosen = f"{settings['epochs']} epochs, batch size {settings['batch_size']}, {units} units"
     significant = "significant" if comparison["significant"] else "not significant"
-    print_lines(
-        [
-            f"All the best values: {chosen}.",
-            f"Accuracy on the Keras test split: {first}%, the base program's {second}%.",
-            f"Difference: {difference} points (95% interval {low} to {high}).",
-            f"It is {significant} (McNemar's test, p = {comparison['p_value']:.2g}).",
-        ]
-    )
+    print_lines([f"All the best values: {chosen}."])
+    print_lines([f"Accuracy on the Keras test split: {first}%, the base program's {second}%."])
+    print_lines([f"Difference: {difference} points (95% interval {low} to {high})."])
+    print_lines([f"It is {significant} (McNemar's test, p = {comparison['p_value']:.2g})."])
 
 
 def _spread(row: dict[str, Any], figure: str, scale: int = 1, digits: int = 2) -> str:
@@ -237,36 +230,24 @@ def tune(
     else:
         _tell_study(figures, pictures)
         if figures["best"]:
-            best = ["kit", "train", "--from-study", figures["study"]]
-            if storage is None and submissions != SUBMISSIONS:
-                best += ["--submissions", str(submissions)]
-            where = "" if storage is None else ", with the same --storage or KIT_STORAGE"
-            print_lines([f"Train the best: {shlex.join(best)}{where}"])
+            place = [] if storage else given_submissions(submissions)
+            best = shlex.join(["kit", "train", "--from-study", figures["study"], *place])
+            where = ", with the same --storage or KIT_STORAGE" if storage else ""
+            print_lines([f"Train the best: {best}{where}"])
 
 
 def _tell_study(figures: dict[str, Any], pictures: list[Path]) -> None:
     states = ", ".join(f"{count} {state}" for state, count in figures["trials"].items())
     print_lines([f"Study {figures['study']}: {states or 'no trial yet'}"])
-    print_table(
-        "Best trials",
-        ["trial", "validation, %", "seconds", "hyperparameters"],
-        [
-            [
-                trial["trial"],
-                f"{100 * (trial['validation'] or 0.0):.2f}",
-                f"{trial['seconds'] or 0.0:.0f}",
-                ", ".join(
-                    f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-                    for name, value in trial["params"].items()
-                ),
-            ]
-            for trial in figures["best"]
-        ],
-    )
-    print_table(
-        "Importance",
-        ["hyperparameter", "share"],
-        [[name, f"{share:.2f}"] for name, share in figures["importances"].items()],
-    )
+    rows = []
+    for trial in figures["best"]:
+        params = (f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+                  for name, value in trial["params"].items())  # fmt: skip
+        validation, seconds = trial["validation"] or 0.0, trial["seconds"] or 0.0
+        figure = [trial["trial"], f"{100 * validation:.2f}", f"{seconds:.0f}"]
+        rows.append([*figure, ", ".join(params)])
+    print_table("Best trials", ["trial", "validation, %", "seconds", "hyperparameters"], rows)
+    shares = [[name, f"{share:.2f}"] for name, share in figures["importances"].items()]
+    print_table("Importance", ["hyperparameter", "share"], shares)
     print_lines(f"Trial {trial} failed: {why}" for trial, why in figures["failures"].items())
     print_lines(f"Picture: {picture}" for picture in pictures)
