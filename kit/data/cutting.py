@@ -279,7 +279,9 @@ def _join_parts(strength: Picture, ink: Mask, width: float) -> Mask:
         is_above = over >= 0.5 * min(_extent(other)[1], _extent(place)[1])
         is_strong = np.percentile(strength[other][part], 90) > 0.55 * peak
         is_wide = areas[number] / length > 0.15 * areas[main] / size
-        if gaps[other][part].min() <= 0.3 * size and (is_above or length < 0.65 * size):
+        gap = gaps[other][part].min() / size
+        # Two digits stand farther from each other than a 5 from its bar
+        if gap < 0.13 or (gap <= 0.3 and (is_above or length < 0.65 * size)):
             digit[other] |= part
         elif length >= 0.5 * size and is_strong and is_wide:
             raise DataError(_SEVERAL, _ONE)
