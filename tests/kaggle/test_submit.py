@@ -349,7 +349,7 @@ def test_what_could_not_be_asked_is_not_said_to_lack_it(
     monkeypatch.setenv("KIT_KAGGLE_TIMEOUT", "0.2")
     at_local.fail("CreateSubmission", 500)
     at_local.fail(call, times=1000, skip=1, stall=5)
-    with pytest.raises(NetworkError, match=r"could not be asked\.$") as lost:
+    with pytest.raises(NetworkError, match=r"could not be asked\.\n") as lost:
         send(submissions)
     assert "--again" in lost.value.remedy
     # Before the attempt, and in the one look for which there is time
