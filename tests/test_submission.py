@@ -390,7 +390,7 @@ def test_kaggles_size_is_checked_at_once(path: Path) -> None:
     # Threads that other tests left have no part in it
     start = time.thread_time()
     assert check_submission(path, 28_000) == SubmissionCheck(True, 28_000, ())
-    assert time.thread_time() - start < 0.3
+    assert time.thread_time() - start < 1
 
 
 @pytest.mark.parametrize("rows", [None, 28_000])

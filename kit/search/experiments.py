@@ -212,10 +212,12 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
     Raises:
         DataError, NetworkError: one of them is missing or wrong.
     """
+    if source == "kaggle":
+        # A run can do without MNIST. Here, all networks are judged on it
+        load_keras()
     # What is odd about them, the command says, and not each of its processes
     is_command = multiprocessing.parent_process() is None
     dataset = load_dataset(make_config({"source": source, "data": data}), tell=is_command)
-    # A run can do without MNIST. Here, all networks are judged on it
     keras_test = dataset.keras_test or load_keras().test
     unseen = np.flatnonzero(~seen_in_training(keras_test, dataset.train))
     return dataset.train, keras_test.take(unseen)
