@@ -106,10 +106,11 @@ def submit(
         CredentialsError, CompetitionError: Kaggle refused, or no submission is left today.
         NetworkError: the network failed, or there is no score yet.
     """
+    from kit.cli.kaggle import check_accepted
     from kit.kaggle.client import Kaggle
     from kit.kaggle.entry import prepare_entry
-    from kit.kaggle.submit import check_accepted, wait_for_score
     from kit.kaggle.submit import submit as submit_entry
+    from kit.kaggle.submit import wait_for_score
 
     place, name = run.folder.parent, str(run.folder)
     entry = prepare_entry(place, name, message=message, allow_overlap=allow_overlap)

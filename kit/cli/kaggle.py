@@ -13,7 +13,7 @@ from kit.cli.app import command, given_submissions, resume_command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
-from kit.errors import KitError, UsageError, visible
+from kit.errors import CompetitionError, KitError, UsageError, visible
 
 if TYPE_CHECKING:
     from kit.kaggle.answers import Limits
@@ -100,8 +100,8 @@ def submit(
 
     entry = prepare_entry(submissions, run, file, message, allow_overlap=allow_overlap)
     from kit.kaggle.client import Kaggle
-    from kit.kaggle.submit import check_accepted, wait_for_score
     from kit.kaggle.submit import submit as submit_entry
+    from kit.kaggle.submit import wait_for_score
 
     kaggle = Kaggle(on_retry=note_retry)
     left: int | None = None
@@ -189,6 +189,16 @@ def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
     difference = asdict(accuracy_difference(score, Accuracy(**figures)))
     told = {"validation": figures, "score": asdict(score)}
     return {**told, "significant": difference.pop("significant"), "difference": difference}
+
+
+def check_accepted(attempt: "Attempt", entry: "Entry") -> None:
+    """Raise a CompetitionError if Kaggle has rejected the submission."""
+    from kit.kaggle.exchange import SUBMISSIONS_PAGE
+
+    if attempt.status == "ERROR":
+        reason = (attempt.reason or "it gives no reason").rstrip(".")
+        remedy = f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}"
+        raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
 
 
 @command("kit history", "kit history --offline --json")

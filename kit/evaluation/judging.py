@@ -46,12 +46,14 @@ class Judged:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """The likeliest digits: int64 (n,)."""
-        return self.probabilities.argmax(axis=1)
+        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
 
     @cached_property
     def certainty(self) -> NDArray[np.float32]:
         """The probabilities of the likeliest digits: float32 (n,) in [0.1, 1]."""
-        return self.probabilities.max(axis=1)
+        certainty: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return certainty
 
     @cached_property
     def mistakes(self) -> NDArray[np.int64]:

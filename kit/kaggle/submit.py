@@ -17,7 +17,7 @@ from kit.errors import CompetitionError, DataError, KitError, NetworkError, Usag
 from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
-from kit.kaggle.exchange import CLOSED, ENTER, SUBMISSIONS_PAGE, CallFailure, explain, limit_remedy
+from kit.kaggle.exchange import CLOSED, ENTER, CallFailure, explain, limit_remedy
 from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
 from kit.runs import Run
 
@@ -70,14 +70,6 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
     what = f"Kaggle has not judged submission {attempt.ref} within {timeout:g} seconds."
     remedy = "Not lost: the same command, without --again, goes on waiting and sends nothing."
     raise NetworkError(what, remedy)
-
-
-def check_accepted(attempt: Attempt, entry: Entry) -> None:
-    """Raise a CompetitionError if Kaggle has rejected the submission."""
-    if attempt.status == "ERROR":
-        reason = (attempt.reason or "it gives no reason").rstrip(".")
-        remedy = f"kit check {entry.file} finds faults of the file; see also {SUBMISSIONS_PAGE}"
-        raise CompetitionError(f"Kaggle rejected submission {attempt.ref}: {reason}.", remedy)
 
 
 def check_limits(limits: Limits | None) -> Limits | None:
