@@ -113,6 +113,9 @@ def test_what_is_drawn_is_read(open_page: OpenPage, address: str, width: int, sc
         bars = page.get_by_role("listitem")
         shares = [float(bar.locator(".share").inner_text().rstrip("%")) for bar in bars.all()]
         assert len(shares) == 10
+        # Each in one line, or its bar would stand lower than the others
+        tops = bars.locator(".track").evaluate_all("all => all.map(x => x.offsetTop)")
+        assert len(set(tops)) == 1
         assert shares.index(max(shares)) == digit
         assert sum(shares) == pytest.approx(100, abs=5)
         assert bars.nth(digit).inner_text().split()[-1] == str(digit)
