@@ -22,15 +22,6 @@ if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
 os.environ.setdefault("XLA_FLAGS", QUICKLY)
 
 
-# The longest files that would come last: a worker would be left with one when the others have ended
-FIRST = ("test_model_file.py", "test_fitting.py", "test_readme.py")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with them."""
-    items.sort(key=lambda item: item.path.name not in FIRST)
-
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector all that was imported: Keras has it look before each training."""
     gc.freeze()

@@ -31,7 +31,7 @@ _BLACK = 12
 _WIDEST, _SMALLEST = 0.4, 0.04
 # The least contrast of ink, as a logarithm
 _FAINTEST = 0.07
-_LEVELS = 7
+_LEVELS = 5
 # The directions of printed lines: up to 14 degrees from level and upright
 _TURNED = np.deg2rad(np.arange(-14, 14.1, 0.5))
 _DIRECTIONS = np.concatenate([_TURNED, _TURNED + np.pi / 2])
@@ -176,6 +176,8 @@ def _find(tones: Picture) -> _Found:
             wide = tuple(slice(max(s.start - size, 0), s.stop + size) for s in place)
             paper = np.median(tones[wide][labels[wide] != number])
             contrast = min(np.median(tones[place][ink]) - paper, np.median(strength[place][ink]))
+            if ink.sum() * max(contrast, 0) ** 2 < best.score:
+                continue
             width = _stroke_width(ink)
             length = ink.sum() / width
             score = length * max(contrast, 0) ** 2 * min(1, length / width / 6) ** 2
@@ -190,11 +192,11 @@ def _find(tones: Picture) -> _Found:
 def _find_lines(strength: Picture, floor: float) -> list[_Line]:
     """Find printed lines: thin, straight, and from one edge of the picture to another."""
     thin = ndimage.white_tophat(strength, size=(9, 9)) > floor
-    counts, _, distances = transform.hough_line(thin, _DIRECTIONS)
-    lengths, _, _ = transform.hough_line(np.ones_like(thin), _DIRECTIONS)
-    shares = np.where(lengths > 0.4 * min(thin.shape), counts / np.maximum(lengths, 1), 0)
     peaks = transform.hough_line_peaks(
-        shares, _DIRECTIONS, distances, min_distance=5, min_angle=4, threshold=0.55
+        *transform.hough_line(thin, _DIRECTIONS),
+        min_distance=5,
+        min_angle=4,
+        threshold=0.25 * min(thin.shape),
     )
     near = ndimage.binary_dilation(thin, _AROUND)
     lines = []

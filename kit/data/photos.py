@@ -67,7 +67,7 @@ def read_images(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     with path.open("rb") as stream:
         start = stream.read(64)
@@ -86,7 +86,8 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
         pass
     except Exception as error:
         # Pillow raises all kinds of exceptions for a broken file
-        kind = foreign_kind(start) or "it is broken, or of another kind"
+        is_other = isinstance(error, UnidentifiedImageError)
+        kind = foreign_kind(start) or ("another kind of file" if is_other else "broken or cut off")
         raise DataError(f"not a picture that can be read ({kind}).", _NAME) from error
     what = f"the picture has more than {_MEGAPIXELS} megapixels."
     raise DataError(what, "Make it smaller, or cut the digit out.")

@@ -19,8 +19,8 @@ from kit.training.networks import build_network
 from kit.training.normalization import Normalize
 from kit.training.predictions import Probabilities, mean_probabilities
 
-# Of all predictions, because each size would be compiled on its own
-BATCH_SIZE = 500
+# Of all predictions, because each size would be compiled on its own: of a drawing, and of more
+FEW, BATCH_SIZE = 10, 500
 # The largest warp of a view
 VIEW_WARP = Augmentation(rotation=3.6, scale=0.045, shear=0.045, shift=0.36, displacement=0.45)
 _CLASSIFIER = "classifier"
@@ -180,10 +180,10 @@ def _in_batches(
     model: keras.Model, images: Pixels | NDArray[np.float32], *more: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Call a model on images, (n, 784) with n at least 1; blanks fill up the last batch."""
-    parts = []
-    for first in range(0, len(images), BATCH_SIZE):
-        part = images[first : first + BATCH_SIZE]
-        batch = np.zeros((BATCH_SIZE, PIXELS), np.float32)
+    parts, size = [], FEW if len(images) <= FEW else BATCH_SIZE
+    for first in range(0, len(images), size):
+        part = images[first : first + size]
+        batch = np.zeros((size, PIXELS), np.float32)
         scale = np.float32(255 if part.dtype == np.uint8 else 1)
         np.divide(part, scale, out=batch[: len(part)])
         predicted = model.predict_on_batch([batch, *more] if more else batch)

@@ -147,8 +147,8 @@ def _several(rng: Random) -> Changes:
     return changes
 
 
-def take_photo(image: NDArray[np.uint8], kind: str, seed: int) -> NDArray[np.uint8]:
-    """Photograph a digit, uint8 (784,), on paper of some kind: uint8 (h, w, 3)."""
+def take_photo(image: NDArray[np.uint8], kind: str, seed: int) -> bytes:
+    """Photograph a digit, uint8 (784,), on paper of some kind: a JPEG file."""
     rng = np.random.default_rng([KINDS.index(kind), seed])
     scene = replace(_usual(rng), **_KINDS[kind](rng))
     return _develop(_light(_page(_write(image, scene.pen), scene), scene), scene)
@@ -251,7 +251,7 @@ def _light(page: Picture, scene: Scene) -> Picture:
     return lit
 
 
-def _develop(seen: Picture, scene: Scene) -> NDArray[np.uint8]:
+def _develop(seen: Picture, scene: Scene) -> bytes:
     """Take the photo: focus, noise of the sensor, and JPEG."""
     rng = np.random.default_rng([scene.seed, 2])
     seen = filters.gaussian(seen, scene.blur, channel_axis=-1) if scene.blur else seen
@@ -259,4 +259,4 @@ def _develop(seen: Picture, scene: Scene) -> NDArray[np.uint8]:
     picture = Image.fromarray(np.clip(seen * 255, 0, 255).astype(np.uint8))
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=scene.quality)
-    return np.asarray(Image.open(stream))
+    return stream.getvalue()
