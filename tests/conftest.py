@@ -1,6 +1,7 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,14 @@ os.environ.setdefault("XLA_FLAGS", QUICKLY)
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector all that was imported: Keras has it look before each training."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spare_the_collector() -> Iterator[None]:
+    """Spare it also what Keras keeps of the networks of earlier tests."""
+    yield
+    gc.collect()
     gc.freeze()
 
 
