@@ -73,46 +73,28 @@ class Accuracy:
         return cls.from_counts(int((predicted == labels).sum()), len(labels))
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two accuracies.
-
-    Attributes:
-        difference: the first accuracy less the second, in [-1, 1]; None where either is unknown.
-        interval: its 95% interval, both ends in [-1, 1].
-        significant: whether chance alone would seldom (5%) make so large a difference.
-    """
-
-    difference: float | None
-    interval: Interval
-    significant: bool
-
-
-def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
-    """The difference of two accuracies of samples that share no images, with its score interval.
+def accuracy_difference(first: Accuracy, second: Accuracy) -> dict[str, Any]:
+    """The difference of two accuracies of samples that share no images, each of 1 image or more.
 
     Source: R. G. Newcombe, "Interval estimation for the difference between independent
     proportions", Statistics in Medicine 17 (1998), 873–890, method 10.
+
+    Returns:
+        `difference`, the first accuracy less the second, its 95% `interval`, all in [-1, 1], and
+        whether it is `significant`: the interval excludes 0.
     """
-    if first.accuracy is None or second.accuracy is None:
-        return Difference(None, (-1.0, 1.0), significant=False)
-    difference = first.accuracy - second.accuracy
+    of_first, of_second = first.accuracy or 0.0, second.accuracy or 0.0
+    difference = of_first - of_second
     (low, high), (second_low, second_high) = first.interval, second.interval
-    below = math.hypot(first.accuracy - low, second_high - second.accuracy)
-    above = math.hypot(high - first.accuracy, second.accuracy - second_low)
-    # Significant where the interval excludes 0
-    significant = difference > below or difference < -above
-    return Difference(difference, (difference - below, difference + above), significant)
+    interval = (
+        difference - math.hypot(of_first - low, second_high - of_second),
+        difference + math.hypot(high - of_first, of_second - second_low),
+    )
+    significant = not interval[0] <= 0 <= interval[1]
+    return {"difference": difference, "interval": interval, "significant": significant}
 
 
-@dataclass(frozen=True)
-class Comparison(Difference):
-    """The difference of two accuracies on the same images, with McNemar's `p_value`, in [0, 1]."""
-
-    p_value: float
-
-
-def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
+def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:
     """Compare two networks' right answers with McNemar's test, with continuity correction.
 
     The test weighs the images that only one of the two gets right. Over several seeds, an image
@@ -122,6 +104,9 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     185–187; recommended by T. G. Dietterich, Neural Computation 10 (1998), 1895–1923.
 
     Both arguments are bool (seeds, n), for the same images in the same order.
+
+    Returns:
+        What `accuracy_difference` does, and the test's `p_value`, in [0, 1].
     """
     seeds, n = first.shape
     differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
@@ -130,7 +115,8 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     p_value = math.erfc(z / math.sqrt(2))
     half_width = _Z * float(differences.std()) / math.sqrt(n)
     interval = max(-1.0, mean - half_width), min(1.0, mean + half_width)
-    return Comparison(mean, interval, p_value < 0.05, p_value)
+    told = {"difference": mean, "interval": interval, "significant": p_value < 0.05}
+    return {**told, "p_value": p_value}
 
 
 def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]:

@@ -198,7 +198,7 @@ def _compare(one: Sequence[Judged], other: Sequence[Judged]) -> Facts:
     right = np.array(
         [[judged.predicted[i] == judged.labels[i] for judged, i in each] for each in both]
     ).T
-    told: Facts = {"n": len(both), **asdict(compare(right[:1], right[1:]))}
+    told: Facts = {"n": len(both), **compare(right[:1], right[1:])}
     told["accuracies"] = [
         asdict(Accuracy.from_counts(int(each.sum()), len(each))) for each in right
     ]
