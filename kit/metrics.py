@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -130,41 +128,27 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
     return np.bincount(pairs, minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
 
-@dataclass(frozen=True)
-class DigitMetrics:
-    """The figures of one digit. A share of nothing (0 / 0) is None.
+def per_digit(confusion: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """The figures of the ten digits, from 0 to 9, of a matrix as `confusion_matrix` gives it.
 
-    Attributes:
-        digit: 0–9.
-        n: how many images truly show it.
-        precision: the share of right ones among the predictions of this digit, in [0, 1].
-        recall: the share found of the images that truly show it, in [0, 1].
-        f1: the harmonic mean of precision and recall, in [0, 1].
-        interval: the `wilson_interval` of the recall.
+    Returns:
+        For each `digit`: `n`, how many images truly show it; `precision`, the share of right ones
+        among the predictions of it; `recall`, the share found of its n images, with its
+        `wilson_interval` as `interval`; and `f1`, the harmonic mean of the two. A share of nothing
+        (0 / 0) is None.
     """
-
-    digit: int
-    n: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    interval: Interval
-
-
-def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
-    """The figures of the ten digits, from 0 to 9, of a matrix as `confusion_matrix` gives it."""
     truths, predictions = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
-    return tuple(
-        DigitMetrics(
-            digit=digit,
-            n=truths[digit],
-            precision=_share(right, predictions[digit]),
-            recall=_share(right, truths[digit]),
-            f1=_share(2 * right, truths[digit] + predictions[digit]),
-            interval=wilson_interval(right, truths[digit]),
-        )
+    return [
+        {
+            "digit": digit,
+            "n": truths[digit],
+            "precision": _share(right, predictions[digit]),
+            "recall": _share(right, truths[digit]),
+            "f1": _share(2 * right, truths[digit] + predictions[digit]),
+            "interval": wilson_interval(right, truths[digit]),
+        }
         for digit, right in enumerate(confusion.diagonal().tolist())
-    )
+    ]
 
 
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
@@ -185,52 +169,32 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     return float(0.0 - np.mean(np.log(clipped)))
 
 
-@dataclass(frozen=True)
-class CertaintyBin:
-    """Predictions whose certainty is in one tenth of [0, 1].
-
-    Attributes:
-        low: where the tenth begins; a prediction of just this certainty is in the one below.
-        certainty: their mean certainty, in [0, 1].
-        accuracy: how many of them are right.
-    """
-
-    low: float
-    certainty: float
-    accuracy: Accuracy
-
-
-def calibration_bins(
-    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]
-) -> list[CertaintyBin]:
-    """Sort predictions by certainty, floats (n,) in [0, 1], into the tenths that have any.
+def calibration(certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> dict[str, Any]:
+    """Compare the certainty of predictions, floats (n,) in [0, 1], with how many are right.
 
     `right`, bool (n,), is whether each is the true digit.
-    """
-    import numpy as np
-
-    # Averaged probabilities may exceed 1 by a rounding error
-    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9)
-    bins = []
-    for tenth in np.unique(tenths).tolist():
-        which = tenths == tenth
-        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
-        bins.append(CertaintyBin(tenth / 10, float(certainty[which].mean()), accuracy))
-    return bins
-
-
-def expected_calibration_error(bins: Sequence[CertaintyBin]) -> float:
-    """The mean distance, in [0, 1], of the certainty from the accuracy of its bin.
 
     Sources: M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
     using Bayesian binning", AAAI 29 (2015), 2901–2907; C. Guo, G. Pleiss, Y. Sun and K. Q.
     Weinberger, "On calibration of modern neural networks", ICML 34 (2017), 1321–1330.
+
+    Returns:
+        `bins`, a dict for each tenth of [0, 1] that has any: `low`, where it begins (what is just
+        there is in the one below), the mean `certainty` and the `accuracy`. And the expected
+        `calibration_error`: the mean distance, in [0, 1], of a bin's certainty from its accuracy.
     """
     import numpy as np
 
-    counts = [each.accuracy.n for each in bins]
-    distances = [abs(each.certainty - (each.accuracy.accuracy or 0)) for each in bins]
-    return float(np.average(distances, weights=counts))
+    # Averaged probabilities may exceed 1 by a rounding error
+    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9).astype(np.int64)
+    bins = []
+    for tenth in np.unique(tenths).tolist():
+        which = tenths == tenth
+        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
+        mean = float(certainty[which].mean())
+        bins.append({"low": tenth / 10, "certainty": mean, "accuracy": asdict(accuracy)})
+    error = np.abs(np.bincount(tenths, certainty - right)).sum() / len(right)
+    return {"bins": bins, "calibration_error": float(error)}
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from kit.metrics import (
     Accuracy,
     accuracy_difference,
-    calibration_bins,
+    calibration,
     compare,
     confusion_matrix,
-    expected_calibration_error,
     log_loss,
     per_digit,
     wilson_interval,
@@ -139,26 +138,17 @@ def test_confusion_matrix_of_nothing_is_zero() -> None:
 
 def test_per_digit_by_hand() -> None:
     figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
-    assert [figure.digit for figure in figures] == list(range(10))
-    one, seven = figures[1], figures[7]
-    assert (one.n, one.precision, one.recall, one.f1) == (2, 1 / 2, 1 / 2, 1 / 2)
-    assert (seven.n, seven.precision, seven.recall, seven.f1) == (4, 3 / 4, 3 / 4, 3 / 4)
-    assert (figures[0].precision, figures[0].recall, figures[0].f1) == (1.0, 2 / 3, 4 / 5)
-    assert seven.interval == wilson_interval(3, 4)
-
-
-def test_per_digit_does_not_make_up_shares_of_nothing() -> None:
-    figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
-    never_seen, never_guessed, only_guessed = figures[2], figures[9], figures[4]
-    assert (never_seen.n, never_seen.precision, never_seen.recall, never_seen.f1) == (
-        0,
-        None,
-        None,
-        None,
-    )
-    assert never_seen.interval == (0.0, 1.0)
-    assert (never_guessed.precision, never_guessed.recall, never_guessed.f1) == (None, 0.0, 0.0)
-    assert (only_guessed.precision, only_guessed.recall, only_guessed.f1) == (0.0, None, 0.0)
+    assert [figure["digit"] for figure in figures] == list(range(10))
+    shares = [(each["n"], each["precision"], each["recall"], each["f1"]) for each in figures]
+    assert shares[0] == (3, 1.0, 2 / 3, 4 / 5)
+    assert shares[1] == (2, 1 / 2, 1 / 2, 1 / 2)
+    assert shares[7] == (4, 3 / 4, 3 / 4, 3 / 4)
+    assert figures[7]["interval"] == wilson_interval(3, 4)
+    # Never seen, only guessed, never guessed
+    assert shares[2] == (0, None, None, None)
+    assert figures[2]["interval"] == (0.0, 1.0)
+    assert shares[4] == (0, 0.0, None, 0.0)
+    assert shares[9] == (1, None, 0.0, 0.0)
 
 
 def probabilities(*true_ones: float) -> np.ndarray:
@@ -230,20 +220,19 @@ def test_equal_answers_are_no_better_than_chance() -> None:
 def test_calibration_bins_are_tenths_of_certainty() -> None:
     certainty = np.array([0.5, 0.55, 0.6, 0.95, 1.0, 1.0000001])
     right = np.array([True, False, True, True, False, True])
-    bins = calibration_bins(certainty, right)
+    bins = calibration(certainty, right)["bins"]
     # What is on the end of a tenth belongs to it
-    assert [each.low for each in bins] == [0.4, 0.5, 0.9]
-    assert [each.certainty for each in bins] == pytest.approx([0.5, 0.575, 0.9833334])
-    counts = [(1, 1), (1, 2), (2, 3)]
-    assert [each.accuracy for each in bins] == [Accuracy.from_counts(*each) for each in counts]
-    assert calibration_bins(np.array([]), np.array([], bool)) == []
+    assert [each["low"] for each in bins] == [0.4, 0.5, 0.9]
+    assert [each["certainty"] for each in bins] == pytest.approx([0.5, 0.575, 0.9833334])
+    counts = [Accuracy.from_counts(*each) for each in ((1, 1), (1, 2), (2, 3))]
+    assert [each["accuracy"] for each in bins] == [asdict(count) for count in counts]
 
 
 def test_calibration_error_weighs_the_bins_by_their_predictions() -> None:
     # 0.5 from the truth in one of four predictions, 0.05 in the three others
     certainty, right = np.array([0.5, 0.95, 0.95, 0.95]), np.ones(4, bool)
-    error = expected_calibration_error(calibration_bins(certainty, right))
+    error = calibration(certainty, right)["calibration_error"]
     assert error == pytest.approx((0.5 + 3 * 0.05) / 4)
     # A coin that is called by half is right as often as it says
-    half = calibration_bins(np.full(100, 0.5), np.arange(100) % 2 == 0)
-    assert expected_calibration_error(half) == pytest.approx(0)
+    half = calibration(np.full(100, 0.5), np.arange(100) % 2 == 0)
+    assert half["calibration_error"] == pytest.approx(0)
