@@ -27,8 +27,6 @@ def wilson_interval(correct: int, n: int) -> Interval:
     inference, the law of succession, and statistical inference", Journal of the American
     Statistical Association 22 (1927), 209–212.
     """
-    if not 0 <= correct <= n:
-        raise ValueError(f"{correct} correct of {n} is no share")
     if n == 0:
         return 0.0, 1.0
     centre = 2 * correct + _Z**2
@@ -66,8 +64,6 @@ class Accuracy:
     @classmethod
     def from_predictions(cls, predicted: Integers, labels: Integers) -> Accuracy:
         """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,)."""
-        if predicted.shape != labels.shape or labels.ndim != 1:
-            raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
         return cls.from_counts(int((predicted == labels).sum()), len(labels))
 
 
@@ -160,8 +156,6 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     """
     import numpy as np
 
-    if probabilities.shape != (*labels.shape, _CLASSES):
-        raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # Averaged probabilities may exceed 1 by a rounding error, hence a clip at both ends
     clipped = np.clip(of_truth, np.finfo(probabilities.dtype).eps, 1.0)
