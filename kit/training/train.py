@@ -31,37 +31,15 @@ LOGGER = logging.getLogger(__name__)
 STATE_SECONDS = 5.0
 
 
-def train(
-    config: TrainConfig,
-    submissions: Path = Path("submissions"),
-    callback: Callback | None = None,
-    source: Source | None = None,
-) -> Run:
-    """Train what `config` says, and write the run with its predictions and its submission.
-
-    `source` is what `config.source` and `config.data` name, if it was read already.
-
-    Raises:
-        DataError: the source's files are missing or wrong.
-        NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
-        UsageError: no row is left to train on, or none to validate on.
-        TrainingError: the training has diverged, or ran out of memory.
-        OSError: the run cannot be written.
-    """
-    began = time.monotonic()
-    callback = callback or Callback()
-    dataset = read_digits(config, callback, source, tell=True)
-    return train_on(begin_training(config, dataset, submissions), dataset, callback, began)
-
-
 def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> Run:
     """Complete an interrupted run, to the same result as if it had not been interrupted.
 
     `data` is where the source's files are now, if they are not where the run has read them.
 
     Raises:
-        DataError: these files are not what the run began with. It also raises what `train` raises.
+        DataError: these files are not what the run began with.
         UsageError: the run began on another backend.
+        TrainingError: the training has diverged, or ran out of memory.
     """
     began = time.monotonic()
     record = draft.config
