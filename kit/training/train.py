@@ -104,25 +104,20 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     try:
         with memory_errors(config):
             predictor = Predictor.build(config)
-            try:
-                history = fit(predictor, dataset.train, rows, config, keeper, state)
-                callback.on_stage("Predicting")
-                predictions: Predictions = {
-                    "validation_rows": rows[1],
-                    "validation": predictor.predict(dataset.train.take(rows[1])),
-                }
-                for part in PARTS:
-                    digits = getattr(dataset, part)
-                    if digits is not None:
-                        predictions[part] = predictor.predict(digits)
-                        predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
-                if not all(np.isfinite(values).all() for values in predictions.values()):
-                    # The last step came after the last loss
-                    raise diverged("a probability is no finite number")
-            except TrainingError:
-                # It would diverge again
-                draft.state.unlink(missing_ok=True)
-                raise
+            history = fit(predictor, dataset.train, rows, config, keeper, state)
+            callback.on_stage("Predicting")
+            predictions: Predictions = {
+                "validation_rows": rows[1],
+                "validation": predictor.predict(dataset.train.take(rows[1])),
+            }
+            for part in PARTS:
+                digits = getattr(dataset, part)
+                if digits is not None:
+                    predictions[part] = predictor.predict(digits)
+                    predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
+        if not all(np.isfinite(values).all() for values in predictions.values()):
+            # The last step came after the last loss
+            raise diverged("a probability is no finite number")
     except TrainingError:
         # Without a state to resume from, it is of no use
         if not draft.state.exists():
