@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import subprocess
 import time
 from collections.abc import Callable
@@ -26,7 +25,6 @@ from kit.training.callback import Callback, Epoch, FitState
 from kit.training.dataset import Dataset, load_dataset, split_digits
 from kit.training.predictions import PARTS, Predictions, finish_run
 
-LOGGER = logging.getLogger(__name__)
 # A kill costs an epoch and at most this much of a training
 STATE_SECONDS = 5.0
 
@@ -47,12 +45,6 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     if (before := record.get("backend", backend)) != backend:
         what = f"{draft.name} began on {before}; on {backend} it would become another run."
         raise UsageError(what, f"Resume it with: KERAS_BACKEND={before}")
-    here = provenance("keras", "tensorflow", backend)["versions"]
-    versions = record.get("versions", {}).items()
-    changed = [f"{k} {v}, now {here[k]}" for k, v in versions if here.get(k, v) != v]
-    if changed:
-        LOGGER.warning("%s began with other versions: %s.", draft.name, "; ".join(changed))
-        record["resumed_with"] = here
     dataset = read_digits(config, callback)
     dataset.check_same(record.get("data", {}), draft.name)
     # A part of the dataset that was missing before may be there now. Then the run has it too
