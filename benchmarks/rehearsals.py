@@ -19,9 +19,8 @@ from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.tables import table
-from kit.config import make_config
 from kit.training.backend import choose_backend
-from kit.training.committee import plan_members
+from kit.training.committee import plan_training
 
 KIT = Path(sys.executable).with_name("kit")
 PAGE = Path(__file__).with_name("REHEARSALS.md")
@@ -50,7 +49,7 @@ def recorded(record: Path, command: list[str]) -> dict[str, Any]:
 def settings_digest(preset: str) -> str:
     """Return a name for a preset's settings, because figures of other settings do not count."""
     given = {"preset": preset}
-    plan = plan_members(given) if preset == "committee" else [make_config(given)]
+    plan = plan_training(given)
     settings = "".join(config.model_dump_json() for config in plan)
     return hashlib.sha256(settings.encode()).hexdigest()[:8]
 

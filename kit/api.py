@@ -54,7 +54,7 @@ def train(
         given = {**settings, "source": data.name, "data": data.path}
         plan, source = plan_training(given, members, folds), data
     elif isinstance(data, TrainConfig) and not (settings or members or folds):
-        plan, source = data, None
+        plan, source = [data], None
     else:
         what = f"train: expected digits with settings, or a TrainConfig alone, found {type(data)}."
         raise UsageError(what, 'Write: kit.train(kit.load_kaggle(), preset="quick")')

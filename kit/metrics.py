@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -29,8 +27,6 @@ def wilson_interval(correct: int, n: int) -> Interval:
     inference, the law of succession, and statistical inference", Journal of the American
     Statistical Association 22 (1927), 209–212.
     """
-    if not 0 <= correct <= n:
-        raise ValueError(f"{correct} correct of {n} is no share")
     if n == 0:
         return 0.0, 1.0
     centre = 2 * correct + _Z**2
@@ -68,51 +64,31 @@ class Accuracy:
     @classmethod
     def from_predictions(cls, predicted: Integers, labels: Integers) -> Accuracy:
         """The accuracy of `predicted`, integers (n,), judged by `labels`, integers (n,)."""
-        if predicted.shape != labels.shape or labels.ndim != 1:
-            raise ValueError(f"predictions {predicted.shape} do not fit labels {labels.shape}")
         return cls.from_counts(int((predicted == labels).sum()), len(labels))
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two accuracies.
-
-    Attributes:
-        difference: the first accuracy less the second, in [-1, 1]; None where either is unknown.
-        interval: its 95% interval, both ends in [-1, 1].
-        significant: whether chance alone would seldom (5%) make so large a difference.
-    """
-
-    difference: float | None
-    interval: Interval
-    significant: bool
-
-
-def accuracy_difference(first: Accuracy, second: Accuracy) -> Difference:
-    """The difference of two accuracies of samples that share no images, with its score interval.
+def accuracy_difference(first: Accuracy, second: Accuracy) -> dict[str, Any]:
+    """The difference of two accuracies of samples that share no images, each of 1 image or more.
 
     Source: R. G. Newcombe, "Interval estimation for the difference between independent
     proportions", Statistics in Medicine 17 (1998), 873–890, method 10.
+
+    Returns:
+        `difference`, the first accuracy less the second, its 95% `interval`, all in [-1, 1], and
+        whether it is `significant`: the interval excludes 0.
     """
-    if first.accuracy is None or second.accuracy is None:
-        return Difference(None, (-1.0, 1.0), significant=False)
-    difference = first.accuracy - second.accuracy
+    of_first, of_second = first.accuracy or 0.0, second.accuracy or 0.0
+    difference = of_first - of_second
     (low, high), (second_low, second_high) = first.interval, second.interval
-    below = math.hypot(first.accuracy - low, second_high - second.accuracy)
-    above = math.hypot(high - first.accuracy, second.accuracy - second_low)
-    # Significant where the interval excludes 0
-    significant = difference > below or difference < -above
-    return Difference(difference, (difference - below, difference + above), significant)
+    interval = (
+        difference - math.hypot(of_first - low, second_high - of_second),
+        difference + math.hypot(high - of_first, of_second - second_low),
+    )
+    significant = not interval[0] <= 0 <= interval[1]
+    return {"difference": difference, "interval": interval, "significant": significant}
 
 
-@dataclass(frozen=True)
-class Comparison(Difference):
-    """The difference of two accuracies on the same images, with McNemar's `p_value`, in [0, 1]."""
-
-    p_value: float
-
-
-def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
+def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:
     """Compare two networks' right answers with McNemar's test, with continuity correction.
 
     The test weighs the images that only one of the two gets right. Over several seeds, an image
@@ -122,6 +98,9 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     185–187; recommended by T. G. Dietterich, Neural Computation 10 (1998), 1895–1923.
 
     Both arguments are bool (seeds, n), for the same images in the same order.
+
+    Returns:
+        What `accuracy_difference` does, and the test's `p_value`, in [0, 1].
     """
     seeds, n = first.shape
     differences: NDArray[np.floating[Any]] = (first.astype(float) - second).mean(axis=0)
@@ -130,7 +109,8 @@ def compare(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Comparison:
     p_value = math.erfc(z / math.sqrt(2))
     half_width = _Z * float(differences.std()) / math.sqrt(n)
     interval = max(-1.0, mean - half_width), min(1.0, mean + half_width)
-    return Comparison(mean, interval, p_value < 0.05, p_value)
+    told = {"difference": mean, "interval": interval, "significant": p_value < 0.05}
+    return {**told, "p_value": p_value}
 
 
 def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]:
@@ -144,41 +124,27 @@ def confusion_matrix(predicted: Integers, labels: Integers) -> NDArray[np.int64]
     return np.bincount(pairs, minlength=_CLASSES**2).reshape(_CLASSES, _CLASSES)
 
 
-@dataclass(frozen=True)
-class DigitMetrics:
-    """The figures of one digit. A share of nothing (0 / 0) is None.
+def per_digit(confusion: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """The figures of the ten digits, from 0 to 9, of a matrix as `confusion_matrix` gives it.
 
-    Attributes:
-        digit: 0–9.
-        n: how many images truly show it.
-        precision: the share of right ones among the predictions of this digit, in [0, 1].
-        recall: the share found of the images that truly show it, in [0, 1].
-        f1: the harmonic mean of precision and recall, in [0, 1].
-        interval: the `wilson_interval` of the recall.
+    Returns:
+        For each `digit`: `n`, how many images truly show it; `precision`, the share of right ones
+        among the predictions of it; `recall`, the share found of its n images, with its
+        `wilson_interval` as `interval`; and `f1`, the harmonic mean of the two. A share of nothing
+        (0 / 0) is None.
     """
-
-    digit: int
-    n: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    interval: Interval
-
-
-def per_digit(confusion: NDArray[np.int64]) -> tuple[DigitMetrics, ...]:
-    """The figures of the ten digits, from 0 to 9, of a matrix as `confusion_matrix` gives it."""
     truths, predictions = confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
-    return tuple(
-        DigitMetrics(
-            digit=digit,
-            n=truths[digit],
-            precision=_share(right, predictions[digit]),
-            recall=_share(right, truths[digit]),
-            f1=_share(2 * right, truths[digit] + predictions[digit]),
-            interval=wilson_interval(right, truths[digit]),
-        )
+    return [
+        {
+            "digit": digit,
+            "n": truths[digit],
+            "precision": _share(right, predictions[digit]),
+            "recall": _share(right, truths[digit]),
+            "f1": _share(2 * right, truths[digit] + predictions[digit]),
+            "interval": wilson_interval(right, truths[digit]),
+        }
         for digit, right in enumerate(confusion.diagonal().tolist())
-    )
+    ]
 
 
 def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> float:
@@ -190,8 +156,6 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     """
     import numpy as np
 
-    if probabilities.shape != (*labels.shape, _CLASSES):
-        raise ValueError(f"probabilities {probabilities.shape} do not fit labels {labels.shape}")
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # Averaged probabilities may exceed 1 by a rounding error, hence a clip at both ends
     clipped = np.clip(of_truth, np.finfo(probabilities.dtype).eps, 1.0)
@@ -199,52 +163,32 @@ def log_loss(probabilities: NDArray[np.floating[Any]], labels: Integers) -> floa
     return float(0.0 - np.mean(np.log(clipped)))
 
 
-@dataclass(frozen=True)
-class CertaintyBin:
-    """Predictions whose certainty is in one tenth of [0, 1].
-
-    Attributes:
-        low: where the tenth begins; a prediction of just this certainty is in the one below.
-        certainty: their mean certainty, in [0, 1].
-        accuracy: how many of them are right.
-    """
-
-    low: float
-    certainty: float
-    accuracy: Accuracy
-
-
-def calibration_bins(
-    certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]
-) -> list[CertaintyBin]:
-    """Sort predictions by certainty, floats (n,) in [0, 1], into the tenths that have any.
+def calibration(certainty: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> dict[str, Any]:
+    """Compare the certainty of predictions, floats (n,) in [0, 1], with how many are right.
 
     `right`, bool (n,), is whether each is the true digit.
-    """
-    import numpy as np
-
-    # Averaged probabilities may exceed 1 by a rounding error
-    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9)
-    bins = []
-    for tenth in np.unique(tenths).tolist():
-        which = tenths == tenth
-        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
-        bins.append(CertaintyBin(tenth / 10, float(certainty[which].mean()), accuracy))
-    return bins
-
-
-def expected_calibration_error(bins: Sequence[CertaintyBin]) -> float:
-    """The mean distance, in [0, 1], of the certainty from the accuracy of its bin.
 
     Sources: M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
     using Bayesian binning", AAAI 29 (2015), 2901–2907; C. Guo, G. Pleiss, Y. Sun and K. Q.
     Weinberger, "On calibration of modern neural networks", ICML 34 (2017), 1321–1330.
+
+    Returns:
+        `bins`, a dict for each tenth of [0, 1] that has any: `low`, where it begins (what is just
+        there is in the one below), the mean `certainty` and the `accuracy`. And the expected
+        `calibration_error`: the mean distance, in [0, 1], of a bin's certainty from its accuracy.
     """
     import numpy as np
 
-    counts = [each.accuracy.n for each in bins]
-    distances = [abs(each.certainty - (each.accuracy.accuracy or 0)) for each in bins]
-    return float(np.average(distances, weights=counts))
+    # Averaged probabilities may exceed 1 by a rounding error
+    tenths = np.clip(np.ceil(10 * certainty) - 1, 0, 9).astype(np.int64)
+    bins = []
+    for tenth in np.unique(tenths).tolist():
+        which = tenths == tenth
+        accuracy = Accuracy.from_counts(int(right[which].sum()), int(which.sum()))
+        mean = float(certainty[which].mean())
+        bins.append({"low": tenth / 10, "certainty": mean, "accuracy": asdict(accuracy)})
+    error = np.abs(np.bincount(tenths, certainty - right)).sum() / len(right)
+    return {"bins": bins, "calibration_error": float(error)}
 
 
 def _share(part: int, whole: int) -> float | None:

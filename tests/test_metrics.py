@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from kit.metrics import (
     Accuracy,
     accuracy_difference,
-    calibration_bins,
+    calibration,
     compare,
     confusion_matrix,
-    expected_calibration_error,
     log_loss,
     per_digit,
     wilson_interval,
@@ -20,11 +19,6 @@ from kit.metrics import (
 
 TRUTH = np.array([0, 0, 0, 1, 1, 7, 7, 7, 7, 9])
 PREDICTED = np.array([0, 0, 6, 1, 7, 7, 7, 7, 1, 4])
-
-
-def test_accuracy_does_not_broadcast() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
-        Accuracy.from_predictions(np.array([1]), TRUTH)
 
 
 # Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17
@@ -68,12 +62,6 @@ def test_wilson_ends_solve_the_score_equation(correct: int) -> None:
             assert math.erf(z / math.sqrt(2)) == pytest.approx(0.95, abs=1e-9)
 
 
-@pytest.mark.parametrize("correct", [-1, 6])
-def test_wilson_refuses_what_is_no_share(correct: int) -> None:
-    with pytest.raises(ValueError, match="no share"):
-        wilson_interval(correct, 5)
-
-
 def test_accuracy_carries_its_interval() -> None:
     measured = Accuracy.from_predictions(PREDICTED, TRUTH)
     assert asdict(measured) == {"accuracy": 0.6, "n": 10, "interval": wilson_interval(6, 10)}
@@ -103,24 +91,17 @@ def test_difference_gives_the_published_intervals(
     first: tuple[int, int], second: tuple[int, int], low: float, high: float
 ) -> None:
     difference = accuracy_difference(Accuracy.from_counts(*first), Accuracy.from_counts(*second))
-    assert difference.difference == pytest.approx(first[0] / first[1] - second[0] / second[1])
-    assert difference.interval == pytest.approx((low, high), abs=5e-5)
-    assert difference.significant == (low > 0)
+    assert difference["difference"] == pytest.approx(first[0] / first[1] - second[0] / second[1])
+    assert difference["interval"] == pytest.approx((low, high), abs=5e-5)
+    assert difference["significant"] == (low > 0)
 
 
 def test_difference_mirrors() -> None:
     better, worse = Accuracy.from_counts(990, 1000), Accuracy.from_counts(960, 1000)
-    low, high = accuracy_difference(better, worse).interval
+    low, high = accuracy_difference(better, worse)["interval"]
     mirrored = accuracy_difference(worse, better)
-    assert mirrored.interval == pytest.approx((-high, -low))
-    assert mirrored.significant
-
-
-def test_nothing_differs_from_an_unknown_accuracy() -> None:
-    unknown = accuracy_difference(Accuracy.from_counts(5, 5), Accuracy.from_counts(0, 0))
-    assert unknown.difference is None
-    assert unknown.interval == (-1.0, 1.0)
-    assert not unknown.significant
+    assert mirrored["interval"] == pytest.approx((-high, -low))
+    assert mirrored["significant"]
 
 
 def test_confusion_matrix_has_truth_in_rows() -> None:
@@ -146,26 +127,17 @@ def test_confusion_matrix_of_nothing_is_zero() -> None:
 
 def test_per_digit_by_hand() -> None:
     figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
-    assert [figure.digit for figure in figures] == list(range(10))
-    one, seven = figures[1], figures[7]
-    assert (one.n, one.precision, one.recall, one.f1) == (2, 1 / 2, 1 / 2, 1 / 2)
-    assert (seven.n, seven.precision, seven.recall, seven.f1) == (4, 3 / 4, 3 / 4, 3 / 4)
-    assert (figures[0].precision, figures[0].recall, figures[0].f1) == (1.0, 2 / 3, 4 / 5)
-    assert seven.interval == wilson_interval(3, 4)
-
-
-def test_per_digit_does_not_make_up_shares_of_nothing() -> None:
-    figures = per_digit(confusion_matrix(PREDICTED, TRUTH))
-    never_seen, never_guessed, only_guessed = figures[2], figures[9], figures[4]
-    assert (never_seen.n, never_seen.precision, never_seen.recall, never_seen.f1) == (
-        0,
-        None,
-        None,
-        None,
-    )
-    assert never_seen.interval == (0.0, 1.0)
-    assert (never_guessed.precision, never_guessed.recall, never_guessed.f1) == (None, 0.0, 0.0)
-    assert (only_guessed.precision, only_guessed.recall, only_guessed.f1) == (0.0, None, 0.0)
+    assert [figure["digit"] for figure in figures] == list(range(10))
+    shares = [(each["n"], each["precision"], each["recall"], each["f1"]) for each in figures]
+    assert shares[0] == (3, 1.0, 2 / 3, 4 / 5)
+    assert shares[1] == (2, 1 / 2, 1 / 2, 1 / 2)
+    assert shares[7] == (4, 3 / 4, 3 / 4, 3 / 4)
+    assert figures[7]["interval"] == wilson_interval(3, 4)
+    # Never seen, only guessed, never guessed
+    assert shares[2] == (0, None, None, None)
+    assert figures[2]["interval"] == (0.0, 1.0)
+    assert shares[4] == (0, 0.0, None, 0.0)
+    assert shares[9] == (1, None, 0.0, 0.0)
 
 
 def probabilities(*true_ones: float) -> np.ndarray:
@@ -199,58 +171,43 @@ def test_log_loss_of_perfection_is_zero_even_past_one_by_rounding() -> None:
     assert math.copysign(1, loss) == 1
 
 
-@pytest.mark.parametrize(
-    ("given_probabilities", "labels"),
-    [
-        (np.full((2, 10), 0.1), np.array([1])),
-        (np.full((2, 9), 0.1), np.array([1, 2])),
-    ],
-)
-def test_log_loss_refuses_what_does_not_fit(
-    given_probabilities: np.ndarray, labels: np.ndarray
-) -> None:
-    with pytest.raises(ValueError, match="do not fit"):
-        log_loss(given_probabilities, labels)
-
-
 def test_mcnemar_by_hand() -> None:
     # both right on 80, only the first on 14, only the second on 4: z = (|14 - 4| - 1) / √18
     first = np.array([[True] * 94 + [False] * 6])
     second = np.array([[True] * 80 + [False] * 14 + [True] * 4 + [False] * 2])
     once = compare(first, second)
-    assert once.difference == pytest.approx(0.10)
-    assert once.p_value == pytest.approx(math.erfc(9 / math.sqrt(18) / math.sqrt(2)))
-    assert once.significant
+    assert once["difference"] == pytest.approx(0.10)
+    assert once["p_value"] == pytest.approx(math.erfc(9 / math.sqrt(18) / math.sqrt(2)))
+    assert once["significant"]
     half_width = 1.96 * math.sqrt((18 / 100 - 0.1**2) / 100)
-    assert once.interval == pytest.approx((0.1 - half_width, 0.1 + half_width), abs=1e-4)
+    assert once["interval"] == pytest.approx((0.1 - half_width, 0.1 + half_width), abs=1e-4)
     # over seeds, an image stays one observation
     twice = compare(np.repeat(first, 2, axis=0), np.repeat(second, 2, axis=0))
-    assert twice.interval == pytest.approx(once.interval)
+    assert twice["interval"] == pytest.approx(once["interval"])
 
 
 def test_equal_answers_are_no_better_than_chance() -> None:
     same = np.array([[True, False, True], [True, True, False]])
     equal = compare(same, same)
-    assert (equal.difference, equal.p_value, equal.significant) == (0.0, 1.0, False)
+    assert (equal["difference"], equal["p_value"], equal["significant"]) == (0.0, 1.0, False)
 
 
 def test_calibration_bins_are_tenths_of_certainty() -> None:
     certainty = np.array([0.5, 0.55, 0.6, 0.95, 1.0, 1.0000001])
     right = np.array([True, False, True, True, False, True])
-    bins = calibration_bins(certainty, right)
+    bins = calibration(certainty, right)["bins"]
     # What is on the end of a tenth belongs to it
-    assert [each.low for each in bins] == [0.4, 0.5, 0.9]
-    assert [each.certainty for each in bins] == pytest.approx([0.5, 0.575, 0.9833334])
-    counts = [(1, 1), (1, 2), (2, 3)]
-    assert [each.accuracy for each in bins] == [Accuracy.from_counts(*each) for each in counts]
-    assert calibration_bins(np.array([]), np.array([], bool)) == []
+    assert [each["low"] for each in bins] == [0.4, 0.5, 0.9]
+    assert [each["certainty"] for each in bins] == pytest.approx([0.5, 0.575, 0.9833334])
+    counts = [Accuracy.from_counts(*each) for each in ((1, 1), (1, 2), (2, 3))]
+    assert [each["accuracy"] for each in bins] == [asdict(count) for count in counts]
 
 
 def test_calibration_error_weighs_the_bins_by_their_predictions() -> None:
     # 0.5 from the truth in one of four predictions, 0.05 in the three others
     certainty, right = np.array([0.5, 0.95, 0.95, 0.95]), np.ones(4, bool)
-    error = expected_calibration_error(calibration_bins(certainty, right))
+    error = calibration(certainty, right)["calibration_error"]
     assert error == pytest.approx((0.5 + 3 * 0.05) / 4)
     # A coin that is called by half is right as often as it says
-    half = calibration_bins(np.full(100, 0.5), np.arange(100) % 2 == 0)
-    assert expected_calibration_error(half) == pytest.approx(0)
+    half = calibration(np.full(100, 0.5), np.arange(100) % 2 == 0)
+    assert half["calibration_error"] == pytest.approx(0)

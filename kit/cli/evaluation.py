@@ -37,7 +37,7 @@ def validate(
     digits, total = per_digit(judged.confusion), judged.n_overlap + judged.accuracy.n
     if json:
         totals = {"run": found.name, "n_total": total, "n_overlap": judged.n_overlap}
-        told = {"confusion": confusion, "digits": [asdict(digit) for digit in digits]}
+        told = {"confusion": confusion, "digits": digits}
         print_json({**totals, **accuracy, **told})
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
@@ -54,10 +54,10 @@ def validate(
     )
     rows = []
     for digit in digits:
-        low, high = digit.interval
-        shares = (digit.precision, digit.recall, digit.f1)
+        low, high = digit["interval"]
+        shares = (digit["precision"], digit["recall"], digit["f1"])
         worded = [None if share is None else f"{share:.2%}" for share in shares]
-        rows.append([digit.digit, digit.n, *worded, f"{low:.2%} to {high:.2%}"])
+        rows.append([digit["digit"], digit["n"], *worded, f"{low:.2%} to {high:.2%}"])
     columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
     print_table("Each digit", columns, rows)
     worst = judged.mistakes[:SHOWN_MISTAKES]

@@ -186,7 +186,7 @@ def _compare(entry: "Entry", attempt: "Attempt") -> dict[str, Any] | None:
         return None
     rows = entry.content.count(b"\n") - 1
     score = Accuracy.from_counts(round(share * rows), rows)
-    difference = asdict(accuracy_difference(score, Accuracy(**figures)))
+    difference = accuracy_difference(score, Accuracy(**figures))
     told = {"validation": figures, "score": asdict(score)}
     return {**told, "significant": difference.pop("significant"), "difference": difference}
 

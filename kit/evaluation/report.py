@@ -20,7 +20,7 @@ from kit.evaluation.judging import (
 )
 from kit.evaluation.page import make_page
 from kit.files import write_whole
-from kit.metrics import Accuracy, calibration_bins, compare, expected_calibration_error, per_digit
+from kit.metrics import Accuracy, calibration, compare, per_digit
 from kit.runs import Run, members_of
 from kit.submission import read_submission
 from kit.training.predictions import load_predictions
@@ -121,15 +121,13 @@ def _read_history(run: Run) -> Facts:
 
 
 def _describe(judged: Judged) -> Facts:
-    bins = calibration_bins(judged.certainty, judged.predicted == judged.labels)
     unsure = np.argsort(judged.certainty, kind="stable")[: GALLERY // 2]
     return {
         "accuracy": asdict(judged.accuracy),
         "n_overlap": judged.n_overlap,
         "confusion": judged.confusion.tolist(),
-        "digits": [asdict(digit) for digit in per_digit(judged.confusion)],
-        "bins": [asdict(each) for each in bins],
-        "calibration_error": expected_calibration_error(bins),
+        "digits": per_digit(judged.confusion),
+        **calibration(judged.certainty, judged.predicted == judged.labels),
         "n_mistakes": len(judged.mistakes),
         "mistakes": [_picture(judged, i) for i in judged.mistakes[:GALLERY].tolist()],
         "unsure": [_picture(judged, i) for i in unsure.tolist()],
@@ -198,7 +196,7 @@ def _compare(one: Sequence[Judged], other: Sequence[Judged]) -> Facts:
     right = np.array(
         [[judged.predicted[i] == judged.labels[i] for judged, i in each] for each in both]
     ).T
-    told: Facts = {"n": len(both), **asdict(compare(right[:1], right[1:]))}
+    told: Facts = {"n": len(both), **compare(right[:1], right[1:])}
     told["accuracies"] = [
         asdict(Accuracy.from_counts(int(each.sum()), len(each))) for each in right
     ]

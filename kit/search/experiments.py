@@ -287,7 +287,7 @@ def compare_with_base(pairs: Plan, found: Trainings) -> dict[str, Any] | None:
     done = [(name, found[config]) for name, config in pairs]
     first, second = np.split(np.array([each["right"] for _, each in done]), 2)
     best, base = summarise(done)
-    comparison = asdict(compare(first, second))
+    comparison = compare(first, second)
     settings = pairs[0][1].model_dump(mode="json")
     return {"settings": settings, "best": best, "base": base, "comparison": comparison}
 

@@ -8,10 +8,10 @@ import logging
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from kit.config import TrainConfig
@@ -20,8 +20,6 @@ from kit.errors import TrainingError, UsageError
 from kit.files import keras_home
 
 BACKENDS = ("tensorflow", "jax", "torch")
-# What holds for a training, whatever keras.json says
-_KERAS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
 # Keras imports the one for plots, TensorFlow the other to convert models of JAX. The kit does
 # neither, and they would take a fifth of the time that loading takes
 _NOT_NEEDED = ("matplotlib", "jax")
@@ -41,7 +39,10 @@ def choose_backend() -> str:
     """
     backend, place = os.environ.get("KERAS_BACKEND"), "KERAS_BACKEND"
     if not backend:
-        backend, place = _keras_json().get("backend"), str(keras_home() / "keras.json")
+        place = str(keras_home() / "keras.json")
+        # Keras, too, passes over a file that is no JSON
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            backend = json.loads(Path(place).read_bytes()).get("backend")
     backend = backend or BACKENDS[0]
     installed = [name for name in BACKENDS if find_spec(name) is not None]
     if backend not in installed:
@@ -58,10 +59,10 @@ def load_backend() -> None:
     """Import Keras and its backend, without TensorFlow's notes unless TF_CPP_MIN_LOG_LEVEL is set.
 
     Raises:
-        UsageError: the backend is none, or the installed packages are broken.
+        UsageError: the backend is none, keras.json has what Keras does not know, or the installed
+            packages are broken.
     """
-    backend, home, said = choose_backend(), os.environ.get("KERAS_HOME"), _keras_json()
-    said.pop("backend", None)
+    backend = choose_backend()
     # On a CPU, JAX up to 0.8.1 multiplies with a packed copy of large weights that it made in an
     # earlier call, though training has changed them since. XLA reads this at the first computation,
     # and ends the process where it does not know a flag, so later versions do not get it.
@@ -70,10 +71,7 @@ def load_backend() -> None:
         if flag not in flags:
             os.environ["XLA_FLAGS"] = f"{flag} {flags}"
     unused = [name for name in _NOT_NEEDED if name != backend]
-    with _without_notes(), _hidden(unused), tempfile.TemporaryDirectory() as empty:
-        # Keras reads keras.json here, and fails where that has what it does not know
-        if not said.items() <= _KERAS.items():
-            os.environ["KERAS_HOME"] = empty
+    with _without_notes(), _hidden(unused):
         # With garbage collections in between, so many modules take a sixth longer
         collects = gc.isenabled()
         gc.disable()
@@ -82,17 +80,16 @@ def load_backend() -> None:
         except (ImportError, ValueError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"Keras cannot be loaded with the backend {backend} ({error}).",
-                f"Mend that, or reinstall: pip install --force-reinstall keras {backend}",
+                f"Mend {keras_home() / 'keras.json'}, or reinstall: "
+                f"pip install --force-reinstall keras {backend}",
             ) from error
         finally:
             if collects:
                 gc.enable()
-            os.environ.pop("KERAS_HOME", None)
-            os.environ.update({} if home is None else {"KERAS_HOME": home})
-        # It may have been loaded before
-        keras.config.set_floatx(_KERAS["floatx"])
-        keras.config.set_epsilon(_KERAS["epsilon"])
-        keras.config.set_image_data_format(_KERAS["image_data_format"])
+        # What holds for a training, whatever keras.json says
+        keras.config.set_floatx("float32")
+        keras.config.set_epsilon(1e-7)
+        keras.config.set_image_data_format("channels_last")
         # Keras loads TensorFlow's data pipeline later on other backends too
         with contextlib.suppress(ImportError):
             import tensorflow as tf  # noqa: F401
@@ -133,14 +130,6 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
         if not _OUT_OF_MEMORY.search(said):
             raise
         raise TrainingError(f"{what}, or more, and not so much is left.", remedy) from error
-
-
-def _keras_json() -> dict[str, Any]:
-    # Keras, too, passes over a file that is no JSON
-    with contextlib.suppress(OSError, ValueError):
-        said = json.loads((keras_home() / "keras.json").read_bytes())
-        return said if isinstance(said, dict) else {"": said}
-    return {}
 
 
 @contextlib.contextmanager

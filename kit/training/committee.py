@@ -28,7 +28,6 @@ from kit.training.train import (
     complete_run,
     provenance,
     read_digits,
-    train,
     train_on,
 )
 
@@ -39,48 +38,19 @@ _COMMITTEE, _PLAN = "committee", "plan"
 
 def plan_training(
     given: dict[str, Any], members: int | None = None, folds: int | None = None
-) -> TrainConfig | list[TrainConfig]:
-    """Return what to train: a network, or the members of a committee as `plan_members` does.
+) -> list[TrainConfig]:
+    """Return what to train: one network, or the members of a committee.
 
-    It raises a UsageError as `make_config` does.
+    Members have one seed each, and hold out the same rows. With the preset `committee` they are the
+    kinds of `COMMITTEE`, by default one of each. Else they have a normalisation each from
+    `MEMBER_NORMALIZATIONS`, unless `given` has one; with `folds`, they differ in the fold that is
+    held out and in the seed alone.
+
+    Raises:
+        UsageError: what is given does not fit together, or a setting is wrong.
     """
     if members and folds:
         raise UsageError("--members and --folds each make a committee.", "Give one of them.")
-    if members or folds or given.get("preset") == "committee":
-        return plan_members(given, members or folds, folds=folds is not None)
-    return make_config(given)
-
-
-def train_plan(
-    plan: TrainConfig | list[TrainConfig],
-    submissions: Path,
-    callback: Callback,
-    source: Source | None = None,
-) -> Run:
-    """Train what `plan_training` returned: a run, or runs and a committee of them.
-
-    `source` are their digits, if they were read already. It raises what `train` raises.
-    """
-    if isinstance(plan, TrainConfig):
-        return train(plan, submissions, callback, source)
-    dataset = read_digits(plan[0], callback, source, tell=True)
-    # A split that leaves nothing is refused before anything is written
-    split_digits(dataset.train, plan[0])
-    record = {_COMMITTEE: [], _PLAN: _settings(plan), **provenance()}
-    draft = begin_run(submissions, plan[0].name.removesuffix("-1"), record)
-    return _complete_committee(draft, callback, dataset)
-
-
-def plan_members(
-    given: dict[str, Any], members: int | None = None, *, folds: bool = False
-) -> list[TrainConfig]:
-    """Return the configurations of a committee's members: one seed each, the same rows held out.
-
-    With the preset `committee` they are the kinds of `COMMITTEE`, by default one of each. Other
-    presets need `members`. Theirs have a normalisation each from `MEMBER_NORMALIZATIONS`, unless
-    `given` has one; with `folds`, they differ in the fold that is held out and in the seed alone.
-    It raises what `make_config` raises.
-    """
     kinds: tuple[dict[str, Any], ...] = ({},)
     if given.get("preset") == "committee":
         if folds:
@@ -88,11 +58,13 @@ def plan_members(
             raise UsageError(what, "Name another --preset, such as cnn.")
         kinds, given = COMMITTEE, {"name": "committee", **given}
         del given["preset"]
-    elif not folds and not given.get("normalization"):
+    elif members and not given.get("normalization"):
         kinds = tuple({"normalization": (kind,)} for kind in MEMBER_NORMALIZATIONS)
         given = {key: value for key, value in given.items() if key != "normalization"}
     base = make_config({**kinds[0], **given})
-    number = len(kinds) if members is None else members
+    if kinds is not COMMITTEE and not (members or folds):
+        return [base]
+    number = members or folds or len(kinds)
     return [
         make_config(
             {
@@ -106,6 +78,31 @@ def plan_members(
         )
         for i in range(number)
     ]
+
+
+def train_plan(
+    plan: list[TrainConfig], submissions: Path, callback: Callback, source: Source | None = None
+) -> Run:
+    """Train what `plan_training` returned: a run, or runs and a committee of them.
+
+    `source` are their digits, if they were read already.
+
+    Raises:
+        DataError: the source's files are missing or wrong.
+        NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
+        UsageError: no row is left to train on, or none to validate on.
+        TrainingError: the training has diverged, or ran out of memory.
+        OSError: the run cannot be written.
+    """
+    began = time.monotonic()
+    dataset = read_digits(plan[0], callback, source, tell=True)
+    if len(plan) == 1:
+        return train_on(begin_training(plan[0], dataset, submissions), dataset, callback, began)
+    # A split that leaves nothing is refused before anything is written
+    split_digits(dataset.train, plan[0])
+    record = {_COMMITTEE: [], _PLAN: _settings(plan), **provenance()}
+    draft = begin_run(submissions, plan[0].name.removesuffix("-1"), record)
+    return _complete_committee(draft, callback, dataset)
 
 
 def resume(run: str, submissions: Path, callback: Callback, data: Path | None = None) -> Run:

@@ -34,8 +34,8 @@ class Normalize(keras.layers.Layer):
     stays blank. The arguments are those of `kit.config.Normalization`.
     """
 
-    def __init__(self, width: int | None = None, slant: bool = False, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, width: int | None = None, slant: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.width, self.slant = width, slant
 
     def call(self, images: Any) -> Any:
@@ -61,10 +61,6 @@ class Normalize(keras.layers.Layer):
             stretch = ops.clip((high - low + 1) / self.width, 1 / LARGEST_STRETCH, LARGEST_STRETCH)
             origins = axis + (low + high) / 2 + stretch * (x - (SIDE - 1) / 2)
         return ops.reshape(_resample(ink, origins), (-1, PIXELS))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments it was made with."""
-        return {**super().get_config(), "width": self.width, "slant": self.slant}
 
 
 def _extent(ink: Any, offsets: Any) -> tuple[Any, Any]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import subprocess
 import time
 from collections.abc import Callable
@@ -26,32 +25,8 @@ from kit.training.callback import Callback, Epoch, FitState
 from kit.training.dataset import Dataset, load_dataset, split_digits
 from kit.training.predictions import PARTS, Predictions, finish_run
 
-LOGGER = logging.getLogger(__name__)
 # A kill costs an epoch and at most this much of a training
 STATE_SECONDS = 5.0
-
-
-def train(
-    config: TrainConfig,
-    submissions: Path = Path("submissions"),
-    callback: Callback | None = None,
-    source: Source | None = None,
-) -> Run:
-    """Train what `config` says, and write the run with its predictions and its submission.
-
-    `source` is what `config.source` and `config.data` name, if it was read already.
-
-    Raises:
-        DataError: the source's files are missing or wrong.
-        NetworkError: MNIST is the source, is not on this machine and cannot be downloaded.
-        UsageError: no row is left to train on, or none to validate on.
-        TrainingError: the training has diverged, or ran out of memory.
-        OSError: the run cannot be written.
-    """
-    began = time.monotonic()
-    callback = callback or Callback()
-    dataset = read_digits(config, callback, source, tell=True)
-    return train_on(begin_training(config, dataset, submissions), dataset, callback, began)
 
 
 def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> Run:
@@ -60,8 +35,9 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     `data` is where the source's files are now, if they are not where the run has read them.
 
     Raises:
-        DataError: these files are not what the run began with. It also raises what `train` raises.
+        DataError: these files are not what the run began with.
         UsageError: the run began on another backend.
+        TrainingError: the training has diverged, or ran out of memory.
     """
     began = time.monotonic()
     record = draft.config
@@ -69,12 +45,6 @@ def complete_run(draft: Draft, callback: Callback, data: Path | None = None) -> 
     if (before := record.get("backend", backend)) != backend:
         what = f"{draft.name} began on {before}; on {backend} it would become another run."
         raise UsageError(what, f"Resume it with: KERAS_BACKEND={before}")
-    here = provenance("keras", "tensorflow", backend)["versions"]
-    versions = record.get("versions", {}).items()
-    changed = [f"{k} {v}, now {here[k]}" for k, v in versions if here.get(k, v) != v]
-    if changed:
-        LOGGER.warning("%s began with other versions: %s.", draft.name, "; ".join(changed))
-        record["resumed_with"] = here
     dataset = read_digits(config, callback)
     dataset.check_same(record.get("data", {}), draft.name)
     # A part of the dataset that was missing before may be there now. Then the run has it too
@@ -126,25 +96,20 @@ def train_on(draft: Draft, dataset: Dataset, callback: Callback, began: float) -
     try:
         with memory_errors(config):
             predictor = Predictor.build(config)
-            try:
-                history = fit(predictor, dataset.train, rows, config, keeper, state)
-                callback.on_stage("Predicting")
-                predictions: Predictions = {
-                    "validation_rows": rows[1],
-                    "validation": predictor.predict(dataset.train.take(rows[1])),
-                }
-                for part in PARTS:
-                    digits = getattr(dataset, part)
-                    if digits is not None:
-                        predictions[part] = predictor.predict(digits)
-                        predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
-                if not all(np.isfinite(values).all() for values in predictions.values()):
-                    # The last step came after the last loss
-                    raise diverged("a probability is no finite number")
-            except TrainingError:
-                # It would diverge again
-                draft.state.unlink(missing_ok=True)
-                raise
+            history = fit(predictor, dataset.train, rows, config, keeper, state)
+            callback.on_stage("Predicting")
+            predictions: Predictions = {
+                "validation_rows": rows[1],
+                "validation": predictor.predict(dataset.train.take(rows[1])),
+            }
+            for part in PARTS:
+                digits = getattr(dataset, part)
+                if digits is not None:
+                    predictions[part] = predictor.predict(digits)
+                    predictions[f"{part}_seen"] = seen_in_training(digits, dataset.train)
+        if not all(np.isfinite(values).all() for values in predictions.values()):
+            # The last step came after the last loss
+            raise diverged("a probability is no finite number")
     except TrainingError:
         # Without a state to resume from, it is of no use
         if not draft.state.exists():

@@ -43,12 +43,14 @@ TWO_DIGITS: list[Stroke] = [[(0.2, 0.2), (0.2, 0.8)], [(0.8, 0.2), (0.8, 0.8)]]
 def trained(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A small network that has learned 1,500 digits."""
     load_backend()
-    from kit.training.train import train
+    from kit.training.callback import Callback
+    from kit.training.committee import train_plan
 
     settings = {"preset": "baseline", "hidden": [128], "optimizer": "adam", "epochs": 20,
                 "learning_rate": 0.003, "batch_size": 100}  # fmt: skip
     given = {"source": "kaggle", "data": small_kaggle, **settings}
-    return train(make_config(given), submissions=tmp_path_factory.mktemp("runs") / "submissions")
+    submissions = tmp_path_factory.mktemp("runs") / "submissions"
+    return train_plan([make_config(given)], submissions, Callback())
 
 
 @pytest.fixture(scope="module")

@@ -229,8 +229,8 @@ def test_resume_takes_only_the_digits_that_the_run_began_with(
 @pytest.mark.parametrize(
     ("content", "exit_code", "words"),
     [
-        # Keras takes the last one as it is loaded, and refuses the others then
-        ('{"floatx": "bfloat16", "epsilon": 7, "image_data_format": "channels_first"}', 0, ()),
+        # Keras takes these as it is loaded
+        ('{"floatx": "float16", "epsilon": 0.01, "image_data_format": "channels_first"}', 0, ()),
         ('{"backend": "torch"}', 2, ("keras.json", "torch", "Installed: tensorflow")),
         ('{"backend": "cntk"}', 2, ("keras.json", "cntk", "Installed: tensorflow")),
     ],

@@ -47,8 +47,8 @@ def test_images_that_were_seen_are_left_out(tmp_path: Path, keras_test: Digits) 
         expected[truth, prediction] += 1
     np.testing.assert_array_equal(validation.confusion, expected)
     digits = per_digit(validation.confusion)
-    assert [figures.n for figures in digits] == [1, 2, 1, 0, 1, 0, 0, 0, 0, 0]
-    assert [figures.recall for figures in digits[:5]] == [1.0, 0.5, 1.0, None, 0.0]
+    assert [figures["n"] for figures in digits] == [1, 2, 1, 0, 1, 0, 0, 0, 0, 0]
+    assert [figures["recall"] for figures in digits[:5]] == [1.0, 0.5, 1.0, None, 0.0]
 
 
 def test_mistakes_are_listed_the_most_certain_first(tmp_path: Path, keras_test: Digits) -> None:

@@ -13,7 +13,8 @@ from kit.data.digits import Source
 from kit.errors import DataError
 from kit.runs import MODEL, Run
 from kit.training.backend import load_backend
-from kit.training.train import train
+from kit.training.callback import Callback
+from kit.training.committee import train_plan
 
 load_backend()
 
@@ -49,7 +50,7 @@ def run(small_kaggle: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
          "batch_size": 50, "epochs": 6, "views": 2, "augmentation": None}
     )  # fmt: skip
     assert len(config.normalization) == 3
-    return train(config, tmp_path_factory.mktemp("submissions"))
+    return train_plan([config], tmp_path_factory.mktemp("submissions"), Callback())
 
 
 def test_the_file_and_the_kit_agree_on_the_keras_test_split(run: Run, mnist: Source) -> None:
