@@ -218,7 +218,7 @@ def tune(
         label = address_label(address)
         again = shlex.join(part.replace(address, label) for part in context.obj)
         # The workers are ended, too
-        with search_bar("Trials", again, until) as tell:
+        with search_bar("Trials", again) as tell:
             objective, ender = partial(make_objective, base), PRUNERS[pruner](base.epochs)
             job = Job(address, study, objective, trials, ender, workers, until)
             tune_study(job, base, tell)
