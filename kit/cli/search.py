@@ -205,14 +205,9 @@ def tune(
         from kit.search.study import tune as tune_study
         from kit.search.workers import Job
 
-        # The fewer rows that some presets hold out would not tell trials apart
-        base = make_config({"validation_fraction": 0.1, **given})
-        try:
-            # It becomes the beginning of its runs' names
-            make_config({"name": study})
-        except UsageError as error:
-            what = error.what.replace("name: ", "--study: it ", 1)
-            raise UsageError(what, "Choose another name, such as warps-2.") from error
+        # The fewer rows that some presets hold out would not tell trials apart. The study's name
+        # becomes the beginning of its runs' names
+        base = make_config({"validation_fraction": 0.1, **given, "name": study})
         until = None if timeout is None else time.time() + timeout
         # An address may hold a password
         label = address_label(address)
