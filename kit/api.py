@@ -13,7 +13,6 @@ from kit.config import TrainConfig
 from kit.data.digits import Digits, Source, as_digits
 from kit.errors import UsageError
 from kit.runs import Run
-from kit.training.backend import load_backend
 from kit.training.callback import Callback
 from kit.training.committee import plan_training, train_plan
 from kit.training.predictions import Probabilities
@@ -78,8 +77,7 @@ def predict(run: Run, images: Digits | ArrayLike) -> Probabilities:
         DataError: the images have another form, or the run's files are broken.
     """
     digits = images if isinstance(images, Digits) else as_digits(images)
-    load_backend()
-    from kit.training.predictor import Predictor
+    from kit import Predictor
 
     return Predictor.load(run).predict(digits)
 

@@ -129,21 +129,25 @@ def suspects(
     It needs a run that was trained with --folds, where each row was judged by a network that had
     not seen it.
     """
-    from kit.evaluation.judging import find_suspects
+    from kit.evaluation.judging import judge_folds
     from kit.runs import find_run
 
     found = find_run(submissions, run)
-    rows = find_suspects(found, data)
+    judged = judge_folds(found, data)
+    ranked = judged.rank_suspects()
+    labels, digits = judged.labels[ranked], judged.predicted[ranked]
+    of_label = judged.probabilities[ranked, labels]
+    columns = (judged.rows[ranked] + 1, labels, digits, judged.certainty[ranked], of_label)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
     if json:
-        print_json({"run": found.name, "suspects": [asdict(row) for row in rows]})
+        names = ("row", "label", "predicted", "probability", "label_probability")
+        told = [dict(zip(names, each, strict=True)) for each in rows]
+        print_json({"run": found.name, "suspects": told})
         return
     print_table(
         "Rows whose label is probably wrong; row 1 is the first below the header",
         ["row", "label", "network says", "sure", "of the label"],
-        [
-            [s.row, s.label, s.predicted, f"{s.probability:.1%}", f"{s.label_probability:.1%}"]
-            for s in rows
-        ],
+        [[*digits, f"{sure:.1%}", f"{of_label:.1%}"] for *digits, sure, of_label in rows],
     )
 
 

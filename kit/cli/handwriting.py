@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions, complete_run_name
+from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table
 from kit.errors import DataError, one_line, visible
 
@@ -32,11 +32,7 @@ def predict(
     ],
     run: Annotated[
         str | None,
-        typer.Option(
-            metavar="RUN",
-            help="A run's name or folder. [default: the newest]",
-            autocompletion=complete_run_name,
-        ),
+        typer.Option(metavar="RUN", help="A run's name or folder. [default: the newest]"),
     ] = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write the 28×28 images there.")
@@ -56,7 +52,6 @@ def predict(
     from kit.data.photos import list_pictures, read_images
     from kit.files import write_arrays
     from kit.runs import find_run
-    from kit.training.backend import load_backend
 
     found = find_run(submissions, run)
     files, read, failures = list[str](), [], list[DataError]()
@@ -65,28 +60,27 @@ def predict(
             images = read_images(path)
         except DataError as error:
             failures.append(error)
-            continue
-        read.append(images)
-        files += [f"{path}[{i}]" if len(images) > 1 else str(path) for i in range(len(images))]
+        else:
+            read.append(images)
+            files += [f"{path}[{i}]" if len(images) > 1 else str(path) for i in range(len(images))]
     if read:
-        pixels = np.concatenate(read)
-        load_backend()
-        from kit.training.predictor import Predictor
+        from kit import Predictor
 
+        pixels = np.concatenate(read)
         probabilities = Predictor.load(found).predict(Digits(pixels, None, "pictures"))
-        digits, sure = probabilities.argmax(axis=1).tolist(), probabilities.max(axis=1).tolist()
         if save is not None:
             write_arrays(save, {"images": pixels.reshape(-1, SIDE, SIDE)})
+        told = [
+            {"picture": file, "digit": row.index(max(row)), "sure": max(row), "probabilities": row}
+            for file, row in zip(files, probabilities.tolist(), strict=True)
+        ]
         if json:
-            columns = (files, digits, sure, probabilities.tolist())
-            names = ("picture", "digit", "sure", "probabilities")
-            told = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
             failed = [{"what": failure.what, "remedy": failure.remedy} for failure in failures]
             print_json({"run": found.name, "images": told, "failures": failed})
         else:
-            rows = list(zip(files, digits, (f"{share:.1%}" for share in sure), strict=True))
+            rows = [[each["picture"], each["digit"], f"{each['sure']:.1%}"] for each in told]
             print_table(f"Read by {found.name}", ["picture", "digit", "sure"], rows)
-            draw_digits(pixels[:DRAWN], [f"{row[1]}: {row[0]}" for row in rows[:DRAWN]])
+            draw_digits(pixels[:DRAWN], [f"{digit}: {file}" for file, digit, _ in rows[:DRAWN]])
     # The others are read nevertheless
     for failure in failures[:-1]:
         note(f"{one_line(failure.what)}\n{failure.remedy}")
@@ -111,11 +105,9 @@ def draw(
     from kit.drawing import make_app
     from kit.loopback import LoopbackServer
     from kit.runs import find_run
-    from kit.training.backend import load_backend
 
     found = find_run(submissions, run)
-    load_backend()
-    from kit.training.predictor import Predictor
+    from kit import Predictor
 
     app = make_app(found.name, Predictor.load(found).predict)
     with LoopbackServer(app, port) as server:

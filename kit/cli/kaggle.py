@@ -1,6 +1,5 @@
 """kit download, kit submit, kit history, kit doctor."""
 
-import shlex
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kit.cli.app import command, given_submissions, resume_command
+from kit.cli.app import command, resume_command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
 from kit.cli.output import note, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
@@ -133,21 +132,11 @@ def submit(
                 attempt = wait_for_score(kaggle, attempt, timeout)
     finally:
         # Whatever ends the waiting, it is said what was sent
-        _print_receipt(entry, attempt, submissions, json=json)
+        _print_receipt(entry, attempt, json=json)
     check_accepted(attempt, entry)
 
 
-def _same_command(entry: "Entry", submissions: Path) -> str:
-    """The command that goes on waiting for a submission."""
-    what = ["--file", str(entry.file), *["--yes"] * (str(entry.file) == "-")]
-    what += given_submissions(submissions)
-    if entry.run is not None:
-        what = [entry.run.name if entry.submissions == SUBMISSIONS else str(entry.run.folder)]
-    allowed = ["--allow-overlap"] * bool(entry.attempt.n_overlap)
-    return shlex.join(["kit", "submit", *what, *allowed])
-
-
-def _print_receipt(entry: "Entry", attempt: "Attempt", submissions: Path, *, json: bool) -> None:
+def _print_receipt(entry: "Entry", attempt: "Attempt", *, json: bool) -> None:
     comparison = _compare(entry, attempt)
     if json:
         facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
@@ -156,7 +145,7 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", submissions: Path, *, jso
         return
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
-        lines.append(f"Its score comes with: {_same_command(entry, submissions)}")
+        lines.append("Its score comes later: kit history shows it.")
     if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:

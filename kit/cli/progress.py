@@ -7,7 +7,6 @@ import math
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -37,34 +36,63 @@ def _progress(*columns: "str | ProgressColumn") -> "Progress":
     return Progress("{task.description}", *columns, console=console, transient=True, disable=in_log)
 
 
-class TrainingBar(Callback):
-    """Shows a training's progress: a bar for a person, a line for each epoch in a log.
+class _Interruption:
+    """Ctrl-C or SIGTERM: raised when it comes, and raised again by `check`.
+
+    JAX has Python's garbage collector call the handler, and Python ignores what is raised in there.
 
     Attributes:
-        run: the name of the run, or of the committee, once it has one.
-        interruption: what Ctrl-C or SIGTERM raised, if one came.
+        again: the command that goes on, once there is something to go on with.
+        is_deferred: whether only `check` raises. While TensorFlow is loaded, an exception that
+            reaches its C++ can abort the process.
     """
 
-    def __init__(self, bar: "Progress", resume: str) -> None:
-        self._bar, self._resume = bar, resume
+    again = ""
+    is_deferred = False
+    error: BaseException | None = None
+
+    def handle(self, number: int, _frame: object) -> None:
+        self.error = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(143)
+        if not self.is_deferred:
+            raise self.error
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+@contextmanager
+def _interruptible() -> Iterator[_Interruption]:
+    """Hear Ctrl-C and SIGTERM; an interruption prints the command that goes on."""
+    interruption = _Interruption()
+    # Where Ctrl-C is ignored, it stays ignored. Only the main thread hears signals
+    usual = (signal.default_int_handler, signal.SIG_DFL)
+    is_main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    heard = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) in usual}
+    for number in heard:
+        signal.signal(number, interruption.handle)
+    try:
+        yield interruption
+    except BaseException as error:  # noqa: BLE001 - TensorFlow makes others of interruptions
+        ended = interruption.error or error
+        # A full disk loses no work either
+        if interruption.again and isinstance(ended, KeyboardInterrupt | SystemExit | OSError):
+            note(f"Interrupted. Go on with: {interruption.again}")
+        raise ended from error.__cause__
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+
+
+class TrainingBar(Callback):
+    """Shows a training's progress: a bar for a person, a line for each epoch in a log."""
+
+    def __init__(self, bar: "Progress", interruption: _Interruption, resume: str) -> None:
+        self._bar, self._interruption, self._resume = bar, interruption, resume
         self._task = bar.add_task("Starting", total=None, figures="")
-        self.interruption: BaseException | None = None
-        self.run: str | None = None
         self._epochs = self._members = 0
-        self._is_loading = False
         self._member = ""
-
-    def interrupt(self, number: int, _frame: object) -> None:
-        """Handle Ctrl-C and SIGTERM, and remember it.
-
-        JAX has Python's garbage collector call it, and Python ignores what is raised in there. So
-        the next call of this object raises it again. While TensorFlow is loaded, only that does:
-        an exception that reaches its C++ then can abort the process.
-        """
-        is_ctrl_c = number == signal.SIGINT
-        self.interruption = KeyboardInterrupt() if is_ctrl_c else SystemExit(143)
-        if not self._is_loading:
-            raise self.interruption
 
     def on_stage(self, name: str) -> None:
         """Say that work without a measured length begins."""
@@ -74,8 +102,8 @@ class TrainingBar(Callback):
 
     def on_committee_begin(self, run: str, members: int) -> None:
         """Say the committee's name, by which it can be resumed."""
-        self.run, self._members = run, members
-        note(f"Committee {run} of {members}; if it is interrupted: {self._resume} {run}")
+        self._members, self._interruption.again = members, f"{self._resume} {run}"
+        note(f"Committee {run} of {members}; if it is interrupted: {self._interruption.again}")
 
     def on_member_begin(self, number: int) -> None:
         """Say which member is trained."""
@@ -87,11 +115,11 @@ class TrainingBar(Callback):
         if self._members:
             note(f"{self._member}run {run}")
         else:
-            self.run = run
-            note(f"Run {run}; if it is interrupted: {self._resume} {run}")
+            self._interruption.again = f"{self._resume} {run}"
+            note(f"Run {run}; if it is interrupted: {self._interruption.again}")
         self.on_stage("Loading Keras")
         self._bar.reset(self._task, total=epochs)
-        self._is_loading = True
+        self._interruption.is_deferred = True
 
     def on_batches_end(self, epoch: int, share: float, logs: dict[str, float]) -> None:
         """Move the bar within an epoch."""
@@ -108,9 +136,8 @@ class TrainingBar(Callback):
             note(f"{shown.description}: {shown.fields['figures']}")
 
     def _show(self, description: str, figures: str = "", completed: float | None = None) -> None:
-        self._is_loading = False
-        if self.interruption is not None:
-            raise self.interruption
+        self._interruption.is_deferred = False
+        self._interruption.check()
         self._bar.update(self._task, description=description, figures=figures, completed=completed)
 
 
@@ -120,77 +147,45 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
     from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), "{task.fields[figures]}", TimeElapsedColumn(), "left")
-    with _progress(*columns, TimeRemainingColumn()) as bar:
-        shown = TrainingBar(bar, resume)
-        # Where Ctrl-C is ignored, it stays ignored. Only the main thread hears signals
-        usual = (signal.default_int_handler, signal.SIG_DFL)
-        is_main = threading.current_thread() is threading.main_thread()
-        signals = (signal.SIGINT, signal.SIGTERM) if is_main else ()
-        heard = {s: signal.getsignal(s) for s in signals if signal.getsignal(s) in usual}
-        for number in heard:
-            signal.signal(number, shown.interrupt)
-        try:
-            yield shown
-        except BaseException as error:  # noqa: BLE001 - TensorFlow makes others of interruptions
-            ended = shown.interruption or error
-            # A full disk loses no work either
-            if shown.run and isinstance(ended, KeyboardInterrupt | SystemExit | OSError):
-                note(f"Interrupted. Go on with: {resume} {shown.run}")
-            raise ended from error.__cause__
-        finally:
-            for number, handler in heard.items():
-                signal.signal(number, handler)
+    with _interruptible() as interruption, _progress(*columns, TimeRemainingColumn()) as bar:
+        yield TrainingBar(bar, interruption, resume)
 
 
 @contextmanager
-def search_bar(what: str, again: str, until: float | None = None) -> Iterator[Callable[..., None]]:
+def search_bar(what: str, again: str) -> Iterator[Callable[..., None]]:
     """Show how many of `what` are done: a bar for a person, a line each for a log.
 
     It yields `tell(done, total, best=None)`; `best` is the best validation accuracy so far. `again`
-    is the command that goes on after an interruption, which prints it. None of `what` begins after
-    `until`, in seconds since 1970.
+    is the command that goes on after an interruption, which prints it.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    terminated: list[SystemExit] = []
-
-    def terminate(*_: object) -> None:
-        # It ends the workers. Where Python ignores what is raised here, `tell` raises it again
-        terminated.append(SystemExit(143))
-        raise terminated[0]
-
-    signal.signal(signal.SIGTERM, terminate)
     columns = (BarColumn(), MofNCompleteColumn(), "{task.fields[figures]}", TimeElapsedColumn())
-    began, first, last = 0.0, 0, math.inf
-    try:
-        with _progress(*columns, "{task.fields[left]}") as bar:
-            task = bar.add_task(what, total=None, figures="", left="")
+    with (
+        _interruptible() as interruption,
+        _progress(*columns, "left", TimeRemainingColumn()) as bar,
+    ):
+        interruption.again = again
+        # Rich's estimate is of the last half minute, and a trial takes longer
+        bar.speed_estimate_period = math.inf
+        task = bar.add_task(what, total=None, figures="")
 
-            def tell(done: int, total: int, best: float | None = None) -> None:
-                nonlocal began, first, last
-                if terminated:
-                    raise terminated[0]
-                figures = "" if best is None else f"best validation {best:.2%}"
-                if done == last:
-                    bar.update(task, figures=figures)
-                    return
-                now = time.time()
-                if done < last:
-                    # Another lot begins, of which some may have been done before
-                    began, first = now, done
-                last = done
-                # Rich's estimate is of the last half minute, and a trial takes longer
-                seconds = (total - done) * (now - began) / (done - first) if done > first else 0
-                seconds = min(seconds, max((until or math.inf) - now, 0))
-                left = f"{timedelta(seconds=round(seconds))} left" if seconds else ""
-                bar.update(task, completed=done, total=total, figures=figures, left=left)
-                if bar.disable:
-                    note("  ".join(filter(None, [f"{what}: {done} of {total}", figures, left])))
+        def tell(done: int, total: int, best: float | None = None) -> None:
+            interruption.check()
+            (shown,) = bar.tasks
+            is_news = (done, total) != (shown.completed, shown.total)
+            if shown.total is None or done < shown.completed:
+                # Another lot begins now, of which some may have been done before
+                bar.reset(task, total=total, completed=done)
+                bar.advance(task, 0)
+            figures = "" if best is None else f"best validation {best:.2%}"
+            bar.update(task, completed=done, total=total, figures=figures)
+            if bar.disable and is_news:
+                seconds = shown.time_remaining
+                left = f"{timedelta(seconds=seconds)} left" if seconds else ""
+                note("  ".join(filter(None, [f"{what}: {done} of {total}", figures, left])))
 
-            yield tell
-    except (KeyboardInterrupt, SystemExit):
-        note(f"Interrupted; what was finished is kept. Go on with: {again}")
-        raise
+        yield tell
 
 
 def note_retry(what: str, seconds: float) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions, complete_run_name
+from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions
 from kit.cli.output import note, print_json, print_lines
 from kit.errors import UsageError, visible
 
@@ -25,7 +25,6 @@ def report(
         typer.Argument(
             metavar="[RUN]...",
             help="Names or folders of runs; several are compared. [default: the newest]",
-            autocompletion=complete_run_name,
         ),
     ] = None,
     output: Annotated[

@@ -205,20 +205,15 @@ def tune(
         from kit.search.study import tune as tune_study
         from kit.search.workers import Job
 
-        # The fewer rows that some presets hold out would not tell trials apart
-        base = make_config({"validation_fraction": 0.1, **given})
-        try:
-            # It becomes the beginning of its runs' names
-            make_config({"name": study})
-        except UsageError as error:
-            what = error.what.replace("name: ", "--study: it ", 1)
-            raise UsageError(what, "Choose another name, such as warps-2.") from error
+        # The fewer rows that some presets hold out would not tell trials apart. The study's name
+        # becomes the beginning of its runs' names
+        base = make_config({"validation_fraction": 0.1, **given, "name": study})
         until = None if timeout is None else time.time() + timeout
         # An address may hold a password
         label = address_label(address)
         again = shlex.join(part.replace(address, label) for part in context.obj)
         # The workers are ended, too
-        with search_bar("Trials", again, until) as tell:
+        with search_bar("Trials", again) as tell:
             objective, ender = partial(make_objective, base), PRUNERS[pruner](base.epochs)
             job = Job(address, study, objective, trials, ender, workers, until)
             tune_study(job, base, tell)

@@ -17,7 +17,6 @@ from kit.cli.options import (
     Source,
     Storage,
     Submissions,
-    complete_run_name,
 )
 from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
@@ -116,16 +115,18 @@ def train(
     """Train a network, and write a run with its submission.csv.
 
     The run also holds its settings, history, validation and predictions. Settings that are not
-    given come from --config or --from-study, else from the preset. --preset goes with a file that
-    names no preset itself and leaves settings to it. --members trains several runs that differ by
-    seed and normalisation, and averages them in a run of its own; with --preset committee they
-    differ in kind. --folds K judges every training row by a network that has not seen it.
+    given come from --config or --from-study, else from the preset. --members trains several runs
+    that differ by seed and normalisation, and averages them in a run of its own; with --preset
+    committee they differ in kind. --folds K judges every training row by a network that has not
+    seen it.
     """
     given = given_settings(locals())
-    sources = {"--config": config, "--from-study": from_study, "--resume": resume}
+    sources = {"--preset": preset, "--config": config, "--from-study": from_study}
+    sources |= {"--resume": resume}
     named = [option for option, value in sources.items() if value is not None]
     if len(named) > 1:
-        raise UsageError(f"{' and '.join(named)} each give settings.", "Give one of them.")
+        remedy = "Give one of them. A JSON file for --config may name its preset."
+        raise UsageError(f"{' and '.join(named)} each give settings.", remedy)
     fixed = [*(given.keys() - {"data"}), *["members"] * bool(members), *["folds"] * bool(folds)]
     if resume is not None and fixed:
         options = ", ".join(f"--{setting.replace('_', '-')}" for setting in sorted(fixed))
@@ -134,7 +135,6 @@ def train(
     if from_study is None and trial is not None:
         raise UsageError("--trial needs a study.", "Name it with --from-study STUDY.")
 
-    from kit.config import PRESETS
     from kit.runs import read_settings
     from kit.training.committee import plan_training, train_plan
     from kit.training.committee import resume as resume_training
@@ -146,14 +146,6 @@ def train(
             run = resume_training(resume, submissions, bar, data)
         else:
             settings = read_settings(config) if config else {}
-            # Most members of the preset committee are of cnn
-            fields = PRESETS.get(preset or "tuned", PRESETS["cnn"]).keys()
-            has_preset = from_study or "preset" in settings or fields <= settings.keys()
-            if preset is not None and has_preset:
-                raise UsageError(
-                    f"{named[0]} gives the settings of a preset, so --preset would be a mere name.",
-                    f"Leave --preset out; other options win over the settings of {named[0]}.",
-                )
             if from_study is not None:
                 from kit.search.study import default_address, trial_settings
 
@@ -197,7 +189,6 @@ def rehearse(
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.judging import score_submission
     from kit.runs import members_of
-    from kit.training.backend import choose_backend
     from kit.training.committee import plan_training, train_plan
 
     name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
@@ -205,7 +196,6 @@ def rehearse(
     with training_bar(resume_command(submissions)) as bar:
         bar.on_stage("Making the rehearsal")
         # Before the files are made: what is wrong should cost nothing
-        choose_backend()
         plan = plan_training(settings, members, folds)
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = train_plan(plan, submissions, bar)
@@ -224,11 +214,7 @@ def rehearse(
 def committee(
     runs: Annotated[
         list[str],
-        typer.Argument(
-            metavar="RUN",
-            help="Names or folders of two or more runs.",
-            autocompletion=complete_run_name,
-        ),
+        typer.Argument(metavar="RUN", help="Names or folders of two or more runs."),
     ],
     name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",
     data: MovedData = None,

@@ -3,8 +3,6 @@
 Whatever is judged by a network, the network has not seen it.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ from kit.training.dataset import load_dataset
 from kit.training.predictions import Probabilities, load_predictions
 
 
-@dataclass(frozen=True, eq=False)
 class Judged:
     """Labelled digits that a run was not trained on, and what it predicts for them.
 
@@ -29,47 +26,43 @@ class Judged:
         rows: int64 (n,), where they stand in their file, from 0.
         probabilities: float32 (n, 10), the run's.
         n_overlap: how many others were left out, because the run was trained or validated on them.
+        labels, predicted: int64 (n,), the true digits, and the likeliest ones.
+        certainty: float32 (n,) in [0.1, 1], the probabilities of the likeliest digits.
+        mistakes: int64, 0 to n - 1, the digits that are read wrong, the most certain mistake first.
+        accuracy: the share of right predictions, with its interval.
+        confusion: int64 (10, 10), counts; rows are the truth, columns the prediction.
     """
 
-    digits: Digits
-    rows: NDArray[np.int64]
-    probabilities: Probabilities
-    n_overlap: int = 0
-
-    @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """The true digits: int64 (n,)."""
-        if self.digits.labels is None:
+    def __init__(
+        self,
+        digits: Digits,
+        rows: NDArray[np.int64],
+        probabilities: Probabilities,
+        n_overlap: int = 0,
+    ) -> None:
+        if digits.labels is None:
             raise ValueError("judging needs labels")
-        return self.digits.labels
-
-    @cached_property
-    def predicted(self) -> NDArray[np.int64]:
-        """The likeliest digits: int64 (n,)."""
-        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return predicted
-
-    @cached_property
-    def certainty(self) -> NDArray[np.float32]:
-        """The probabilities of the likeliest digits: float32 (n,) in [0.1, 1]."""
-        certainty: NDArray[np.float32] = self.probabilities.max(axis=1)
-        return certainty
-
-    @cached_property
-    def mistakes(self) -> NDArray[np.int64]:
-        """Which of the digits are read wrong, the most certain mistake first: int64, 0 to n - 1."""
+        self.digits, self.rows, self.labels = digits, rows, digits.labels
+        self.probabilities, self.n_overlap = probabilities, n_overlap
+        self.predicted: NDArray[np.int64] = probabilities.argmax(axis=1)
+        self.certainty: NDArray[np.float32] = probabilities.max(axis=1)
         wrong = np.flatnonzero(self.predicted != self.labels)
-        return wrong[np.argsort(-self.certainty[wrong], kind="stable")]
+        self.mistakes = wrong[np.argsort(-self.certainty[wrong], kind="stable")]
+        self.accuracy = Accuracy.from_predictions(self.predicted, self.labels)
+        self.confusion = confusion_matrix(self.predicted, self.labels)
 
-    @property
-    def accuracy(self) -> Accuracy:
-        """The share of right predictions, with its interval."""
-        return Accuracy.from_predictions(self.predicted, self.labels)
+    def rank_suspects(self) -> NDArray[np.int64]:
+        """Rank the digits, 0 to n - 1, whose label is probably wrong, the clearest first.
 
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """Counts, int64 (10, 10); rows are the truth, columns the prediction."""
-        return confusion_matrix(self.predicted, self.labels)
+        Confident learning: a digit is a suspect if its likeliest reading is not its label, and it
+        is the clearer, the less likely its label is ("self-confidence"). Source: C. G. Northcutt,
+        L. Jiang and I. L. Chuang, "Confident learning: estimating uncertainty in dataset labels",
+        Journal of Artificial Intelligence Research 70 (2021), 1373-1411. Their other rule counts a
+        digit only if it is at least as likely as on average where it is the label. With it, one
+        changed label in ten is not found.
+        """
+        of_labels = self.probabilities[self.mistakes, self.labels[self.mistakes]]
+        return self.mistakes[np.argsort(of_labels, kind="stable")]
 
 
 def judge_keras_test(run: Run, keras_test: Digits) -> Judged:
@@ -128,59 +121,13 @@ def score_submission(path: Path, solution: Path) -> Accuracy:
     return Accuracy.from_predictions(predicted, labels)
 
 
-@dataclass(frozen=True)
-class Suspect:
-    """A training row whose label is probably wrong.
-
-    Attributes:
-        row: its number; 1 is the first below the header, or the first image of MNIST's arrays.
-        label: the label that it has.
-        predicted: the digit that the network sees.
-        probability: of that digit, by the network, in [0, 1].
-        label_probability: of its label, by the network, in [0, 1].
-    """
-
-    row: int
-    label: int
-    predicted: int
-    probability: float
-    label_probability: float
-
-
-def find_suspects(run: Run, data: Path | None = None) -> list[Suspect]:
-    """List the suspects of a run that was trained with folds, the clearest first.
-
-    `data` is where the source's files are now, if they are not where the run has read them.
+def judge_folds(run: Run, data: Path | None = None) -> Judged:
+    """Judge all training digits of a run that was trained with folds: see `judge_validation`.
 
     Raises:
         UsageError: the run has no folds.
-        DataError: its files are broken, or its digits are no longer where they were.
     """
     if not run.metrics.get("folds"):
         what = f"{run.name}: was trained without folds."
         raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
-    judged = judge_validation(run, data)
-    return rank_suspects(judged.probabilities, judged.labels)
-
-
-def rank_suspects(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> list[Suspect]:
-    """Rank the rows whose label is probably wrong, the clearest first.
-
-    Confident learning: a row is a suspect if its likeliest digit is not its label, and it is the
-    clearer, the less likely its label is ("self-confidence"). Source: C. G. Northcutt, L. Jiang and
-    I. L. Chuang, "Confident learning: estimating uncertainty in dataset labels", Journal of
-    Artificial Intelligence Research 70 (2021), 1373-1411. Their other rule counts a digit only if
-    it is at least as likely as on average where it is the label. With it, one changed label in ten
-    is not found.
-
-    Args:
-        probabilities: float32 (n, 10), of networks that have not seen the rows.
-        labels: int64 (n,), 0 to 9.
-    """
-    likeliest = probabilities.argmax(axis=1)
-    rows = np.flatnonzero(likeliest != labels)
-    suspects = [
-        Suspect(row + 1, label, digit, *probabilities[row, [digit, label]].tolist())
-        for row, label, digit in np.column_stack([rows, labels[rows], likeliest[rows]]).tolist()
-    ]
-    return sorted(suspects, key=lambda each: each.label_probability)
+    return judge_validation(run, data)

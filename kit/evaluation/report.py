@@ -11,13 +11,7 @@ import numpy as np
 
 from kit.data.mnist import load_keras
 from kit.errors import DataError, KitError
-from kit.evaluation.judging import (
-    Judged,
-    judge_keras_test,
-    judge_validation,
-    rank_suspects,
-    score_submission,
-)
+from kit.evaluation.judging import Judged, judge_keras_test, judge_validation, score_submission
 from kit.evaluation.page import make_page
 from kit.files import write_whole
 from kit.metrics import Accuracy, calibration, compare, per_digit
@@ -95,7 +89,9 @@ def _gather(run: Run, read_receipt: ReadReceipt, data: Path | None) -> tuple[Fac
         with section("disagreements of the members"):
             facts["disagreements"] = _disagreements(run, judged["keras_test"])
     if folds and "validation" in judged:
-        facts["suspects"] = _suspects(judged["validation"])
+        suspects = judged["validation"].rank_suspects().tolist()
+        pictures = [_picture(judged["validation"], i) for i in suspects[:GALLERY]]
+        facts["suspects"] = {"n": len(suspects), "pictures": pictures}
     if metrics["submission"]:
         with section("submission"):
             # Where the validation rows are not those of the run, neither are the labels there
@@ -168,13 +164,6 @@ def _disagreements(committee: Run, judged: Judged) -> Facts:
         {**_picture(judged, i), "readings": readings[:, i].tolist()} for i in shown.tolist()
     ]
     return {"agreed": agreed, "disputed": disputed, "pictures": pictures}
-
-
-def _suspects(judged: Judged) -> Facts:
-    ranked = rank_suspects(judged.probabilities, judged.labels)
-    # Of a run with folds, all rows are judged, in their order
-    pictures = [{**asdict(s), "pixels": judged.digits.pixels[s.row - 1]} for s in ranked[:GALLERY]]
-    return {"n": len(ranked), "pictures": pictures}
 
 
 def _submission(run: Run, data: Path | None) -> Facts:

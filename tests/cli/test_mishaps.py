@@ -269,17 +269,11 @@ def test_a_keras_json_that_is_no_json_is_passed_over(tmp_path: Path) -> None:
     assert ended.stdout == "tensorflow float32\n"
 
 
-@pytest.mark.parametrize("missing", ["none", "data", "source", "epochs", "preset"])
-@pytest.mark.parametrize("preset", ["quick", "committee"])
-def test_a_preset_is_no_mere_name_of_the_settings_of_a_record(
-    missing: str, preset: str, kit: Kit, tmp_path: Path
-) -> None:
-    settings = make_config({"preset": "baseline"}).model_dump(mode="json")
-    settings.pop(missing, None)
-    (tmp_path / "mine.json").write_text(json.dumps(settings))
-    ended = kit("train", "--config", "mine.json", "--preset", preset)
+def test_a_preset_is_no_mere_name_of_the_settings_of_a_record(kit: Kit, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"epochs": 3}')
+    ended = kit("train", "--config", "mine.json", "--preset", "quick")
     assert ended.exit_code == 2
-    assert "--preset" in ended.stderr
+    assert ended.stderr.startswith("--preset and --config each give settings.")
     assert not (tmp_path / "submissions").exists()
 
 

@@ -39,8 +39,8 @@ def notes(ended: Ended, word: str) -> list[str]:
 def test_copies_are_said_once_and_recorded(
     split: str, members: tuple[str, ...], kit: Kit, copied: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "split.json").write_text(json.dumps({"split": split}))
-    ended = kit("train", *TINY, "--data", copied, "--config", "split.json", *members)
+    (tmp_path / "split.json").write_text(json.dumps({"preset": "baseline", "split": split}))
+    ended = kit("train", *TINY[2:], "--data", copied, "--config", "split.json", *members)
     (line,) = notes(ended, "rows are copies")
     assert "200 of the 500 rows" in line
     (line,) = notes(ended, "more than one label")

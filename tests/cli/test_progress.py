@@ -90,17 +90,6 @@ def test_time_left_of_another_lot_depends_on_that_lot_alone(told: Callable[[], l
         assert told()[0] in [f"Trainings: 2 of 8  0:00:0{seconds} left" for seconds in (3, 4, 5)]
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(7.4, "  0:00:06 left"), (-5, "")])
-def test_time_left_ends_with_the_time_allowed(
-    seconds: float, words: str, told: Callable[[], list[str]]
-) -> None:
-    with search_bar("Trials", "kit tune", until=time.time() + seconds) as tell:
-        tell(0, 400)
-        time.sleep(1)
-        tell(2, 400)
-    assert told()[1] == f"Trials: 2 of 400{words}"
-
-
 def test_a_person_sees_a_bar_and_no_lines() -> None:
     shown = on_a_terminal(BARS, TERM="xterm")
     assert "Member 1/2: Epoch 1/2" in shown

@@ -94,7 +94,7 @@ def test_ctrl_c_ends_workers_that_are_still_starting_and_leaves_no_traceback(
         (("tune", "--show", "tune"), 2, "no such study in sqlite:///submissions/studies.db"),
         (("train", "--from-study", "tune"), 2, "no such study in sqlite:///submissions/studies.db"),
         (("train", "--trial", "1"), 2, "--trial"),
-        (("tune", "--study", "a/b"), 2, "--study: "),
+        (("tune", "--study", "a/b"), 2, "name: takes letters"),
         (("train", "--from-study", "tune", "--preset", "quick"), 2, "--from-study"),
         (("tune", "--storage", "mysql://kit:secret@localhost/kit"), 2, "--storage"),
         pytest.param(

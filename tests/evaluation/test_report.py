@@ -19,7 +19,7 @@ from made_runs import HISTORY, make_run
 
 from kit.data.digits import Source
 from kit.errors import DataError
-from kit.evaluation.judging import find_suspects, judge_validation
+from kit.evaluation.judging import judge_validation
 from kit.evaluation.report import Facts, write_report
 from kit.metrics import Accuracy, compare
 from kit.runs import Run
@@ -234,13 +234,14 @@ def test_disagreements_are_those_of_the_members(project: Path, made: Run, other:
 
 def test_suspects_of_a_run_with_folds(folded: Run, project: Path) -> None:
     facts, _, text = report(folded)
-    found = find_suspects(folded)
+    judged = judge_validation(folded)
+    found = judged.rank_suspects().tolist()
     told = facts["runs"][0]["suspects"]
     assert told["n"] == len(found) > 24
-    pixels = judge_validation(folded).digits.pixels
-    for each, suspect in zip(told["pictures"], found[:24], strict=True):
-        np.testing.assert_array_equal(each.pop("pixels"), pixels[suspect.row - 1])
-        assert each == asdict(suspect)
+    for each, i in zip(told["pictures"], found[:24], strict=True):
+        np.testing.assert_array_equal(each["pixels"], judged.digits.pixels[i])
+        expected = [i + 1, judged.labels[i], judged.predicted[i], judged.certainty[i]]
+        assert [each[key] for key in ("row", "label", "predicted", "certainty")] == expected
     assert f"In {len(found)} training rows, the network that has not seen the row reads" in text
     assert "one network of the 3 that has not seen it" in text
     assert "each read by one of its networks" in text

@@ -66,7 +66,7 @@ def test_submit_without_waiting(
 ) -> None:
     assert printed(capsys, "submit", "--no-wait") == [
         "Submission 40000000: PENDING",
-        f"Its score comes with: kit submit {RUN}",
+        "Its score comes later: kit history shows it.",
     ]
     assert printed(capsys, "submit", RUN)[1] == "Public score 1.00000"
     assert len(at_full_local.submissions) == 1
