@@ -74,13 +74,13 @@ def test_nothing_set_up_yet(home: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_rules_entry_and_limit(at_local: FaultyKaggle, home: Path) -> None:
-    at_local.state.account.rules_accepted = False
+    at_local.user.rules_accepted = False
     checks = by_name(diagnose(home))
     assert not checks["rules"].ok
     assert "https://www.kaggle.com/competitions/digit-recognizer/rules" in str(
         checks["rules"].remedy
     )
-    at_local.state.account.entered = False
+    at_local.user.entered = False
     assert by_name(diagnose(home))["competition"].found == "you have not entered it"
 
 

@@ -218,13 +218,13 @@ NETWORK = {
 }
 DOWNLOAD = {
     "rules not accepted": Case(
-        lambda place: setattr(place.local.state.account, "rules_accepted", False),
+        lambda place: setattr(place.local.user, "rules_accepted", False),
         5,
         "You must accept this competition's rules",
         RULES,
     ),
     "not entered": Case(
-        lambda place: setattr(place.local.state.account, "entered", False),
+        lambda place: setattr(place.local.user, "entered", False),
         5,
         "'competitions.participate' was denied",
         RULES,
@@ -259,13 +259,13 @@ DOWNLOAD = {
 }
 SUBMIT = {
     "rules not accepted": Case(
-        lambda place: setattr(place.local.state.account, "rules_accepted", False),
+        lambda place: setattr(place.local.user, "rules_accepted", False),
         5,
         "until you accept the competition rules",
         RULES,
     ),
     "not entered": Case(
-        lambda place: setattr(place.local.state.account, "entered", False),
+        lambda place: setattr(place.local.user, "entered", False),
         5,
         "You have not entered the competition",
         RULES,

@@ -596,7 +596,7 @@ def test_the_limit_that_kaggle_tells_late_is_told(
 def test_who_has_not_entered_is_told_so_not_that_the_limit_is_reached(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
-    at_local.state.account.entered = False
+    at_local.user.entered = False
     with pytest.raises(CompetitionError, match="not entered") as outside:
         send(submissions)
     assert "https://www.kaggle.com/competitions/digit-recognizer" in outside.value.remedy
