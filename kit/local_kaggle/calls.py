@@ -2,12 +2,12 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
+from werkzeug.exceptions import abort
 
 from kit.local_kaggle.state import CompetitionState, kaggle_date
 
@@ -33,14 +33,6 @@ class CallRequest(BaseModel):
     token: str = ""
 
 
-@dataclass(eq=False)
-class Refusal(Exception):  # noqa: N818 - it is what the server answers, not what went wrong in it
-    """An answer with an HTTP status of 400 or above, and Kaggle's words for it."""
-
-    status: int
-    message: str
-
-
 class Calls:
     """The calls: `_call_NAME` takes a request, and gives the JSON of the answer."""
 
@@ -53,21 +45,21 @@ class Calls:
         """Answer a call; where the answer has `location`, it is a redirect to that address.
 
         Raises:
-            Refusal: Kaggle would refuse it.
+            HTTPException: Kaggle would refuse it, in such words.
         """
         method = getattr(self, f"_call_{to_snake(name)}", None)
         if method is None:
-            raise Refusal(404, f"Not found: {name}")
+            abort(404, f"Not found: {name}")
         try:
             fields = CallRequest.model_validate(request)
         except ValidationError as error:
             wrong = error.errors()[0]
-            raise Refusal(400, " ".join(map(str, [*wrong["loc"], wrong["msg"]]))) from None
+            abort(400, " ".join(map(str, [*wrong["loc"], wrong["msg"]])))
         # This one comes without credentials, because it is about them
         if name != "IntrospectToken":
             self._check_user(authorization)
             if name != "GetSubmission" and fields.competition_name != COMPETITION:
-                raise Refusal(404, "Not found")
+                abort(404, "Not found")
         answer: dict[str, Any] = method(fields)
         for address in {"createUrl", "location"} & set(answer):
             answer[address] = origin + answer[address]
@@ -77,7 +69,7 @@ class Calls:
         account = self._state.account
         pair = base64.b64encode(f"{account.username}:{account.key}".encode()).decode()
         if authorization not in (f"Basic {pair}", *(f"Bearer {token}" for token in account.tokens)):
-            raise Refusal(401, "Unauthenticated")
+            abort(401, "Unauthenticated")
 
     def _call_introspect_token(self, request: CallRequest) -> dict[str, Any]:
         account = self._state.account
@@ -102,7 +94,7 @@ class Calls:
 
     def _call_download_data_file(self, request: CallRequest) -> dict[str, Any]:
         if request.file_name not in self._files:
-            raise Refusal(404, "Not found")
+            abort(404, "Not found")
         return {"location": f"/files/{request.file_name}?signed=1"}
 
     def _call_download_data_files(self, _request: CallRequest) -> dict[str, Any]:
@@ -110,7 +102,7 @@ class Calls:
 
     def _call_start_submission_upload(self, request: CallRequest) -> dict[str, Any]:
         if not request.file_name:
-            raise Refusal(400, "A file name is required")
+            abort(400, "A file name is required")
         token = self._state.begin_upload(request.file_name, request.content_length)
         return {"token": token, "createUrl": f"/upload/{token}"}
 
@@ -119,11 +111,11 @@ class Calls:
         with state.lock:
             if state.count_today() >= state.daily_limit:
                 used = f"your team has used its daily Submission allowance ({state.daily_limit})"
-                raise Refusal(400, f"{used} today, please try again tomorrow UTC.")
+                abort(400, f"{used} today, please try again tomorrow UTC.")
             try:
                 submission = state.submit(request.blob_file_tokens, request.submission_description)
             except KeyError:
-                raise Refusal(400, "The uploaded file was not found") from None
+                abort(400, "The uploaded file was not found")
         return {"message": "Successfully submitted to Digit Recognizer", "ref": submission.ref}
 
     def _call_get_submission_limits(self, _request: CallRequest) -> dict[str, Any]:
@@ -137,10 +129,10 @@ class Calls:
         return {**page, "submissions": listed}
 
     def _call_get_submission(self, request: CallRequest) -> dict[str, Any]:
-        for submission in self._state.submissions[:]:
-            if submission.ref == request.ref:
-                return submission.as_kaggle(self._state.clock())
-        raise Refusal(404, "Not found")
+        known = {submission.ref: submission for submission in self._state.submissions}
+        if request.ref not in known:
+            abort(404, "Not found")
+        return known[request.ref].as_kaggle(self._state.clock())
 
 
 def _page(key: str, entries: list[Any], request: CallRequest) -> dict[str, Any]:

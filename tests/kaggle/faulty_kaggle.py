@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import abort
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
 from kit.local_kaggle import LocalKaggle
-from kit.local_kaggle.calls import Calls, Refusal
+from kit.local_kaggle.calls import Calls
 
 ANY_CALL = "*"
 REFRESH_TOKEN = "local-refresh-token"
@@ -120,7 +121,7 @@ class FailurePlan:
 
 
 class UserCalls(Calls):
-    """The calls of a user who may not have `entered`, nor accepted the rules, and who may log in."""
+    """The calls, also of a user who has not `entered` or accepted the rules, or who logs in."""
 
     entered = rules_accepted = True
 
@@ -130,9 +131,9 @@ class UserCalls(Calls):
         if name == "GenerateAccessToken":
             return self._log_in(request)
         if name in _NO_RULES and not self.entered:
-            raise Refusal(403, "Permission 'competitions.participate' was denied")
+            abort(403, "Permission 'competitions.participate' was denied")
         if name in _NO_RULES and not self.rules_accepted:
-            raise Refusal(403, _NO_RULES[name])
+            abort(403, _NO_RULES[name])
         answer = super().answer(name, request, authorization, origin)
         if name == "GetCompetition":
             answer["userHasEntered"] = self.entered
@@ -141,7 +142,7 @@ class UserCalls(Calls):
     def _log_in(self, request: Any) -> dict[str, Any]:
         """Give an OAuth login an access token."""
         if request.get("refreshToken") != REFRESH_TOKEN:
-            raise Refusal(401, "Unauthenticated")
+            abort(401, "Unauthenticated")
         account = self._state.account
         token = f"local-oauth-token-{len(account.tokens)}"
         account.tokens.add(token)
