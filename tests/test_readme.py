@@ -95,8 +95,6 @@ def test_command(
         arguments += ["--data", "small" if "--conv" in arguments else "few"]
     for name, value in kaggle.items():
         monkeypatch.setenv(name, value)
-    # The doctor loads Keras in a process of its own, and has its own test
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     monkeypatch.chdir(home)
     # Not in a process of its own, which would load Keras anew
     assert run(arguments) == 0, capsys.readouterr().err

@@ -106,11 +106,7 @@ def test_history_of_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "Make one with: kit train" in line
 
 
-def test_doctor(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # loading Keras takes seconds, and has its own test
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('Keras')")
+def test_doctor(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False

@@ -84,8 +84,6 @@ def place(
     make_run(tmp_path / "submissions", LABELS)
     monkeypatch.setattr("kit.kaggle.submit.LOOK", timedelta(seconds=0.1))
     monkeypatch.setattr("kit.kaggle.submit.FIRST_PAUSE", 0.02)
-    # Loading Keras takes seconds, and has its own test
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     yield Place(at_full_local, home, tmp_path, monkeypatch)
     for path in tmp_path.rglob("*"):
         if path.is_file() and home not in path.parents:

@@ -74,7 +74,6 @@ def place(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "submissions", FULL_LABELS)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "local-token")
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     # A second try would take longer than the test may
     monkeypatch.setattr("kit.kaggle.client.FIRST_WAIT", 60.0)
     return tmp_path
