@@ -109,7 +109,7 @@ class Kaggle:
         # The SDK has no other door to its session
         self._session: Any = self._client.http_client()._session  # noqa: SLF001
         self.with_timeouts(self._session)
-        self._session.auth, self._may_renew = None, self.credential.is_fresh
+        self._session.auth = None
         if self.credential.kind == "key":
             self._session.auth = self.credential.username, self.credential.secret
         elif self.credential.kind == "token":
@@ -217,10 +217,6 @@ class Kaggle:
                 return once()
             except CallFailure as caught:
                 failure = caught
-                if failure.status == 401 and self._may_renew:
-                    # The login's access token may be revoked before it expires
-                    self._session.auth, self._may_renew = None, False
-                    continue
             except ValidationError:
                 failure = CallFailure(Trouble.NONSENSE)
             error = explain(failure, doing, self.usable)
@@ -305,25 +301,13 @@ class Kaggle:
         return text
 
     def _log_in(self) -> None:
-        """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""
+        """Get an access token by the OAuth login. Its file is left to Kaggle's own client."""
         from kagglesdk import KaggleCredentials
 
-        with self.failing():
-            login = KaggleCredentials.load(self._client)
-        # It takes no file that begins with a byte order mark
-        if login is None:
-            raise CallFailure(Trouble.STATUS, 401)
+        login = KaggleCredentials(self._client, self.credential.secret)
         try:
             with self.failing():
-                try:
-                    # The SDK takes a token for good until half an hour after it has expired
-                    if not self._may_renew:
-                        login.refresh_access_token()
-                except OSError as error:
-                    # An error of the network has no number. Of the file: the token is in memory
-                    if error.errno is None:
-                        raise
-                self._use_token(str(login.get_access_token()))
+                self._use_token(str(login.generate_access_token().token))
         except CallFailure as failure:
             # Whatever Kaggle calls it, a login that gives no token is a refused credential
             if failure.status in (400, 403, 404):

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,10 +60,10 @@ class Place:
         path.parent.mkdir(exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content))
 
-    def login(self, expires: str) -> None:
-        """Log in as `kaggle auth login` does."""
+    def login(self) -> None:
+        """Log in as `kaggle auth login` does, though with another token."""
         content = {"refresh_token": "secret", "access_token": "secret", "username": "rehearser"}
-        self.save("credentials.json", {**content, "access_token_expiration": expires})
+        self.save("credentials.json", content)
 
     def proxy(self, address: str) -> None:
         """Turn the client to another address."""
@@ -183,14 +183,12 @@ CREDENTIALS = {
     "stale token over a good key": Case(
         stale_token_over_good_key, 4, "it hides the legacy API key", "or unset KAGGLE_API_TOKEN"
     ),
-    "revoked login": Case(
-        lambda place: place.login((datetime.now(UTC) - timedelta(days=1)).isoformat()),
-        4,
-        "does not accept the OAuth login",
-        "kaggle auth login",
-    ),
+    "revoked login": Case(Place.login, 4, "does not accept the OAuth login", "kaggle auth login"),
     "damaged login": Case(
-        lambda place: place.login("some day"), 4, "is damaged", "kaggle auth login"
+        lambda place: place.save("credentials.json", {"access_token": "secret"}),
+        4,
+        "it holds no refresh token",
+        "kaggle auth login",
     ),
 }
 NETWORK = {
