@@ -239,4 +239,4 @@ def test_a_name_that_is_not_found() -> None:
     with pytest.raises(requests.ConnectionError) as unknown:
         requests.get("http://kaggle.invalid", timeout=5)
     failure = failure_of(unknown.value)
-    assert (failure.trouble, failure.is_transient) == (Trouble.NO_ADDRESS, True)
+    assert (failure.trouble, failure.is_transient) == (Trouble.NO_CONNECTION, True)
