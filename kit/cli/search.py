@@ -118,10 +118,6 @@ def _tell_table(table: dict[str, Any]) -> None:
             for row in table["rows"]
         ],
     )  # fmt: skip
-    if not table["times_compare"]:
-        print_lines(["Times cannot be compared: machines, backends or numbers of workers differ."])
-    if table["missing"]:
-        print_lines([f"All trainings failed for: {', '.join(map(str, table['missing']))}"])
     if epoch := table["no_longer_rises_after"]:
         print_lines([f"Validation accuracy no longer rises after epoch {epoch}."])
     print_lines([f"Picture: {table['picture']}", ""])
