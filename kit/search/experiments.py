@@ -47,8 +47,6 @@ NOTE = (
 )
 # Settings that do not change a network's first epochs. Of its data, the fingerprint counts
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
-# Of the JSON files, whose names depend on it
-FORM = 2
 
 # What `Laboratory.find` returns, for each training
 Trainings = Mapping[TrainConfig, dict[str, Any]]
@@ -124,7 +122,7 @@ class Laboratory:
         """
         data = load_digits(config.source, config.data)[0].fingerprint
         settings = config.model_dump(mode="json", exclude=_ASIDE)
-        settings |= {"data": data, "backend": choose_backend(), "form": FORM}
+        settings |= {"data": data, "backend": choose_backend()}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         units = "x".join(map(str, config.hidden))
         return self.folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
