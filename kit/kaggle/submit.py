@@ -17,7 +17,7 @@ from kit.errors import CompetitionError, DataError, KitError, NetworkError, Usag
 from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
-from kit.kaggle.exchange import CLOSED, ENTER, CallFailure, explain, limit_remedy
+from kit.kaggle.exchange import ENTER, CallFailure, explain, limit_remedy
 from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
 from kit.runs import Run
 
@@ -74,11 +74,9 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
 
 def check_limits(limits: Limits | None) -> Limits | None:
     """The same limits; a CompetitionError if it is known that no submission is left."""
-    if limits is None or limits.left:
-        return limits
-    if limits.limited_by_total:
-        raise CompetitionError(f"No submission is left: {limits.total} were made.", CLOSED)
-    raise CompetitionError(f"No submission is left: {limits.today} made today.", limit_remedy())
+    if limits is not None and not limits.left:
+        raise CompetitionError(f"No submission is left: {limits.today} made today.", limit_remedy())
+    return limits
 
 
 def _moments(kaggle: Kaggle, timeout: timedelta) -> Iterator[datetime]:

@@ -572,18 +572,6 @@ def test_no_submission_left_is_told_before_anything_is_sent(
     assert "StartSubmissionUpload" not in at_local.calls
 
 
-@needs_limits
-def test_a_limit_for_good_is_not_told_to_end_at_midnight(
-    at_local: FaultyKaggle, submissions: Path
-) -> None:
-    ever = {"numToday": 2, "numTotal": 50, "numAllowedNow": 0, "limitedByTotal": True}
-    at_local.fail("GetSubmissionLimits", change=lambda _answer: ever)
-    with pytest.raises(CompetitionError, match="No submission is left: 50 were made") as none:
-        send(submissions)
-    assert "takes no more submissions" in none.value.remedy
-    assert "StartSubmissionUpload" not in at_local.calls
-
-
 def test_the_limit_that_kaggle_tells_late_is_told(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
