@@ -117,24 +117,22 @@ class Kaggle:
 
     def whoami(self) -> str:
         """The user's name, once Kaggle has accepted the credential."""
-        doing = "asking whose credential it is"
-        if self.credential.kind != "token":
-            # These name their user. Any call shows whether they are accepted
-            self.retry(doing, lambda: self.call_once("GetCompetition"))
-            return self.credential.username or ""
         from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-        request = IntrospectTokenRequest()
-        request.token = self.credential.secret
-
         def once() -> str:
+            if self.credential.kind != "token":
+                # These name their user. Any call shows whether they are accepted
+                self.call_once("GetCompetition")
+                return self.credential.username or ""
+            request = IntrospectTokenRequest()
+            request.token = self.credential.secret
             with self.failing():
                 answer = self._client.security.oauth_client.introspect_token(request)
             if not answer.active or not answer.username:
                 raise CallFailure(Trouble.STATUS, 401)
             return self._mask(str(answer.username))
 
-        return self.retry(doing, once)
+        return self.retry("asking whose credential it is", once)
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user; a CompetitionError if it is closed."""

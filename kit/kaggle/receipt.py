@@ -93,11 +93,7 @@ def list_receipts(submissions: Path) -> list[Path]:
 
 
 def load_receipt(path: Path) -> list[Attempt]:
-    """Read a receipt: its attempts, oldest first; none where there is no such file.
-
-    Raises:
-        DataError: it is damaged, or cannot be read.
-    """
+    """The attempts in a receipt, oldest first, none without a file; a DataError if damaged."""
     try:
         newest = json.loads(path.read_bytes())
         return [Attempt(**{**each, "path": path}) for each in (*newest.get("earlier", ()), newest)]

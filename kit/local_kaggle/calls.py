@@ -42,11 +42,7 @@ class Calls:
     def answer(
         self, name: str, request: object, authorization: str | None, origin: str
     ) -> dict[str, Any]:
-        """Answer a call; where the answer has `location`, it is a redirect to that address.
-
-        Raises:
-            HTTPException: Kaggle would refuse it, in such words.
-        """
+        """Answer a call, by a redirect if it has `location`; or abort it in Kaggle's words."""
         method = getattr(self, f"_call_{to_snake(name)}", None)
         if method is None:
             abort(404, f"Not found: {name}")

@@ -203,11 +203,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
-    """Load the digits to train on, and the Keras test split without them.
-
-    Raises:
-        DataError, NetworkError: one of them is missing or wrong.
-    """
+    """Load the digits to train on, and the Keras test split without them."""
     if source == "kaggle":
         # A run can do without MNIST. Here, all networks are judged on it
         load_keras()

@@ -101,11 +101,7 @@ class Pruning(Callback):
 
 
 def make_objective(base: TrainConfig) -> Objective:
-    """Load the backend and the digits, for trials whose value is their validation accuracy.
-
-    Raises:
-        DataError, UsageError: the digits are missing or wrong, or the backend cannot be loaded.
-    """
+    """Load the backend and the digits, for trials whose value is their validation accuracy."""
     load_backend()
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
@@ -133,7 +129,6 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], 
     how many, and the best validation accuracy so far.
 
     Raises:
-        DataError: the digits are missing or wrong.
         UsageError: the study has other digits or other settings.
     """
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
@@ -163,12 +158,7 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], 
 
 
 def load_study(address: str, name: str) -> optuna.Study:
-    """Load a study that exists.
-
-    Raises:
-        UsageError: there is no such study.
-        NetworkError, DataError: the database does not answer, or its file cannot be read.
-    """
+    """Load a study; a UsageError if there is none."""
     url, names = parse_address(address), list[str]()
     # A file is not made here
     if url.drivername != "sqlite" or Path(url.database or "").is_file():
