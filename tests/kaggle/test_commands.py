@@ -90,7 +90,8 @@ def test_history_online_offline_and_when_kaggle_fails(
     assert first.endswith("\t40000001\tERROR")
     assert second.startswith(f"{RUN}\t")
     assert second.endswith("\tkaggle\ttuned\t90.00%\t90.00%\t1.00000\t40000000\tCOMPLETE")
-    assert rejected == "40000001 was rejected: ERROR: Missing Column: 'ImageId' (Line 1)"
+    reason = "Evaluation Exception: Submission must have 28000 rows"
+    assert rejected == f"40000001 was rejected: {reason}"
     assert printed(capsys, "history", "--offline") == [header, second]
     at_full_local.fail("*", 500, times=100)
     assert printed(capsys, "history") == [header, second]
