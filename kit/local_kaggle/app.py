@@ -1,7 +1,6 @@
 """A local Kaggle over HTTP, on Flask: calls, files and uploads, for this machine alone."""
 
 import json
-import os
 import tempfile
 import time
 import zipfile
@@ -85,9 +84,7 @@ class LocalKaggle:
         path = self.files.get(name) or abort(404, "Not found")
         if "Range" in request.headers and request.range is None:
             abort(400, "The header Range is malformed")
-        status = path.stat()
-        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-        return send_file(path, "application/octet-stream", etag=etag, conditional=True)
+        return send_file(path, "application/octet-stream", conditional=True)
 
     def _take_upload(self, token: str) -> dict[str, Any]:
         upload = self.state.uploads.get(token) or abort(404, "No such upload")
@@ -109,7 +106,4 @@ def _add_archive(folder: Path, archive: Path) -> dict[str, Path]:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for name, path in files.items():
             zipped.write(path, name)
-    # As old as its newest member, so that a download resumes after a new start of the server
-    newest = max((path.stat().st_mtime_ns for path in files.values()), default=0)
-    os.utime(archive, ns=(newest, newest))
     return {**files, ARCHIVE: archive}

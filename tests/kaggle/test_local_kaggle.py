@@ -264,15 +264,6 @@ def test_a_range_counts_only_for_the_same_content(local: FaultyKaggle) -> None:
         assert (answer.status_code, answer.content) == (200, whole.content)
 
 
-def test_the_zip_has_the_same_etag_after_a_new_start(competition_files: Path) -> None:
-    etags = set()
-    for _ in range(2):
-        with LocalKaggle(competition_files, competition_files / "solution.csv") as running:
-            address = f"http://127.0.0.1:{running.port}/files/digit-recognizer.zip"
-            etags.add(requests.get(address, timeout=10).headers["ETag"])
-    assert len(etags) == 1
-
-
 @pytest.mark.parametrize("name", ["solution.csv", "..%2Fsolution.csv", "../solution.csv", "%00"])
 def test_the_hidden_labels_cannot_be_fetched(local: FaultyKaggle, name: str) -> None:
     answer = exchange(local, f"GET /files/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
