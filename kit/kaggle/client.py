@@ -183,14 +183,12 @@ class Kaggle:
 
         return self.retry("asking for the submission", once)
 
-    def upload(self, content: bytes, file_name: str, modified: int) -> str:
-        """Upload a file that was `modified` so many seconds after 1970; return its token.
-
-        All bytes go in one request, which is begun anew where it breaks.
-        """
+    def upload(self, content: bytes, file_name: str) -> str:
+        """Upload a file, in one request that is begun anew where it breaks; return its token."""
+        now = int(self.now().timestamp())
+        fields = {"content_length": len(content), "last_modified_epoch_seconds": now}
 
         def once() -> str:
-            fields = {"content_length": len(content), "last_modified_epoch_seconds": modified}
             place = self.call_once("StartSubmissionUpload", file_name=file_name, **fields)
             with self.failing(), self.with_timeouts(Session()) as session:
                 answer = session.put(str(place["createUrl"]), content, allow_redirects=False)

@@ -34,8 +34,7 @@ _BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CE
 # What Kaggle's words show that a refusal is about, and the remedy
 _REMEDIES = {
     r"phone|mobile|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
-    r"accept.*rules|rules.*accept": f"Sign in, accept the rules at {RULES_PAGE} and run it again.",
-    r"participate": ENTER,
+    r"accept.*rules|rules.*accept|participate": ENTER,
     r"\b(closed|ended|deadline)\b|has (been )?completed|no longer accept": CLOSED,
 }
 _NO_PASSWORD = "it wants a user and a password (407)"  # noqa: S105 - it is none

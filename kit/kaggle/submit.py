@@ -169,8 +169,8 @@ class _Command:
         raise UsageError(f"Nothing was sent: {what}.", "Submit it once more with --again.")
 
     def _send(self, attempt: Attempt) -> Attempt:
-        kaggle, content = self.kaggle, self.entry.content
-        token = kaggle.upload(content, attempt.file, int(kaggle.now().timestamp()))
+        kaggle = self.kaggle
+        token = kaggle.upload(self.entry.content, attempt.file)
         fields = {"blob_file_tokens": token, "submission_description": attempt.message}
 
         def create() -> int | None:

@@ -239,11 +239,7 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
 
 
 def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any]:
-    """The settings of a study's trial, or of its best: what `make_config` takes.
-
-    Raises:
-        UsageError: there is no such trial, or it was never trained.
-    """
+    """The settings of a trial that was trained, or of the best: what `make_config` takes."""
     trials = load_study(address, name).trials
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
     if not chosen or SETTINGS not in chosen[0].user_attrs:
