@@ -35,13 +35,6 @@ WARPS = {"rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement":
 BASE, SETTINGS = "base", "settings"
 # These may differ between machines, calls and trials
 _ASIDE = {"name", "preset", "data", "views", *SEARCHED}
-# Made for trials of so many epochs
-PRUNERS: dict[str, Callable[[int], optuna.pruners.BasePruner]] = {
-    "median": lambda epochs: optuna.pruners.MedianPruner(n_warmup_steps=epochs // 4),
-    "halving": lambda _: optuna.pruners.SuccessiveHalvingPruner(),
-    "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(max_resource=epochs),
-    "none": lambda _: optuna.pruners.NopPruner(),
-}
 
 
 def default_address(submissions: Path) -> str:

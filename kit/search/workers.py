@@ -38,6 +38,7 @@ class Job:
     Attributes:
         storage: the database's address; `study` is a name in it.
         objective: called in each worker; returns what computes the value of a trial.
+        epochs: of each trial; in the first quarter, none is pruned.
         until: when to begin no further trial, in seconds since 1970.
         grace_seconds: a trial whose worker is silent for so long is given to another.
     """
@@ -46,7 +47,7 @@ class Job:
     study: str
     objective: Callable[[], Objective]
     trials: int
-    pruner: optuna.pruners.BasePruner
+    epochs: int
     workers: int = 1
     until: float | None = None
     grace_seconds: int = GRACE_SECONDS
@@ -55,8 +56,9 @@ class Job:
         """Open the study."""
         storage = open_storage(self.storage, self.grace_seconds)
         sampler = optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True)
+        pruner = optuna.pruners.MedianPruner(n_warmup_steps=self.epochs // 4)
         return optuna.load_study(
-            study_name=self.study, storage=storage, sampler=sampler, pruner=self.pruner
+            study_name=self.study, storage=storage, sampler=sampler, pruner=pruner
         )
 
 
