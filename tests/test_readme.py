@@ -16,7 +16,7 @@ from kit.cli.main import run
 from kit.config import make_config
 from kit.data.mnist import load_keras
 from kit.data.rehearsal import make_rehearsal
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -85,10 +85,6 @@ class Laboratory:
         """Run an experiment on the base program; return what `kit experiment --json` prints.
 
         The first seed is 42. Without `values`, they are the lab's.
-
-        Raises:
-            DataError, UsageError: the digits are missing or wrong, or the backend is missing.
-            OSError: a file cannot be written.
         """
         began, compared, numbers = time.monotonic(), None, range(42, 42 + seeds)
         names = [each for each in EXPERIMENTS if name in (each, "all", "best")]

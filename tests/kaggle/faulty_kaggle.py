@@ -17,7 +17,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 from kit.local_kaggle.calls import Calls
 
 ANY_CALL = "*"

@@ -8,7 +8,7 @@ from runs import make_run
 from small_competition import FULL_LABELS
 
 from kit.cli.main import run
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 RUN = "20260131-120000-tuned"
 

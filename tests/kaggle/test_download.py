@@ -19,7 +19,7 @@ from kit.competition import find_files
 from kit.errors import CompetitionError, CredentialsError, DataError, KitError, UsageError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.download import download
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 
 def fetch(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runs import SDK_HAS_LIMITS
 from small_competition import write_labels
 
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 CALLS = [
     "IntrospectToken",
