@@ -22,7 +22,7 @@ from kit.cli.progress import training_bar
 from kit.data.rehearsal import make_rehearsal
 from kit.errors import DataError, KitError, UsageError
 from kit.evaluation.judging import judge_keras_test, judge_validation
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 from kit.training.callback import Callback, Epoch
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from kit.cli.main import run
 from kit.config import make_config
 from kit.data.mnist import load_keras
 from kit.data.rehearsal import make_rehearsal
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -95,8 +95,6 @@ def test_command(
         arguments += ["--data", "small" if "--conv" in arguments else "few"]
     for name, value in kaggle.items():
         monkeypatch.setenv(name, value)
-    # The doctor loads Keras in a process of its own, and has its own test
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     monkeypatch.chdir(home)
     # Not in a process of its own, which would load Keras anew
     assert run(arguments) == 0, capsys.readouterr().err

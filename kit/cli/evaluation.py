@@ -168,7 +168,7 @@ def serve(
 
     from kit.data.mnist import load_keras
     from kit.data.rehearsal import make_rehearsal
-    from kit.local_kaggle import LocalKaggle
+    from kit.local_kaggle.app import LocalKaggle
 
     rehearsal = make_rehearsal(load_keras(), seed, data)
     state = rehearsal / "local-kaggle.json"

@@ -118,10 +118,6 @@ def _tell_table(table: dict[str, Any]) -> None:
             for row in table["rows"]
         ],
     )  # fmt: skip
-    if not table["times_compare"]:
-        print_lines(["Times cannot be compared: machines, backends or numbers of workers differ."])
-    if table["missing"]:
-        print_lines([f"All trainings failed for: {', '.join(map(str, table['missing']))}"])
     if epoch := table["no_longer_rises_after"]:
         print_lines([f"Validation accuracy no longer rises after epoch {epoch}."])
     print_lines([f"Picture: {table['picture']}", ""])
@@ -170,10 +166,6 @@ def tune(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes on this machine, which share its cores.")
     ] = 1,
-    pruner: Annotated[
-        Literal["median", "halving", "hyperband", "none"],
-        typer.Option(help="How to end trials that do worse than earlier ones."),
-    ] = "median",
     preset: Preset = None,
     epochs: Annotated[
         int | None, typer.Option(help="Epochs of each trial. [default: the preset's]")
@@ -201,7 +193,7 @@ def tune(
     if show is None:
         from kit.config import make_config
         from kit.search.storage import address_label
-        from kit.search.study import PRUNERS, make_objective
+        from kit.search.study import make_objective
         from kit.search.study import tune as tune_study
         from kit.search.workers import Job
 
@@ -214,8 +206,8 @@ def tune(
         again = shlex.join(part.replace(address, label) for part in context.obj)
         # The workers are ended, too
         with search_bar("Trials", again) as tell:
-            objective, ender = partial(make_objective, base), PRUNERS[pruner](base.epochs)
-            job = Job(address, study, objective, trials, ender, workers, until)
+            objective = partial(make_objective, base)
+            job = Job(address, study, objective, trials, base.epochs, workers, until)
             tune_study(job, base, tell)
     found = load_study(address, show or study)
     figures = study_figures(found)

@@ -34,15 +34,11 @@ class Competition(Answer):
 
 
 class Limits(Answer):
-    """How many submissions were made, since midnight UTC and ever, and how many are left now.
-
-    Where none are, it may be because no more are allowed ever: they are `limited_by_total`.
-    """
+    """How many submissions were made, since midnight UTC and ever, and how many are left now."""
 
     today: int = Field(0, validation_alias="numToday")
     total: int = Field(0, validation_alias="numTotal")
     left: int = Field(0, validation_alias="numAllowedNow")
-    limited_by_total: bool = False
 
 
 class File(Answer):

@@ -109,7 +109,7 @@ class Kaggle:
         # The SDK has no other door to its session
         self._session: Any = self._client.http_client()._session  # noqa: SLF001
         self.with_timeouts(self._session)
-        self._session.auth, self._may_renew = None, self.credential.is_fresh
+        self._session.auth = None
         if self.credential.kind == "key":
             self._session.auth = self.credential.username, self.credential.secret
         elif self.credential.kind == "token":
@@ -117,24 +117,22 @@ class Kaggle:
 
     def whoami(self) -> str:
         """The user's name, once Kaggle has accepted the credential."""
-        doing = "asking whose credential it is"
-        if self.credential.kind != "token":
-            # These name their user. Any call shows whether they are accepted
-            self.retry(doing, lambda: self.call_once("GetCompetition"))
-            return self.credential.username or ""
         from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
-        request = IntrospectTokenRequest()
-        request.token = self.credential.secret
-
         def once() -> str:
+            if self.credential.kind != "token":
+                # These name their user. Any call shows whether they are accepted
+                self.call_once("GetCompetition")
+                return self.credential.username or ""
+            request = IntrospectTokenRequest()
+            request.token = self.credential.secret
             with self.failing():
                 answer = self._client.security.oauth_client.introspect_token(request)
             if not answer.active or not answer.username:
                 raise CallFailure(Trouble.STATUS, 401)
             return self._mask(str(answer.username))
 
-        return self.retry(doing, once)
+        return self.retry("asking whose credential it is", once)
 
     def competition(self) -> Competition:
         """The competition, as it stands to the user; a CompetitionError if it is closed."""
@@ -185,14 +183,12 @@ class Kaggle:
 
         return self.retry("asking for the submission", once)
 
-    def upload(self, content: bytes, file_name: str, modified: int) -> str:
-        """Upload a file that was `modified` so many seconds after 1970; return its token.
-
-        All bytes go in one request, which is begun anew where it breaks.
-        """
+    def upload(self, content: bytes, file_name: str) -> str:
+        """Upload a file, in one request that is begun anew where it breaks; return its token."""
+        now = int(self.now().timestamp())
+        fields = {"content_length": len(content), "last_modified_epoch_seconds": now}
 
         def once() -> str:
-            fields = {"content_length": len(content), "last_modified_epoch_seconds": modified}
             place = self.call_once("StartSubmissionUpload", file_name=file_name, **fields)
             with self.failing(), self.with_timeouts(Session()) as session:
                 answer = session.put(str(place["createUrl"]), content, allow_redirects=False)
@@ -217,10 +213,6 @@ class Kaggle:
                 return once()
             except CallFailure as caught:
                 failure = caught
-                if failure.status == 401 and self._may_renew:
-                    # The login's access token may be revoked before it expires
-                    self._session.auth, self._may_renew = None, False
-                    continue
             except ValidationError:
                 failure = CallFailure(Trouble.NONSENSE)
             error = explain(failure, doing, self.usable)
@@ -305,25 +297,13 @@ class Kaggle:
         return text
 
     def _log_in(self) -> None:
-        """Use the OAuth login as Kaggle's client does, which keeps it in its own file."""
+        """Get an access token by the OAuth login. Its file is left to Kaggle's own client."""
         from kagglesdk import KaggleCredentials
 
-        with self.failing():
-            login = KaggleCredentials.load(self._client)
-        # It takes no file that begins with a byte order mark
-        if login is None:
-            raise CallFailure(Trouble.STATUS, 401)
+        login = KaggleCredentials(self._client, self.credential.secret)
         try:
             with self.failing():
-                try:
-                    # The SDK takes a token for good until half an hour after it has expired
-                    if not self._may_renew:
-                        login.refresh_access_token()
-                except OSError as error:
-                    # An error of the network has no number. Of the file: the token is in memory
-                    if error.errno is None:
-                        raise
-                self._use_token(str(login.get_access_token()))
+                self._use_token(str(login.generate_access_token().token))
         except CallFailure as failure:
             # Whatever Kaggle calls it, a login that gives no token is a refused credential
             if failure.status in (400, 403, 404):

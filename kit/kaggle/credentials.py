@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +40,6 @@ class Credential:
         username: whose it is, where it tells that itself.
         secret: the token, the key, or an OAuth login's refresh token; unreliable with a problem.
         problem: why it cannot be used, or None.
-        is_fresh: whether the login has an access token that does not expire soon.
     """
 
     kind: Kind
@@ -50,7 +48,6 @@ class Credential:
     username: str | None = None
     secret: str = field(default="", repr=False)
     problem: str | None = None
-    is_fresh: bool = False
 
     def __str__(self) -> str:
         return f"{_WORDS[self.kind]} in {self.place}"
@@ -134,20 +131,11 @@ def _legacy_key(home: Path) -> Iterator[Credential]:
 def _oauth_login(home: Path) -> Iterator[Credential]:
     path = home / "credentials.json"
     kept, problem = _read_json(path)
-    login, is_fresh = kept or {}, False
-    user, token, access = map(login.get, ("username", "refresh_token", "access_token"))
-    try:
-        # As the SDK reads it, which needs a time zone. No command takes an hour
-        end = datetime.fromisoformat(login.get("access_token_expiration") or "0001-01-01")
-        is_fresh = bool(access and end.tzinfo) and end > datetime.now(UTC) + timedelta(hours=1)
-        if not all(map(_SENDABLE.fullmatch, filter(None, (token, access)))):
-            problem = "it is damaged"
-    except (TypeError, ValueError):
-        problem = "it is damaged"
-    if kept is not None and not token:
+    user, token = map((kept or {}).get, ("username", "refresh_token"))
+    if kept is not None and not (isinstance(token, str) and _SENDABLE.fullmatch(token)):
         problem = "it holds no refresh token"
     if kept is not None or problem:
-        yield Credential("oauth", str(path), path, user, str(token), problem, is_fresh)
+        yield Credential("oauth", str(path), path, user, str(token), problem)
 
 
 def _read(path: Path) -> tuple[str | None, str | None]:

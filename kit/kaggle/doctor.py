@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +13,6 @@ from kit.kaggle.client import Kaggle
 from kit.kaggle.credentials import HOW_TO_GET_ONE, MEND, Credential, find_credentials
 from kit.kaggle.exchange import ENTER
 from kit.kaggle.submit import check_limits
-
-_ASK_KERAS = """
-import keras
-devices = ", ".join(map(str, keras.distribution.list_devices()))
-print(f"Keras {keras.__version__} on {keras.backend.backend()}: {devices}")
-"""
 
 
 @dataclass(frozen=True)
@@ -38,9 +30,9 @@ class Check:
 
 
 def diagnose(data: Path) -> list[Check]:
-    """Look at credentials, Kaggle, Keras and the competition's files, which should be in `data`."""
+    """Look at credentials, Kaggle and the competition's files, which should be in `data`."""
     found = find_credentials()
-    return [*_credentials(found), *_kaggle(found), _keras(), _checked("data", partial(_data, data))]
+    return [*_credentials(found), *_kaggle(found), _checked("data", partial(_data, data))]
 
 
 def _credentials(found: list[Credential]) -> Iterator[Check]:
@@ -98,20 +90,6 @@ def _left(kaggle: Kaggle) -> str:
     if (limits := check_limits(kaggle.limits())) is None:
         return "not known: Kaggle does not say, or the package kagglesdk is too old to ask"
     return f"{limits.left} left today, {limits.total} made so far"
-
-
-def _keras() -> Check:
-    # In a process of its own: backends write to the terminal as they load, and some end it
-    asked = [sys.executable, "-c", _ASK_KERAS]
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
-    except subprocess.TimeoutExpired:
-        done = subprocess.CompletedProcess(asked, 1, stderr="nothing in 120 seconds")
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-        remedy = "Install the backend, or choose another: KERAS_BACKEND=tensorflow"
-        return Check("keras", False, f"Keras does not load: {why}", remedy, 2)
-    return Check("keras", True, done.stdout.strip().splitlines()[-1])
 
 
 def _data(folder: Path) -> str:

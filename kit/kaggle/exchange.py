@@ -34,8 +34,7 @@ _BEFORE_SENDING = r"VERIFY|HANDSHAKE|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CE
 # What Kaggle's words show that a refusal is about, and the remedy
 _REMEDIES = {
     r"phone|mobile|\bsms\b": f"Verify your phone number at {SETTINGS_PAGE}, then run it again.",
-    r"accept.*rules|rules.*accept": f"Sign in, accept the rules at {RULES_PAGE} and run it again.",
-    r"participate": ENTER,
+    r"accept.*rules|rules.*accept|participate": ENTER,
     r"\b(closed|ended|deadline)\b|has (been )?completed|no longer accept": CLOSED,
 }
 _NO_PASSWORD = "it wants a user and a password (407)"  # noqa: S105 - it is none
@@ -53,7 +52,6 @@ class Trouble(Enum):
     """What went wrong, and what helps if no more is known."""
 
     STATUS = "Kaggle refused", _LATER
-    NO_ADDRESS = "Kaggle's address was not found", _NETWORK
     NO_CONNECTION = "No connection to Kaggle", _NETWORK
     PROXY = "The proxy cannot be used", _PROXY
     NO_TRUST = "Kaggle's certificate could not be trusted", _TRUST
@@ -92,7 +90,7 @@ class CallFailure(Exception):  # noqa: N818 - the user sees a KitError, whose na
     @property
     def had_no_effect(self) -> bool:
         """Whether Kaggle cannot have acted on the call: it was not reached, or refused itself."""
-        unreached = (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION, Trouble.NO_TRUST, Trouble.PROXY)
+        unreached = (Trouble.NO_CONNECTION, Trouble.NO_TRUST, Trouble.PROXY)
         is_refusal = self.is_kaggles and self.status in (400, 401, 403, 404)
         return self.trouble in unreached or self.status == 429 or is_refusal
 
@@ -108,7 +106,7 @@ def failure_of(error: Exception) -> CallFailure:
     if "CA certificate bundle" in said or trouble is Trouble.NO_TRUST:
         return _no_trust()
     why = _first(_PROXY_FAULTS, said)
-    if why is None and trouble in (Trouble.NO_ADDRESS, Trouble.NO_CONNECTION):
+    if why is None and trouble is Trouble.NO_CONNECTION:
         why = "nobody answers there"
     blamed = _proxy_failure(getattr(error, "request", None), why) if why else None
     return blamed or CallFailure(trouble)
@@ -199,8 +197,7 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _trouble(cause: BaseException) -> Trouble:
-    if isinstance(cause, urllib3.NameResolutionError):
-        return Trouble.NO_ADDRESS
+    # A name without an address is one of these, too
     if isinstance(cause, urllib3.NewConnectionError | urllib3.ConnectTimeoutError):
         return Trouble.NO_CONNECTION
     if isinstance(cause, urllib3.ReadTimeoutError | TimeoutError):

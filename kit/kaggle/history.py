@@ -30,9 +30,6 @@ def read_history(
     """List every run and every submission, newest first, and the errors of damaged records.
 
     Receipts are brought up to date by Kaggle's list; without `kaggle`, the network is not used.
-
-    Raises:
-        KitError: Kaggle could not be asked.
     """
     listed = [] if kaggle is None else kaggle.list_submissions()
     runs, attempts, damaged = dict[Path, Run](), list[Attempt](), list[DataError]()

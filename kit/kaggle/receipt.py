@@ -16,8 +16,6 @@ from kit.kaggle.answers import Submission
 from kit.runs import list_runs
 
 RECEIPT, RECEIPTS = "receipt.json", "receipts"
-# What is left at least of a message that Kaggle cut, without its white space
-_LEAST_CUT = 60
 
 
 class Attempt(BaseModel):
@@ -63,10 +61,7 @@ class Attempt(BaseModel):
         """Whether a submission in Kaggle's list is this one: by its ref, or else by its mark."""
         if self.ref is not None:
             return found.ref == self.ref
-        # Old messages end with their mark, which Kaggle may have cut off
-        said, sent = ("".join(text.split()) for text in (found.description, self.message))
-        was_cut = len(said) >= _LEAST_CUT and sent.startswith(said)
-        return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
+        return found.ref not in self.known_refs and mark_of(self.sha256) in found.description
 
     def brought_up(self, found: Submission) -> Self:
         """The same attempt, as Kaggle has it now. A list that lags takes no verdict back."""
@@ -81,11 +76,6 @@ def mark_of(sha256: str) -> str:
     return f"[kit {sha256[:12]}]"
 
 
-def has_mark(found: Submission, sha256: str) -> bool:
-    """Whether a description has the mark of some content, whatever became of its spaces."""
-    return "".join(mark_of(sha256).split()) in "".join(found.description.split())
-
-
 def list_receipts(submissions: Path) -> list[Path]:
     """Where the receipts of all runs are, if they have one, and those of files that no run made."""
     of_runs = (run.folder / RECEIPT for run in list_runs(submissions))
@@ -93,11 +83,7 @@ def list_receipts(submissions: Path) -> list[Path]:
 
 
 def load_receipt(path: Path) -> list[Attempt]:
-    """Read a receipt: its attempts, oldest first; none where there is no such file.
-
-    Raises:
-        DataError: it is damaged, or cannot be read.
-    """
+    """The attempts in a receipt, oldest first, none without a file; a DataError if damaged."""
     try:
         newest = json.loads(path.read_bytes())
         return [Attempt(**{**each, "path": path}) for each in (*newest.get("earlier", ()), newest)]

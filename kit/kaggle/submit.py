@@ -17,8 +17,8 @@ from kit.errors import CompetitionError, DataError, KitError, NetworkError, Usag
 from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
-from kit.kaggle.exchange import CLOSED, ENTER, CallFailure, explain, limit_remedy
-from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
+from kit.kaggle.exchange import ENTER, CallFailure, explain, limit_remedy
+from kit.kaggle.receipt import RECEIPT, Attempt, drop, keep, list_receipts, load_receipt
 from kit.runs import Run
 
 # How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
@@ -74,11 +74,9 @@ def wait_for_score(kaggle: Kaggle, attempt: Attempt, timeout: float) -> Attempt:
 
 def check_limits(limits: Limits | None) -> Limits | None:
     """The same limits; a CompetitionError if it is known that no submission is left."""
-    if limits is None or limits.left:
-        return limits
-    if limits.limited_by_total:
-        raise CompetitionError(f"No submission is left: {limits.total} were made.", CLOSED)
-    raise CompetitionError(f"No submission is left: {limits.today} made today.", limit_remedy())
+    if limits is not None and not limits.left:
+        raise CompetitionError(f"No submission is left: {limits.today} made today.", limit_remedy())
+    return limits
 
 
 def _moments(kaggle: Kaggle, timeout: timedelta) -> Iterator[datetime]:
@@ -157,7 +155,7 @@ class _Command:
 
     def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
         new = self.entry.attempt
-        marked = (new.brought_up(found) for found in listed if has_mark(found, new.sha256))
+        marked = (new.brought_up(found) for found in listed if new.mark in found.description)
         found = known[-1] if known else next(marked, None)
         if found is None:
             return
@@ -171,8 +169,8 @@ class _Command:
         raise UsageError(f"Nothing was sent: {what}.", "Submit it once more with --again.")
 
     def _send(self, attempt: Attempt) -> Attempt:
-        kaggle, content = self.kaggle, self.entry.content
-        token = kaggle.upload(content, attempt.file, int(kaggle.now().timestamp()))
+        kaggle = self.kaggle
+        token = kaggle.upload(self.entry.content, attempt.file)
         fields = {"blob_file_tokens": token, "submission_description": attempt.message}
 
         def create() -> int | None:

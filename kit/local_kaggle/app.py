@@ -1,11 +1,9 @@
 """A local Kaggle over HTTP, on Flask: calls, files and uploads, for this machine alone."""
 
 import json
-import os
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from kit.competition import ROWS
-from kit.local_kaggle.calls import ARCHIVE, Calls, Refusal
+from kit.local_kaggle.calls import ARCHIVE, Calls
 from kit.local_kaggle.judge import Judge
 from kit.local_kaggle.state import CompetitionState
 
@@ -34,20 +32,18 @@ class LocalKaggle:
         *,
         port: int = 0,
         state: Path | None = None,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         """Listen on 127.0.0.1; answer once it is entered.
 
         `folder` has the competition's files, `solution` the hidden labels (`ImageId,Label`). `port`
         0 takes a free one. The file `state` keeps the submissions from one start to the next.
-        `clock` tells the time, in seconds since 1970.
 
         Raises:
             UsageError: the port is taken.
             OSError: a file cannot be read.
             ValueError: the solution or the state is something else.
         """
-        self.state = CompetitionState(Judge(solution), state, clock)
+        self.state = CompetitionState(Judge(solution), state, time.time)
         self.submissions = self.state.submissions
         self._temporary = tempfile.TemporaryDirectory(prefix="local-kaggle-")
         self.files = _add_archive(folder.absolute(), Path(self._temporary.name) / ARCHIVE)
@@ -81,19 +77,14 @@ class LocalKaggle:
         except ValueError:
             abort(400, "The request is not JSON")
         origin = request.host_url.rstrip("/")
-        try:
-            answer = self._calls.answer(name, content, request.headers.get("Authorization"), origin)
-        except Refusal as refusal:
-            abort(refusal.status, refusal.message)
+        answer = self._calls.answer(name, content, request.headers.get("Authorization"), origin)
         return redirect(answer["location"]) if "location" in answer else answer
 
     def _send(self, name: str) -> Response:
         path = self.files.get(name) or abort(404, "Not found")
         if "Range" in request.headers and request.range is None:
             abort(400, "The header Range is malformed")
-        status = path.stat()
-        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-        return send_file(path, "application/octet-stream", etag=etag, conditional=True)
+        return send_file(path, "application/octet-stream", conditional=True)
 
     def _take_upload(self, token: str) -> dict[str, Any]:
         upload = self.state.uploads.get(token) or abort(404, "No such upload")
@@ -115,7 +106,4 @@ def _add_archive(folder: Path, archive: Path) -> dict[str, Path]:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
         for name, path in files.items():
             zipped.write(path, name)
-    # As old as its newest member, so that a download resumes after a new start of the server
-    newest = max((path.stat().st_mtime_ns for path in files.values()), default=0)
-    os.utime(archive, ns=(newest, newest))
     return {**files, ARCHIVE: archive}

@@ -2,25 +2,17 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel, to_snake
+from werkzeug.exceptions import abort
 
 from kit.local_kaggle.state import CompetitionState, kaggle_date
 
 COMPETITION = "digit-recognizer"
 ARCHIVE = f"{COMPETITION}.zip"
-# What each call that needs the rules to be accepted says otherwise
-_NO_RULES = dict.fromkeys(
-    ("DownloadDataFiles", "DownloadDataFile"),
-    "You must accept this competition's rules before you'll be able to download files.",
-) | dict.fromkeys(
-    ("StartSubmissionUpload", "CreateSubmission"),
-    "You cannot submit until you accept the competition rules",
-)
 
 
 class CallRequest(BaseModel):
@@ -41,14 +33,6 @@ class CallRequest(BaseModel):
     token: str = ""
 
 
-@dataclass(eq=False)
-class Refusal(Exception):  # noqa: N818 - it is what the server answers, not what went wrong in it
-    """An answer with an HTTP status of 400 or above, and Kaggle's words for it."""
-
-    status: int
-    message: str
-
-
 class Calls:
     """The calls: `_call_NAME` takes a request, and gives the JSON of the answer."""
 
@@ -58,23 +42,20 @@ class Calls:
     def answer(
         self, name: str, request: object, authorization: str | None, origin: str
     ) -> dict[str, Any]:
-        """Answer a call; where the answer has `location`, it is a redirect to that address.
-
-        Raises:
-            Refusal: Kaggle would refuse it.
-        """
+        """Answer a call, by a redirect if it has `location`; or abort it in Kaggle's words."""
         method = getattr(self, f"_call_{to_snake(name)}", None)
         if method is None:
-            raise Refusal(404, f"Not found: {name}")
+            abort(404, f"Not found: {name}")
         try:
             fields = CallRequest.model_validate(request)
         except ValidationError as error:
             wrong = error.errors()[0]
-            raise Refusal(400, " ".join(map(str, [*wrong["loc"], wrong["msg"]]))) from None
+            abort(400, " ".join(map(str, [*wrong["loc"], wrong["msg"]])))
         # This one comes without credentials, because it is about them
         if name != "IntrospectToken":
             self._check_user(authorization)
-            self._check_competition(name, fields.competition_name)
+            if name != "GetSubmission" and fields.competition_name != COMPETITION:
+                abort(404, "Not found")
         answer: dict[str, Any] = method(fields)
         for address in {"createUrl", "location"} & set(answer):
             answer[address] = origin + answer[address]
@@ -84,16 +65,7 @@ class Calls:
         account = self._state.account
         pair = base64.b64encode(f"{account.username}:{account.key}".encode()).decode()
         if authorization not in (f"Basic {pair}", *(f"Bearer {token}" for token in account.tokens)):
-            raise Refusal(401, "Unauthenticated")
-
-    def _check_competition(self, name: str, competition: str) -> None:
-        account, is_known = self._state.account, competition == COMPETITION
-        if name in _NO_RULES and not (is_known and account.entered):
-            raise Refusal(403, "Permission 'competitions.participate' was denied")
-        if name in _NO_RULES and not account.rules_accepted:
-            raise Refusal(403, _NO_RULES[name])
-        if not is_known and name != "GetSubmission":
-            raise Refusal(404, "Not found")
+            abort(401, "Unauthenticated")
 
     def _call_introspect_token(self, request: CallRequest) -> dict[str, Any]:
         account = self._state.account
@@ -105,7 +77,7 @@ class Calls:
             "title": "Digit Recognizer",
             "deadline": "2030-01-01T00:00:00Z",
             "maxDailySubmissions": self._state.daily_limit,
-            "userHasEntered": self._state.account.entered,
+            "userHasEntered": True,
         }
 
     def _call_list_data_files(self, request: CallRequest) -> dict[str, Any]:
@@ -118,7 +90,7 @@ class Calls:
 
     def _call_download_data_file(self, request: CallRequest) -> dict[str, Any]:
         if request.file_name not in self._files:
-            raise Refusal(404, "Not found")
+            abort(404, "Not found")
         return {"location": f"/files/{request.file_name}?signed=1"}
 
     def _call_download_data_files(self, _request: CallRequest) -> dict[str, Any]:
@@ -126,7 +98,7 @@ class Calls:
 
     def _call_start_submission_upload(self, request: CallRequest) -> dict[str, Any]:
         if not request.file_name:
-            raise Refusal(400, "A file name is required")
+            abort(400, "A file name is required")
         token = self._state.begin_upload(request.file_name, request.content_length)
         return {"token": token, "createUrl": f"/upload/{token}"}
 
@@ -135,17 +107,15 @@ class Calls:
         with state.lock:
             if state.count_today() >= state.daily_limit:
                 used = f"your team has used its daily Submission allowance ({state.daily_limit})"
-                raise Refusal(400, f"{used} today, please try again tomorrow UTC.")
+                abort(400, f"{used} today, please try again tomorrow UTC.")
             try:
                 submission = state.submit(request.blob_file_tokens, request.submission_description)
             except KeyError:
-                raise Refusal(400, "The uploaded file was not found") from None
+                abort(400, "The uploaded file was not found")
         return {"message": "Successfully submitted to Digit Recognizer", "ref": submission.ref}
 
     def _call_get_submission_limits(self, _request: CallRequest) -> dict[str, Any]:
         state, today = self._state, self._state.count_today()
-        if not state.account.entered:
-            return {}
         left = max(0, state.daily_limit - today)
         return {"numToday": today, "numTotal": len(state.submissions), "numAllowedNow": left}
 
@@ -155,10 +125,10 @@ class Calls:
         return {**page, "submissions": listed}
 
     def _call_get_submission(self, request: CallRequest) -> dict[str, Any]:
-        for submission in self._state.submissions[:]:
-            if submission.ref == request.ref:
-                return submission.as_kaggle(self._state.clock())
-        raise Refusal(404, "Not found")
+        known = {submission.ref: submission for submission in self._state.submissions}
+        if request.ref not in known:
+            abort(404, "Not found")
+        return known[request.ref].as_kaggle(self._state.clock())
 
 
 def _page(key: str, entries: list[Any], request: CallRequest) -> dict[str, Any]:

@@ -17,13 +17,11 @@ FIRST_REF = 40_000_000
 
 @dataclass
 class Account:
-    """The one user: the credentials that work, and what the user has agreed to."""
+    """The one user, and the credentials that work."""
 
     username: str = "rehearser"
     tokens: set[str] = field(default_factory=lambda: {"local-token"})
     key: str = "local-key"
-    rules_accepted: bool = True
-    entered: bool = True
 
 
 @dataclass

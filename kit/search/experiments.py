@@ -7,7 +7,6 @@ import itertools
 import json
 import math
 import multiprocessing
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from kit.data.mnist import load_keras
 from kit.errors import KitError
 from kit.files import whole_file, write_whole
 from kit.metrics import compare
-from kit.search.processes import threads_each, worker_processes
+from kit.search.processes import worker_processes
 from kit.training.backend import choose_backend, load_backend, memory_errors
 from kit.training.callback import Callback, Epoch
 from kit.training.dataset import load_dataset, split_digits
@@ -48,8 +47,6 @@ NOTE = (
 )
 # Settings that do not change a network's first epochs. Of its data, the fingerprint counts
 _ASIDE = {"name", "preset", "source", "data", "epochs", "views"}
-# Of the JSON files, whose names depend on it
-FORM = 2
 
 # What `Laboratory.find` returns, for each training
 Trainings = Mapping[TrainConfig, dict[str, Any]]
@@ -88,10 +85,6 @@ class Laboratory:
         """Run an experiment on the base program; return what `kit experiment --json` prints.
 
         The first seed is 42. Without `values`, they are the lab's.
-
-        Raises:
-            DataError, UsageError: the digits are missing or wrong, or the backend is missing.
-            OSError: a file cannot be written.
         """
         began, compared, numbers = time.monotonic(), None, range(42, 42 + seeds)
         names = [each for each in EXPERIMENTS if name in (each, "all", "best")]
@@ -125,7 +118,7 @@ class Laboratory:
         """
         data = load_digits(config.source, config.data)[0].fingerprint
         settings = config.model_dump(mode="json", exclude=_ASIDE)
-        settings |= {"data": data, "backend": choose_backend(), "form": FORM}
+        settings |= {"data": data, "backend": choose_backend()}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         units = "x".join(map(str, config.hidden))
         return self.folder / f"{units}-batch{config.batch_size}-seed{config.seed}-{digest}.json"
@@ -169,7 +162,6 @@ class Laboratory:
         # The number of weights is nearly proportional to that of units
         waiting.sort(key=lambda each: each[0].epochs * sum(each[0].hidden))
         total, workers = len(waiting), min(self.workers, len(waiting))
-        conditions = f"{workers} workers with {threads_each(workers)} threads"
         free = list(range(workers))
         running: dict[Future[dict[str, Any]], tuple[int, Path]] = {}
         self.watch(0, total)
@@ -177,7 +169,7 @@ class Laboratory:
             while waiting or running:
                 while waiting and free:
                     number, (config, epochs) = free.pop(0), waiting.pop()
-                    future = submit(number, _train, config, epochs, conditions)
+                    future = submit(number, _train, config, epochs)
                     running[future] = number, self.path(config)
                 # Not for ever: a signal that comes just before a wait is heard after it
                 for future in wait(running, 1.0, FIRST_COMPLETED).done:
@@ -207,11 +199,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
-    """Load the digits to train on, and the Keras test split without them.
-
-    Raises:
-        DataError, NetworkError: one of them is missing or wrong.
-    """
+    """Load the digits to train on, and the Keras test split without them."""
     if source == "kaggle":
         # A run can do without MNIST. Here, all networks are judged on it
         load_keras()
@@ -223,7 +211,7 @@ def load_digits(source: str, data: Path | None) -> tuple[Digits, Digits]:
     return dataset.train, keras_test.take(unseen)
 
 
-def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, Any]:
+def _train(config: TrainConfig, epochs: set[int]) -> dict[str, Any]:
     """Train one network; give its record, with its wrong answers after `epochs`."""
     train, keras_test = load_digits(config.source, config.data)
     load_backend()
@@ -244,7 +232,6 @@ def _train(config: TrainConfig, epochs: set[int], conditions: str) -> dict[str, 
     return {
         # `kit train --config FILE` takes them
         "settings": config.model_dump(mode="json"),
-        "machine": f"{platform.node()}, {choose_backend()}, {conditions}",
         "parameters": predictor.n_parameters,
         "history": [asdict(epoch) for epoch in history],
         # Of the Keras test split: how many images, and where it is wrong after some of the epochs
@@ -264,10 +251,6 @@ def make_table(name: str, base: TrainConfig, pairs: Plan, found: Trainings) -> d
         "seeds": sorted({config.seed for _, config in pairs}),
         "epochs": base.epochs,
         "rows": rows,
-        # All of their trainings failed
-        "missing": sorted({value for value, _ in pairs} - {row["value"] for row in rows}),
-        # One machine trained all, with equally many workers
-        "times_compare": len({each["machine"] for _, each in done}) < 2,
         "best_by_validation": _best(rows, "validation").get("value"),
         "best_by_keras_test": _best(rows, "keras_test").get("value"),
         "no_longer_rises_after": _best(curve, "val_accuracy").get("epoch"),

@@ -18,11 +18,6 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def threads_each(workers: int) -> int:
-    """How many threads each of so many workers has, at least 1."""
-    return max(1, len(cores()) // max(1, workers))
-
-
 @contextlib.contextmanager
 def worker_processes(n: int) -> Iterator[Callable[..., Future[Any]]]:
     """Yield `submit(number, function, *arguments)`, which calls a function in one of `n` processes.
@@ -60,7 +55,8 @@ def _become_worker(number: int, workers: int) -> None:
     threading.Thread(target=_end_with_command, daemon=True).start()
     if workers == 1:
         return
-    mine, threads = cores(), threads_each(workers)
+    mine = cores()
+    threads = max(1, len(mine) // workers)
     first = number * threads % len(mine)
     if hasattr(os, "sched_setaffinity"):
         # XLA starts a thread for each core that it may use, whatever the variables below say

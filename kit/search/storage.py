@@ -98,11 +98,7 @@ def _is_lost(error: exc.DBAPIError) -> bool:
 
 
 def parse_address(address: str) -> sqlalchemy.URL:
-    """Parse a database's address.
-
-    Raises:
-        UsageError: it is malformed, or of a kind of database that the kit does not know.
-    """
+    """Parse a database's address; a UsageError if it is malformed, or of another kind."""
     with contextlib.suppress(ValueError, KeyError, exc.ArgumentError):
         url = sqlalchemy.make_url(address)
         url = url.set(drivername=_DRIVERS[url.get_backend_name()])

@@ -35,13 +35,6 @@ WARPS = {"rotation": 20, "scale": 0.2, "shear": 0.3, "shift": 2, "displacement":
 BASE, SETTINGS = "base", "settings"
 # These may differ between machines, calls and trials
 _ASIDE = {"name", "preset", "data", "views", *SEARCHED}
-# Made for trials of so many epochs
-PRUNERS: dict[str, Callable[[int], optuna.pruners.BasePruner]] = {
-    "median": lambda epochs: optuna.pruners.MedianPruner(n_warmup_steps=epochs // 4),
-    "halving": lambda _: optuna.pruners.SuccessiveHalvingPruner(),
-    "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(max_resource=epochs),
-    "none": lambda _: optuna.pruners.NopPruner(),
-}
 
 
 def default_address(submissions: Path) -> str:
@@ -101,11 +94,7 @@ class Pruning(Callback):
 
 
 def make_objective(base: TrainConfig) -> Objective:
-    """Load the backend and the digits, for trials whose value is their validation accuracy.
-
-    Raises:
-        DataError, UsageError: the digits are missing or wrong, or the backend cannot be loaded.
-    """
+    """Load the backend and the digits, for trials whose value is their validation accuracy."""
     load_backend()
     from kit.training.fitting import fit
     from kit.training.predictor import Predictor
@@ -133,7 +122,6 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], 
     how many, and the best validation accuracy so far.
 
     Raises:
-        DataError: the digits are missing or wrong.
         UsageError: the study has other digits or other settings.
     """
     fixed = base.model_dump(mode="json", exclude=_ASIDE)
@@ -163,12 +151,7 @@ def tune(job: Job, base: TrainConfig, watch: Callable[[int, int, float | None], 
 
 
 def load_study(address: str, name: str) -> optuna.Study:
-    """Load a study that exists.
-
-    Raises:
-        UsageError: there is no such study.
-        NetworkError, DataError: the database does not answer, or its file cannot be read.
-    """
+    """Load a study; a UsageError if there is none."""
     url, names = parse_address(address), list[str]()
     # A file is not made here
     if url.drivername != "sqlite" or Path(url.database or "").is_file():
@@ -249,11 +232,7 @@ def draw_study(study: optuna.Study, importances: dict[str, float], folder: Path)
 
 
 def trial_settings(address: str, name: str, number: int | None) -> dict[str, Any]:
-    """The settings of a study's trial, or of its best: what `make_config` takes.
-
-    Raises:
-        UsageError: there is no such trial, or it was never trained.
-    """
+    """The settings of a trial that was trained, or of the best: what `make_config` takes."""
     trials = load_study(address, name).trials
     chosen = _complete(trials)[:1] if number is None else trials[number : number + 1]
     if not chosen or SETTINGS not in chosen[0].user_attrs:

@@ -1,8 +1,6 @@
 """Workers on one machine, each of which runs Optuna's loop on the same study."""
 
-import contextlib
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +20,7 @@ from kit.search.storage import GRACE_SECONDS, database_errors, open_storage
 
 # Says that a database is away; Python writes it to stderr unless somebody configures logging
 LOGGER = logging.getLogger(__name__)
-# The database may be away for so long while no trial is finished. A failure so long after the last
-# one is of another outage
+# The database may be away for so long. Where it is lost after so long a time, it was there again
 PATIENCE_SECONDS, OUTAGE_SECONDS, POLL_SECONDS = 30 * 60.0, 5 * 60.0, 1.0
 # So many trials that fail, or workers that die, one after another, end the command
 FAILURES, DEATHS = 10, 5
@@ -41,6 +38,7 @@ class Job:
     Attributes:
         storage: the database's address; `study` is a name in it.
         objective: called in each worker; returns what computes the value of a trial.
+        epochs: of each trial; in the first quarter, none is pruned.
         until: when to begin no further trial, in seconds since 1970.
         grace_seconds: a trial whose worker is silent for so long is given to another.
     """
@@ -49,7 +47,7 @@ class Job:
     study: str
     objective: Callable[[], Objective]
     trials: int
-    pruner: optuna.pruners.BasePruner
+    epochs: int
     workers: int = 1
     until: float | None = None
     grace_seconds: int = GRACE_SECONDS
@@ -58,8 +56,9 @@ class Job:
         """Open the study."""
         storage = open_storage(self.storage, self.grace_seconds)
         sampler = optuna.samplers.TPESampler(multivariate=True, group=True, constant_liar=True)
+        pruner = optuna.pruners.MedianPruner(n_warmup_steps=self.epochs // 4)
         return optuna.load_study(
-            study_name=self.study, storage=storage, sampler=sampler, pruner=self.pruner
+            study_name=self.study, storage=storage, sampler=sampler, pruner=pruner
         )
 
 
@@ -82,59 +81,55 @@ def run_workers(job: Job, watch: Callable[[Sequence[FrozenTrial]], None]) -> Non
         study = job.load()
         trials = study.get_trials(deepcopy=False)
     watch(trials)
-    first, patience = len(trials), _Patience(n_finished(trials))
+    first, finished, deaths, is_away = len(trials), n_finished(trials), 0, False
     running: dict[Future[None], int] = {}
-    idle = [] if n_finished(trials) >= job.trials else list(range(min(job.workers, job.trials)))
+    idle = [] if finished >= job.trials else list(range(min(job.workers, job.trials)))
     with worker_processes(job.workers) as submit:
         while running or idle:
             running |= {submit(number, _work, job, first): number for number in idle}
             done = wait(running, POLL_SECONDS, FIRST_COMPLETED).done
             ended = {running.pop(future): future.exception() for future in done}
             idle = [number for number, error in ended.items() if error]
-            # When the database is away, the workers say so
-            with contextlib.suppress(NetworkError), database_errors(job.storage):
-                trials = study.get_trials(deepcopy=False)
+            for error in ended.values():
+                if error and not isinstance(error, BrokenProcessPool):
+                    raise error
+            try:
+                with database_errors(job.storage):
+                    trials, is_away = study.get_trials(deepcopy=False), False
+            except NetworkError as error:
+                if not is_away:
+                    minutes = PATIENCE_SECONDS / 60
+                    LOGGER.warning("%s Waiting %.0f minutes for it …", error.what, minutes)
+                is_away = True
             watch(trials)
-            patience.check([error for error in ended.values() if error], n_finished(trials))
-            if idle:
-                time.sleep(POLL_SECONDS)
-
-
-class _Patience:
-    """Ends the command where errors go on while no trial is finished."""
-
-    def __init__(self, finished: int) -> None:
-        self._finished, self._deaths, self._ends, self._last = finished, 0, 0.0, -math.inf
-
-    def check(self, errors: list[BaseException], finished: int) -> None:
-        # Where one worker is back, others may still tell of the same outage
-        if finished > self._finished and not errors:
-            self._finished, self._deaths, self._last = finished, 0, -math.inf
-        for error in errors:
-            if isinstance(error, BrokenProcessPool):
-                self._deaths += 1
-                continue
-            now = time.monotonic()
-            # In an outage, workers fail every few seconds. A late failure is another outage
-            is_new = now > self._last + OUTAGE_SECONDS
-            if not isinstance(error, NetworkError) or (now > self._ends and not is_new):
-                raise error
-            if is_new:
-                self._ends = now + PATIENCE_SECONDS
-                minutes = PATIENCE_SECONDS / 60
-                LOGGER.warning("%s Waiting %.0f minutes for it …", error.what, minutes)
-            self._last = now
-        if self._deaths >= DEATHS:
-            what = f"{DEATHS} workers were killed or crashed, one after another"
-            remedy = "Try fewer --workers. The same command continues the study."
-            raise TrainingError(f"{what}; the machine may be out of memory.", remedy)
+            deaths = len(idle) + (deaths if n_finished(trials) == finished else 0)
+            finished = n_finished(trials)
+            if deaths >= DEATHS:
+                what = f"{DEATHS} workers were killed or crashed, one after another"
+                remedy = "Try fewer --workers. The same command continues the study."
+                raise TrainingError(f"{what}; the machine may be out of memory.", remedy)
 
 
 def _work(job: Job, first: int) -> None:
-    """Run Optuna's loop until the study is done. Failures of trials before `first` do not count."""
-    # Optuna's heartbeat would end with a traceback when the database goes away
+    """Run Optuna's loop until the study is done, again and again where the database goes away."""
+    # Optuna's heartbeat would end with a traceback then
     threading.excepthook = lambda _failed: None
-    objective = job.objective()
+    objective, end = job.objective(), time.monotonic() + PATIENCE_SECONDS
+    while True:
+        began = time.monotonic()
+        try:
+            return _optimize(job, objective, first)
+        except NetworkError:
+            now = time.monotonic()
+            if now > began + OUTAGE_SECONDS:
+                end = now + PATIENCE_SECONDS
+            if now > end:
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+def _optimize(job: Job, objective: Objective, first: int) -> None:
+    """Run Optuna's loop once. Failures of trials before `first` do not count."""
 
     def attempt(trial: Trial) -> float:
         try:

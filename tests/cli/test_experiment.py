@@ -48,7 +48,6 @@ def test_the_four_experiments_and_the_best_of_all_train_nothing_twice(
         for figure in ("validation", "keras_test"):
             best = max(one["rows"], key=lambda row: row[figure])
             assert one[f"best_by_{figure}"] == best["value"]
-        assert one["times_compare"]
     best = figures["best"]
     assert best["settings"]["hidden"] == [
         figures["experiments"][2]["best_by_validation"],
@@ -180,7 +179,7 @@ def test_a_worker_that_dies_fails_its_training_and_the_others_go_on(
     assert running.process.returncode == 8
     # the longest begins first
     assert [line.split("\t")[0] for line in stdout.splitlines()[:2]] == ["units", "10"]
-    assert "All trainings failed for: 20" in stdout
+    assert "Failed: 20-batch200-seed42-" in stdout
     what, remedy = stderr.splitlines()[-2:]
     assert "20-batch200-seed42-" in what
     assert "killed" in what

@@ -12,15 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import abort
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import get_input_stream
 
-from kit.local_kaggle import LocalKaggle
-from kit.local_kaggle.calls import Calls, Refusal
+from kit.local_kaggle.app import LocalKaggle
+from kit.local_kaggle.calls import Calls
 
 ANY_CALL = "*"
 REFRESH_TOKEN = "local-refresh-token"
+# What each call that needs the rules to be accepted says otherwise
+_NO_RULES = dict.fromkeys(
+    ("DownloadDataFiles", "DownloadDataFile"),
+    "You must accept this competition's rules before you'll be able to download files.",
+) | dict.fromkeys(
+    ("StartSubmissionUpload", "CreateSubmission"),
+    "You cannot submit until you accept the competition rules",
+)
 _PAGE = b"<!DOCTYPE html><html><body><h1>Something stands in between</h1></body></html>"
 
 
@@ -111,16 +120,29 @@ class FailurePlan:
         return None
 
 
-class LoginCalls(Calls):
-    """The calls, and the one by which an OAuth login gets its access tokens."""
+class UserCalls(Calls):
+    """The calls, also of a user who has not `entered` or accepted the rules, or who logs in."""
+
+    entered = rules_accepted = True
 
     def answer(
         self, name: str, request: Any, authorization: str | None, origin: str
     ) -> dict[str, Any]:
-        if name != "GenerateAccessToken":
-            return super().answer(name, request, authorization, origin)
+        if name == "GenerateAccessToken":
+            return self._log_in(request)
+        if name in _NO_RULES and not self.entered:
+            abort(403, "Permission 'competitions.participate' was denied")
+        if name in _NO_RULES and not self.rules_accepted:
+            abort(403, _NO_RULES[name])
+        answer = super().answer(name, request, authorization, origin)
+        if name == "GetCompetition":
+            answer["userHasEntered"] = self.entered
+        return answer if self.entered or name != "GetSubmissionLimits" else {}
+
+    def _log_in(self, request: Any) -> dict[str, Any]:
+        """Give an OAuth login an access token."""
         if request.get("refreshToken") != REFRESH_TOKEN:
-            raise Refusal(401, "Unauthenticated")
+            abort(401, "Unauthenticated")
         account = self._state.account
         token = f"local-oauth-token-{len(account.tokens)}"
         account.tokens.add(token)
@@ -132,12 +154,13 @@ class FaultyKaggle(LocalKaggle):
 
     Attributes:
         failures: what is planned to go wrong.
+        user: what the user has entered and accepted.
         calls: the names of the calls that came, in order.
     """
 
     def __init__(self, folder: Path, solution: Path, **options: Any) -> None:
         super().__init__(folder, solution, **options)
-        self._calls = LoginCalls(self.state, self.files)
+        self.user = self._calls = UserCalls(self.state, self.files)
         self.failures = FailurePlan()
         self.calls: list[str] = []
         self._closing = threading.Event()

@@ -32,7 +32,7 @@ if SDK_HAS_LIMITS:
 
 
 def submit(kaggle: Kaggle) -> int:
-    token = kaggle.upload(CONTENT, "mine.csv", 1_700_000_000)
+    token = kaggle.upload(CONTENT, "mine.csv")
     fields = {"blob_file_tokens": token, "submission_description": "mine"}
     return int(kaggle.call_once("CreateSubmission", **fields)["ref"])
 

@@ -8,7 +8,7 @@ from runs import make_run
 from small_competition import FULL_LABELS
 
 from kit.cli.main import run
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 RUN = "20260131-120000-tuned"
 
@@ -90,7 +90,8 @@ def test_history_online_offline_and_when_kaggle_fails(
     assert first.endswith("\t40000001\tERROR")
     assert second.startswith(f"{RUN}\t")
     assert second.endswith("\tkaggle\ttuned\t90.00%\t90.00%\t1.00000\t40000000\tCOMPLETE")
-    assert rejected == "40000001 was rejected: ERROR: Missing Column: 'ImageId' (Line 1)"
+    reason = "Evaluation Exception: Submission must have 28000 rows"
+    assert rejected == f"40000001 was rejected: {reason}"
     assert printed(capsys, "history", "--offline") == [header, second]
     at_full_local.fail("*", 500, times=100)
     assert printed(capsys, "history") == [header, second]
@@ -106,11 +107,7 @@ def test_history_of_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "Make one with: kit train" in line
 
 
-def test_doctor(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # loading Keras takes seconds, and has its own test
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('Keras')")
+def test_doctor(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--json"]) == 3
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False

@@ -7,7 +7,6 @@ import pytest
 from faulty_kaggle import FaultyKaggle
 from runs import SDK_HAS_LIMITS
 
-from kit.kaggle import doctor
 from kit.kaggle.doctor import Check, diagnose
 
 
@@ -22,17 +21,8 @@ def test_all_is_well_but_the_data(at_local: FaultyKaggle, tmp_path: Path) -> Non
     assert checks["account"].found == "Kaggle knows you as rehearser"
     left = "5 left today, 0 made so far" if SDK_HAS_LIMITS else "not known"
     assert checks["submissions"].found.startswith(left)
-    assert checks["keras"].found.startswith("Keras 3")
-    assert "cpu" in checks["keras"].found.lower()
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave Keras out, which takes seconds to load."""
-    monkeypatch.setattr(doctor, "_keras", lambda: Check("keras", True, "left out"))
-
-
-@pytest.mark.usefixtures("quick")
 def test_a_stale_token_over_good_keys(
     at_local: FaultyKaggle, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,7 +44,6 @@ def test_a_stale_token_over_good_keys(
     assert "local-key" not in str(checks)
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_key_that_others_can_read(at_local: FaultyKaggle, home: Path) -> None:
     path = home / ".kaggle/access_token"
     path.parent.mkdir()
@@ -64,7 +53,6 @@ def test_a_key_that_others_can_read(at_local: FaultyKaggle, home: Path) -> None:
     assert check.found == f"others can read {path}"
 
 
-@pytest.mark.usefixtures("quick")
 def test_nothing_set_up_yet(home: Path) -> None:
     checks = by_name(diagnose(home))
     assert checks["credentials"].found == "none were found"
@@ -72,19 +60,17 @@ def test_nothing_set_up_yet(home: Path) -> None:
     assert checks["account"].ok is None
 
 
-@pytest.mark.usefixtures("quick")
 def test_rules_entry_and_limit(at_local: FaultyKaggle, home: Path) -> None:
-    at_local.state.account.rules_accepted = False
+    at_local.user.rules_accepted = False
     checks = by_name(diagnose(home))
     assert not checks["rules"].ok
     assert "https://www.kaggle.com/competitions/digit-recognizer/rules" in str(
         checks["rules"].remedy
     )
-    at_local.state.account.entered = False
+    at_local.user.entered = False
     assert by_name(diagnose(home))["competition"].found == "you have not entered it"
 
 
-@pytest.mark.usefixtures("quick")
 def test_the_deadline(at_local: FaultyKaggle, home: Path) -> None:
     assert "closes at 2030-01-01 00:00 UTC" in by_name(diagnose(home))["competition"].found
     at_local.fail("GetCompetition", change=lambda answer: {**answer, "deadline": "2024-02-29"})
@@ -93,7 +79,6 @@ def test_the_deadline(at_local: FaultyKaggle, home: Path) -> None:
     assert "closed: its deadline was 2024-02-29" in closed.found
 
 
-@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("call", ["GetCompetition", "DownloadDataFile"])
 def test_a_phone_that_is_not_verified(at_local: FaultyKaggle, home: Path, call: str) -> None:
     at_local.fail(call, 403, message="Phone verification is needed to accept these rules")
@@ -103,7 +88,6 @@ def test_a_phone_that_is_not_verified(at_local: FaultyKaggle, home: Path, call: 
     assert "/rules" not in str(check.remedy)
 
 
-@pytest.mark.usefixtures("quick")
 def test_a_network_that_fails(at_local: FaultyKaggle, home: Path) -> None:
     at_local.fail("*", 503, times=100)
     account = by_name(diagnose(home))["account"]

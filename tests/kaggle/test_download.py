@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faulty_kaggle import FaultyKaggle
 from fetching import ROWS
 from file_host import FileHost, refused, zipped
 
@@ -18,7 +19,7 @@ from kit.competition import find_files
 from kit.errors import CompetitionError, CredentialsError, DataError, KitError, UsageError
 from kit.kaggle.client import Kaggle
 from kit.kaggle.download import download
-from kit.local_kaggle import LocalKaggle
+from kit.local_kaggle.app import LocalKaggle
 
 
 def fetch(folder: Path) -> list[Path]:
@@ -257,8 +258,8 @@ def test_what_kaggle_refuses_is_told(
     assert host.requests == []
 
 
-def test_rules_that_are_not_accepted_are_told(at_local: LocalKaggle, tmp_path: Path) -> None:
-    at_local.state.account.rules_accepted = False
+def test_rules_that_are_not_accepted_are_told(at_local: FaultyKaggle, tmp_path: Path) -> None:
+    at_local.user.rules_accepted = False
     with pytest.raises(CompetitionError) as refusal:
         fetch(tmp_path / "data")
     assert "https://www.kaggle.com/competitions/digit-recognizer/rules" in refusal.value.remedy

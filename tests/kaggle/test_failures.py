@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,10 +60,10 @@ class Place:
         path.parent.mkdir(exist_ok=True)
         path.write_text(content if isinstance(content, str) else json.dumps(content))
 
-    def login(self, expires: str) -> None:
-        """Log in as `kaggle auth login` does."""
+    def login(self) -> None:
+        """Log in as `kaggle auth login` does, though with another token."""
         content = {"refresh_token": "secret", "access_token": "secret", "username": "rehearser"}
-        self.save("credentials.json", {**content, "access_token_expiration": expires})
+        self.save("credentials.json", content)
 
     def proxy(self, address: str) -> None:
         """Turn the client to another address."""
@@ -84,8 +84,6 @@ def place(
     make_run(tmp_path / "submissions", LABELS)
     monkeypatch.setattr("kit.kaggle.submit.LOOK", timedelta(seconds=0.1))
     monkeypatch.setattr("kit.kaggle.submit.FIRST_PAUSE", 0.02)
-    # Loading Keras takes seconds, and has its own test
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     yield Place(at_full_local, home, tmp_path, monkeypatch)
     for path in tmp_path.rglob("*"):
         if path.is_file() and home not in path.parents:
@@ -185,14 +183,12 @@ CREDENTIALS = {
     "stale token over a good key": Case(
         stale_token_over_good_key, 4, "it hides the legacy API key", "or unset KAGGLE_API_TOKEN"
     ),
-    "revoked login": Case(
-        lambda place: place.login((datetime.now(UTC) - timedelta(days=1)).isoformat()),
-        4,
-        "does not accept the OAuth login",
-        "kaggle auth login",
-    ),
+    "revoked login": Case(Place.login, 4, "does not accept the OAuth login", "kaggle auth login"),
     "damaged login": Case(
-        lambda place: place.login("some day"), 4, "is damaged", "kaggle auth login"
+        lambda place: place.save("credentials.json", {"access_token": "secret"}),
+        4,
+        "it holds no refresh token",
+        "kaggle auth login",
     ),
 }
 NETWORK = {
@@ -218,13 +214,13 @@ NETWORK = {
 }
 DOWNLOAD = {
     "rules not accepted": Case(
-        lambda place: setattr(place.local.state.account, "rules_accepted", False),
+        lambda place: setattr(place.local.user, "rules_accepted", False),
         5,
         "You must accept this competition's rules",
         RULES,
     ),
     "not entered": Case(
-        lambda place: setattr(place.local.state.account, "entered", False),
+        lambda place: setattr(place.local.user, "entered", False),
         5,
         "'competitions.participate' was denied",
         RULES,
@@ -259,13 +255,13 @@ DOWNLOAD = {
 }
 SUBMIT = {
     "rules not accepted": Case(
-        lambda place: setattr(place.local.state.account, "rules_accepted", False),
+        lambda place: setattr(place.local.user, "rules_accepted", False),
         5,
         "until you accept the competition rules",
         RULES,
     ),
     "not entered": Case(
-        lambda place: setattr(place.local.state.account, "entered", False),
+        lambda place: setattr(place.local.user, "entered", False),
         5,
         "You have not entered the competition",
         RULES,

@@ -74,7 +74,6 @@ def place(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "submissions", FULL_LABELS)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "local-token")
-    monkeypatch.setattr("kit.kaggle.doctor._ASK_KERAS", "print('not asked')")
     # A second try would take longer than the test may
     monkeypatch.setattr("kit.kaggle.client.FIRST_WAIT", 60.0)
     return tmp_path
@@ -240,4 +239,4 @@ def test_a_name_that_is_not_found() -> None:
     with pytest.raises(requests.ConnectionError) as unknown:
         requests.get("http://kaggle.invalid", timeout=5)
     failure = failure_of(unknown.value)
-    assert (failure.trouble, failure.is_transient) == (Trouble.NO_ADDRESS, True)
+    assert (failure.trouble, failure.is_transient) == (Trouble.NO_CONNECTION, True)

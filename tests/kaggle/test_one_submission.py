@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from runs import SDK_HAS_LIMITS, make_run
 from small_competition import LABELS, TEST_ROWS, write_labels
+from werkzeug.exceptions import HTTPException
 
 from kit.errors import KitError
 from kit.kaggle.answers import Limits
@@ -33,7 +34,7 @@ from kit.kaggle.exchange import CallFailure, Trouble
 from kit.kaggle.history import read_history
 from kit.kaggle.receipt import list_receipts, load_receipt
 from kit.kaggle.submit import submit, wait_for_score
-from kit.local_kaggle.calls import Calls, Refusal
+from kit.local_kaggle.calls import Calls
 from kit.local_kaggle.judge import Judge
 from kit.local_kaggle.state import CompetitionState
 
@@ -215,10 +216,9 @@ class World:
             raise CallFailure(Trouble.STATUS, 404, is_kaggles=True)
         try:
             answer = self.calls.answer(name, request, "Bearer local-token", "http://localhost")
-        except Refusal as refusal:
-            raise CallFailure(
-                Trouble.STATUS, refusal.status, refusal.message, is_kaggles=True
-            ) from None
+        except HTTPException as refusal:
+            said = refusal.code, str(refusal.description)
+            raise CallFailure(Trouble.STATUS, *said, is_kaggles=True) from None
         if name == "ListSubmissions":
             shown = [each for each in answer["submissions"] if self.shows(each["ref"], "listed")]
             answer = {**answer, "submissions": shown}

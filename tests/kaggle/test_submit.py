@@ -2,7 +2,6 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -208,15 +207,10 @@ def test_the_same_content_is_known_from_kaggles_list_alone(
 
 
 @pytest.mark.parametrize("length", [100, 500])
-@pytest.mark.parametrize("is_old", [False, True])
 def test_a_message_that_kaggle_cuts_short_is_recognised(
-    at_local: FaultyKaggle, submissions: Path, length: int, is_old: bool
+    at_local: FaultyKaggle, submissions: Path, length: int
 ) -> None:
     entry = prepare(submissions, message="long  and wide " * 100)
-    if is_old:
-        mark, _, text = entry.attempt.message.partition("] ")
-        old = entry.attempt.model_copy(update={"message": f"{text} {mark}]"})
-        entry = replace(entry, attempt=old)
     at_local.fail("CreateSubmission", 500, done=True)
     create = at_local.state.submit
 
@@ -572,18 +566,6 @@ def test_no_submission_left_is_told_before_anything_is_sent(
     assert "StartSubmissionUpload" not in at_local.calls
 
 
-@needs_limits
-def test_a_limit_for_good_is_not_told_to_end_at_midnight(
-    at_local: FaultyKaggle, submissions: Path
-) -> None:
-    ever = {"numToday": 2, "numTotal": 50, "numAllowedNow": 0, "limitedByTotal": True}
-    at_local.fail("GetSubmissionLimits", change=lambda _answer: ever)
-    with pytest.raises(CompetitionError, match="No submission is left: 50 were made") as none:
-        send(submissions)
-    assert "takes no more submissions" in none.value.remedy
-    assert "StartSubmissionUpload" not in at_local.calls
-
-
 def test_the_limit_that_kaggle_tells_late_is_told(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
@@ -596,7 +578,7 @@ def test_the_limit_that_kaggle_tells_late_is_told(
 def test_who_has_not_entered_is_told_so_not_that_the_limit_is_reached(
     at_local: FaultyKaggle, submissions: Path
 ) -> None:
-    at_local.state.account.entered = False
+    at_local.user.entered = False
     with pytest.raises(CompetitionError, match="not entered") as outside:
         send(submissions)
     assert "https://www.kaggle.com/competitions/digit-recognizer" in outside.value.remedy

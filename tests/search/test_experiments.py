@@ -78,13 +78,10 @@ def test_a_file_is_named_by_what_its_training_depends_on(tmp_path: Path) -> None
         assert laboratory.path(base.model_copy(update=change)) != path
 
 
-def found(
-    epochs: int, keras_test: float, machine: str = "here", validation: tuple[float, ...] = ()
-) -> dict[str, Any]:
+def found(epochs: int, keras_test: float, validation: tuple[float, ...] = ()) -> dict[str, Any]:
     """What `Laboratory.train` gives of a training that takes 2 s an epoch."""
     curve = validation or (keras_test + 0.1,) * epochs
     return {
-        "machine": machine,
         "parameters": 9,
         "history": [{"epoch": i, "val_accuracy": each} for i, each in enumerate(curve, start=1)],
         "validation": curve[-1],
@@ -98,11 +95,11 @@ def found(
 def test_a_row_sums_up_a_value_over_its_seeds() -> None:
     base = base_program(epochs=4)
     units = plan("units", base, [10, 20, 30], [42, 43])
-    (_, first_seed), (_, second_seed), _, (_, other_machine), *_ = units
+    (_, first_seed), (_, second_seed), _, (_, other_value), *_ = units
     done = {
         first_seed: found(4, 0.5),
         second_seed: found(4, 0.7),
-        other_machine: found(4, 0.6, "there"),
+        other_value: found(4, 0.6),
     }
     table = make_table("units", base, units, done)
     assert (table["seeds"], table["epochs"]) == ([42, 43], 4)
@@ -113,8 +110,7 @@ def test_a_row_sums_up_a_value_over_its_seeds() -> None:
     assert first["validation"] == pytest.approx(0.7)
     assert (first["seconds"], first["seconds_per_epoch"]) == (8.0, 2.0)
     assert (second["value"], second["seeds"], second["keras_test_sd"]) == (20, 1, None)
-    assert table["missing"] == [30]
-    assert not table["times_compare"]
+    assert len(table["rows"]) == 2
     # of equals, the smallest value
     assert (table["best_by_validation"], table["best_by_keras_test"]) == (10, 10)
     assert table["no_longer_rises_after"] is None
@@ -123,7 +119,7 @@ def test_a_row_sums_up_a_value_over_its_seeds() -> None:
 def test_a_table_without_a_finished_training_is_empty() -> None:
     base = base_program()
     table = make_table("epochs", base, plan("epochs", base, [50, 75], [42]), {})
-    assert (table["rows"], table["missing"]) == ([], [50, 75])
+    assert table["rows"] == []
     assert (table["best_by_validation"], table["no_longer_rises_after"]) == (None, None)
 
 
@@ -134,7 +130,7 @@ def test_the_curve_is_that_of_the_most_epochs() -> None:
     table = make_table("epochs", base, pairs, done)
     assert [row["keras_test"] for row in table["rows"]] == pytest.approx([0.1, 0.3])
     assert [epoch["epoch"] for epoch in table["curve"]] == [1, 2, 3]
-    assert (table["no_longer_rises_after"], table["times_compare"]) == (2, True)
+    assert table["no_longer_rises_after"] == 2
 
 
 def test_the_best_of_all_is_compared_seed_by_seed() -> None:

@@ -14,7 +14,6 @@ from kit.errors import UsageError
 from kit.search import study as studies
 from kit.search.storage import open_storage
 from kit.search.study import (
-    PRUNERS,
     SEARCHED,
     Pruning,
     draw_study,
@@ -50,8 +49,7 @@ def tune(
 ) -> None:
     """Begin a study or continue it, with one worker."""
     objective = functools.partial(make_objective, base)
-    pruner = optuna.pruners.NopPruner()
-    studies.tune(Job(address, name, objective, trials, pruner, until=until), base, watch)
+    studies.tune(Job(address, name, objective, trials, base.epochs, until=until), base, watch)
 
 
 def add(address: str, name: str, *trials: optuna.trial.FrozenTrial) -> optuna.Study:
@@ -194,8 +192,9 @@ def accuracies(trial: optuna.Trial, *values: float) -> float:
     return values[-1]
 
 
-def test_each_epoch_is_reported_and_a_hopeless_trial_is_pruned() -> None:
-    study = optuna.create_study(direction="maximize", pruner=PRUNERS["median"](8))
+def test_each_epoch_is_reported_and_a_hopeless_trial_is_pruned(address: str) -> None:
+    add(address, "pruned")
+    study = Job(address, "pruned", lambda: accuracies, 6, 8).load()
     for _ in range(5):
         study.optimize(lambda trial: accuracies(trial, *[0.9] * 8), n_trials=1)
     study.optimize(lambda trial: accuracies(trial, 0.1, 0.1, 0.1, 0.95), n_trials=1)
@@ -203,10 +202,3 @@ def test_each_epoch_is_reported_and_a_hopeless_trial_is_pruned() -> None:
     assert study.trials[0].intermediate_values == dict.fromkeys(range(1, 9), 0.9)
     # a quarter of the epochs, 2, is let pass
     assert (last.state, last.intermediate_values) == (TrialState.PRUNED, {1: 0.1, 2: 0.1})
-
-
-@pytest.mark.parametrize("name", PRUNERS)
-def test_each_pruner_lets_a_good_trial_end(name: str) -> None:
-    study = optuna.create_study(direction="maximize", pruner=PRUNERS[name](4))
-    study.optimize(lambda trial: accuracies(trial, 0.5, 0.6, 0.7, 0.8), n_trials=1)
-    assert study.trials[0].value == 0.8

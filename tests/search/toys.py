@@ -65,8 +65,8 @@ def begin(
     optuna.create_study(
         study_name="toy", storage=open_storage(address), direction="maximize", load_if_exists=True
     )
-    given = {"pruner": optuna.pruners.NopPruner(), "grace_seconds": 3, **more}
-    return Job(address, "toy", objective, trials, workers=workers, **given)  # type: ignore[arg-type]
+    given = {"grace_seconds": 3, **more}
+    return Job(address, "toy", objective, trials, 5, workers, **given)  # type: ignore[arg-type]
 
 
 def workers_of(folder: Path) -> list[int]:
