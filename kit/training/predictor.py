@@ -35,7 +35,7 @@ class Predictor:
     (8, 10)
 
     Attributes:
-        views: over how many slightly different views of each digit it averages by default.
+        views: over how many slightly different views of each digit it averages, 1 or more.
         network: images to logits, which `fit` trains; None in a predictor that was loaded.
     """
 
@@ -112,15 +112,12 @@ class Predictor:
             return pixels
         return _in_batches(self._normalizer, pixels).reshape(-1, PIXELS)
 
-    def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
+    def predict(self, digits: Digits) -> Probabilities:
         """Predict the class probabilities of each digit: float32 (n, 10), rows that sum to 1.
 
-        They are averaged over `views` views of each normalisation of each digit, by default over
-        the predictor's own.
+        They are averaged over the views of each normalisation of each digit.
         """
-        if views is not None and views < 1:
-            raise ValueError(f"views is 1 or more, not {views}")
-        matrices = view_matrices(self.views if views is None else views)
+        matrices = view_matrices(self.views)
         if not len(digits):
             return np.zeros((0, CLASSES), np.float32)
         images = self.normalize(digits.pixels)
@@ -148,9 +145,9 @@ class CommitteePredictor:
     def __init__(self, members: Sequence["Predictor | CommitteePredictor"]) -> None:
         self.members = members
 
-    def predict(self, digits: Digits, views: int | None = None) -> Probabilities:
+    def predict(self, digits: Digits) -> Probabilities:
         """Predict the mean of the members' probabilities: float32 (n, 10), rows that sum to 1."""
-        return mean_probabilities([member.predict(digits, views) for member in self.members])
+        return mean_probabilities([member.predict(digits) for member in self.members])
 
 
 @functools.cache

@@ -142,14 +142,14 @@ def test_validation_figures_are_those_of_the_predictions(
 ) -> None:
     config, history = trained.config, trained.history
     # Training validates in the first normalization alone
-    first = config.model_copy(update={"normalization": config.normalization[:1]})
+    first = config.model_copy(update={"normalization": config.normalization[:1], "views": 1})
     predictor = Predictor.build(first)
     for variable, value in zip(predictor.network.variables, trained.weights, strict=True):
         variable.assign(value)
     assert thousand_digits.labels is not None
     _, rows = split_digits(thousand_digits, config)
     assert len(rows) == 200
-    probabilities = predictor.predict(thousand_digits.take(rows), 1)
+    probabilities = predictor.predict(thousand_digits.take(rows))
     labels = thousand_digits.labels[rows]
     # With patience the weights are those of the best epoch, else of the last one
     judged = history[-1]

@@ -55,9 +55,8 @@ def test_probabilities_are_those_of_the_forward_pass(
 
 
 @pytest.mark.parametrize("views", [2, 3, 6])
-def test_views_average_digits_that_are_warped_a_little(
-    views: int, predictor: Predictor, mnist: Source
-) -> None:
+def test_views_average_digits_that_are_warped_a_little(views: int, mnist: Source) -> None:
+    predictor = random_predictor(0, views=views)
     # One with ink at all of its edges, which is to leave on one side and not come back on the other
     pixels = mnist.test.pixels[:2_003].copy()
     pixels[2_002] = 255
@@ -68,7 +67,7 @@ def test_views_average_digits_that_are_warped_a_little(
     for row in signed[: views - 1]:
         warped = Warp(VIEW_WARP)(images, np.tile(row, (len(images), 1)))
         expected += forward(predictor, keras.ops.convert_to_numpy(warped)) / views
-    probabilities = predictor.predict(Digits(pixels, None, "moved"), views)
+    probabilities = predictor.predict(Digits(pixels, None, "moved"))
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
     assert np.abs(probabilities - forward(predictor, images)).max() > 0.01
