@@ -32,9 +32,7 @@ _SIGNS = {True: "ok", False: "!!", None: "--"}
 @command("kit download", "kit download --force")
 def download(
     data: Files = KAGGLE,
-    force: Annotated[
-        bool, typer.Option("--force", help="Fetch the files even if they are there.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch what is there again.")] = False,
     json: Json = False,
 ) -> None:
     """Fetch the competition's files from Kaggle.
@@ -76,15 +74,11 @@ def submit(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send it.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the score.")] = False,
-    timeout: Annotated[
-        float, typer.Option(min=0, help="Wait at most this many seconds for the score.")
-    ] = 600,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 600,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Submit a run that trained on these images.")
     ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Submit content that was submitted before.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Submit the same once more.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending.")] = False,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
@@ -192,9 +186,7 @@ def check_accepted(attempt: "Attempt", entry: "Entry") -> None:
 
 @command("kit history", "kit history --offline --json")
 def history(
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Show what is known without asking Kaggle.")
-    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Kaggle.")] = False,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:

@@ -22,16 +22,11 @@ if TYPE_CHECKING:
 def report(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RUN]...",
-            help="Names or folders of runs; several are compared. [default: the newest]",
-        ),
+        typer.Argument(metavar="[RUN]...", help="Several are compared. [default: the newest]"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="The file to write. [default: report.html in the run's folder]", dir_okay=False
-        ),
+        typer.Option(dir_okay=False, help="The file. [default: report.html in the run's folder]"),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     data: MovedData = None,
