@@ -15,7 +15,7 @@ from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import CompetitionError, KitError, UsageError, visible
 
 if TYPE_CHECKING:
-    from kit.kaggle.answers import Limits
+    from kit.kaggle.answers import Limits, Submission
     from kit.kaggle.entry import Entry
     from kit.kaggle.history import HistoryRow
     from kit.kaggle.receipt import Attempt
@@ -198,22 +198,22 @@ def history(
     from kit.kaggle.history import read_history
     from kit.runs import list_drafts
 
-    kaggle, failure = None, None
-    try:
-        if not offline:
-            from kit.kaggle.client import Kaggle
+    listed: list[Submission] = []
+    failure = None
+    if not offline:
+        from kit.kaggle.client import Kaggle
 
-            kaggle = Kaggle(on_retry=note_retry)
-        rows, damaged = read_history(submissions, kaggle)
-    except KitError as error:
-        failure = error
-        note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
-        rows, damaged = read_history(submissions, None)
+        try:
+            listed = Kaggle(on_retry=note_retry).list_submissions()
+        except KitError as error:
+            failure = error.what
+            note(f"Kaggle could not be asked: {error}")
+    rows, damaged = read_history(submissions, listed)
     for each in damaged:
-        note(f"{each.what}\n{each.remedy}")
+        note(str(each))
     unfinished = list_drafts(submissions)
     if json:
-        told = {"online": not offline and failure is None, "failure": failure and failure.what}
+        told = {"online": not offline and failure is None, "failure": failure}
         lists = {"damaged": [each.what for each in damaged], "unfinished": unfinished}
         print_json({**told, **lists, "history": [_facts(row) for row in rows]})
         return
