@@ -10,7 +10,7 @@ import typer
 
 from kit.cli.app import command, resume_command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
-from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.output import note, print_facts, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import CompetitionError, KitError, UsageError, visible
 
@@ -49,14 +49,13 @@ def download(
         kaggle = Kaggle(on_retry=note_retry)
         with transfer_bar("Downloading") as progress:
             files = download_files(kaggle, data, progress)
-    elif not json:
+    else:
         note("All there already; --force fetches them again.")
     told = [{"path": file, "total_bytes": file.stat().st_size, "rows": ROWS[file.name]}
             for file in files]  # fmt: skip
-    if json:
-        print_json({"fetched": there is None, "folder": data, "files": told})
-    else:
-        print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
+    lines = ["{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told]
+    facts = {"fetched": there is None, "folder": data, "files": told}
+    print_facts(facts, lines, as_json=json)
 
 
 @command(
@@ -114,11 +113,8 @@ def submit(
         note("Interrupted. Repeat the command: it looks for what was sent, and submits once.")
         raise
     if attempt is None:
-        if json:
-            facts = entry.attempt.model_dump(include={"file", "message", "sha256"})
-            print_json({"sent": False, **facts, "left": left})
-        else:
-            print_lines(["Nothing was sent."])
+        facts = entry.attempt.model_dump(include={"file", "message", "sha256"})
+        print_facts({"sent": False, **facts, "left": left}, ["Nothing was sent."], as_json=json)
         return
     try:
         if not no_wait and not dry_run and not attempt.is_judged:
@@ -132,11 +128,6 @@ def submit(
 
 def _print_receipt(entry: "Entry", attempt: "Attempt", *, json: bool) -> None:
     comparison = _compare(entry, attempt)
-    if json:
-        facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
-        head = {"sent": True, "run": entry.run and entry.run.name, "receipt": attempt.path}
-        print_json({**head, **facts, "comparison": comparison})
-        return
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
         lines.append("Its score comes later: kit history shows it.")
@@ -149,7 +140,10 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", *, json: bool) -> None:
         lines.append(f"The score differs by {difference:+.2%}; the difference is {significant}.")
     if attempt.n_overlap:
         lines.append(f"It has trained on {attempt.n_overlap:,} of these images: the score is void.")
-    print_lines(visible(line) for line in lines)
+    head = {"sent": True, "run": entry.run and entry.run.name, "receipt": attempt.path}
+    facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
+    facts |= {**head, "comparison": comparison}
+    print_facts(facts, map(visible, lines), as_json=json)
 
 
 def _share(attempt: "Attempt") -> float | None:

@@ -7,7 +7,7 @@ import typer
 
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions
-from kit.cli.output import note, print_json, print_lines
+from kit.cli.output import note, print_facts
 from kit.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -48,15 +48,12 @@ def report(
     path = output or found[0].folder / "report.html"
     facts = write_report(found, path, _read_receipt, data)
     left_out = [{"run": run["name"], **each} for run in facts["runs"] for each in run["left_out"]]
-    if json:
-        pairs = [{k: v for k, v in pair.items() if k != "pictures"} for pair in facts["pairs"]]
-        told = {"runs": [run.name for run in found], "pairs": pairs, "left_out": left_out}
-        print_json({"report": path, **told})
-    else:
-        print_lines([visible(str(path))])
-        for each in left_out:
-            note(visible(f"{each['run']}, without its {each['section']}: {each['what']}"))
-            note(visible(each["remedy"]))
+    pairs = [{k: v for k, v in pair.items() if k != "pictures"} for pair in facts["pairs"]]
+    told = {"runs": [run.name for run in found], "pairs": pairs, "left_out": left_out}
+    print_facts({"report": path, **told}, [visible(str(path))], as_json=json)
+    for each in left_out:
+        note(visible(f"{each['run']}, without its {each['section']}: {each['what']}"))
+        note(visible(each["remedy"]))
     if open_it:
         import webbrowser
 
