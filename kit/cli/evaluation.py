@@ -14,7 +14,7 @@ from kit.cli.options import SUBMISSIONS, Json, MovedData, Port, Rehearsals, RunN
 from kit.cli.output import note, print_facts, print_json, print_lines, print_table, with_interval
 from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
-from kit.errors import DataError
+from kit.errors import DataError, UsageError
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
@@ -36,9 +36,9 @@ def validate(
     accuracy, confusion = asdict(judged.accuracy), judged.confusion.tolist()
     digits, total = per_digit(judged.confusion), judged.n_overlap + judged.accuracy.n
     if json:
-        totals = {"run": found.name, "n_total": total, "n_overlap": judged.n_overlap}
-        told = {"confusion": confusion, "digits": [asdict(digit) for digit in digits]}
-        print_json({**totals, **accuracy, **told})
+        told = {"run": found.name, "n_total": total, "n_overlap": judged.n_overlap, **accuracy}
+        told |= {"confusion": confusion, "digits": [asdict(digit) for digit in digits]}
+        print_json(told)
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
     print_lines([f"Run {found.name} on the Keras test split", f"{total:,} images, {seen}"])
@@ -126,11 +126,14 @@ def suspects(
     It needs a run that was trained with --folds, where each row was judged by a network that had
     not seen it.
     """
-    from kit.evaluation.judging import judge_folds
+    from kit.evaluation.judging import judge_validation
     from kit.runs import find_run
 
     found = find_run(submissions, run)
-    judged = judge_folds(found, data)
+    if not found.metrics.get("folds"):
+        what = f"{found.name}: was trained without folds."
+        raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
+    judged = judge_validation(found, data)
     ranked = judged.rank_suspects()
     labels, digits = judged.labels[ranked], judged.predicted[ranked]
     of_label = judged.probabilities[ranked, labels]
