@@ -1,6 +1,5 @@
 """Training, predicting and submitting from Python: the same functions as the commands call."""
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,8 +39,7 @@ def train(
         submissions: the folder of the runs.
         callback: told about the progress; without one, a bar shows it.
         members: train so many runs that differ, and return their committee.
-        folds: train so many runs, each without another part of the rows, and return their
-            committee.
+        folds: train so many, each without another part of the rows, and return their committee.
         settings: the preset, by default `tuned`, and fields of `TrainConfig` that differ from it.
 
     Raises:
@@ -58,9 +56,10 @@ def train(
         what = f"train: expected digits with settings, or a TrainConfig alone, found {type(data)}."
         raise UsageError(what, 'Write: kit.train(kit.load_kaggle(), preset="quick")')
     submissions = Path(submissions)
-    with contextlib.ExitStack() as stack:
-        callback = callback or stack.enter_context(training_bar(resume_command(submissions)))
+    if callback is not None:
         return train_plan(plan, submissions, callback, source)
+    with training_bar(resume_command(submissions)) as bar:
+        return train_plan(plan, submissions, bar, source)
 
 
 def predict(run: Run, images: Digits | ArrayLike) -> Probabilities:

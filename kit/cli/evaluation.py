@@ -11,10 +11,10 @@ import typer
 
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, MovedData, Port, Rehearsals, RunName, Submissions
-from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.output import note, print_facts, print_json, print_lines, print_table, with_interval
 from kit.cli.pictures import draw_digits
 from kit.competition import TEST_ROWS
-from kit.errors import DataError
+from kit.errors import DataError, UsageError
 
 # The text shows the first faults, --json all of them
 SHOWN_FAULTS = 20
@@ -36,9 +36,8 @@ def validate(
     accuracy, confusion = asdict(judged.accuracy), judged.confusion.tolist()
     digits, total = per_digit(judged.confusion), judged.n_overlap + judged.accuracy.n
     if json:
-        totals = {"run": found.name, "n_total": total, "n_overlap": judged.n_overlap}
-        told = {"confusion": confusion, "digits": digits}
-        print_json({**totals, **accuracy, **told})
+        told = {"run": found.name, "n_total": total, "n_overlap": judged.n_overlap, **accuracy}
+        print_json({**told, "confusion": confusion, "digits": digits})
         return
     seen = f"{judged.n_overlap:,} seen in training, judged on {judged.accuracy.n:,}"
     print_lines([f"Run {found.name} on the Keras test split", f"{total:,} images, {seen}"])
@@ -61,10 +60,10 @@ def validate(
     columns = ["digit", "images", "precision", "recall", "F1", "95% interval of the recall"]
     print_table("Each digit", columns, rows)
     worst = judged.mistakes[:SHOWN_MISTAKES]
-    mistakes = zip(
-        *(each[worst] for each in (judged.labels, judged.predicted, judged.certainty)), strict=True
-    )
-    captions = [f"{label} read as {digit}, {sure:.2%} sure" for label, digit, sure in mistakes]
+    captions = [
+        f"{judged.labels[i]} read as {judged.predicted[i]}, {judged.certainty[i]:.2%} sure"
+        for i in worst
+    ]
     draw_digits(judged.digits.pixels[worst], captions)
 
 
@@ -107,10 +106,7 @@ def score(
     from kit.evaluation.judging import score_submission
 
     figures = asdict(score_submission(file, solution))
-    if json:
-        print_json(figures)
-    else:
-        print_lines([f"Score {with_interval(figures)}"])
+    print_facts(figures, [f"Score {with_interval(figures)}"], as_json=json)
 
 
 @command(
@@ -129,11 +125,14 @@ def suspects(
     It needs a run that was trained with --folds, where each row was judged by a network that had
     not seen it.
     """
-    from kit.evaluation.judging import judge_folds
+    from kit.evaluation.judging import judge_validation
     from kit.runs import find_run
 
     found = find_run(submissions, run)
-    judged = judge_folds(found, data)
+    if not found.metrics.get("folds"):
+        what = f"{found.name}: was trained without folds."
+        raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
+    judged = judge_validation(found, data)
     ranked = judged.rank_suspects()
     labels, digits = judged.labels[ranked], judged.predicted[ranked]
     of_label = judged.probabilities[ranked, labels]
@@ -186,15 +185,12 @@ def serve(
                 "NO_PROXY covers localhost here. A terminal that sets it again does not reach this "
                 "server. Run there: export NO_PROXY= no_proxy="
             )
-        if json:
-            print_json({"rehearsal": rehearsal, "environment": environment})
-        else:
-            exported = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
-            files = f"--data {rehearsal / 'download'}"
-            print_lines(["# In another terminal:", f"export {exported}", f"kit download {files}"])
-            print_lines([f"kit train --source kaggle {files}", "kit submit", "kit history"])
-            note(f"Serving {rehearsal} as Kaggle; its submissions stay in {state}.")
-            note("Ctrl-C ends it.")
+        exported = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
+        files = f"--data {rehearsal / 'download'}"
+        lines = ["# In another terminal:", f"export {exported}", f"kit download {files}"]
+        lines += [f"kit train --source kaggle {files}", "kit submit", "kit history"]
+        print_facts({"rehearsal": rehearsal, "environment": environment}, lines, as_json=json)
+        note(f"Serving {rehearsal} as Kaggle; its submissions stay in {state}. Ctrl-C ends it.")
         # The reader of a pipe waits for the environment
         sys.stdout.flush()
         threading.Event().wait()

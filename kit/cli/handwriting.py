@@ -9,7 +9,7 @@ import typer
 
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions
-from kit.cli.output import note, print_json, print_lines, print_table
+from kit.cli.output import note, print_facts, print_json, print_table
 from kit.errors import DataError, one_line, visible
 
 # More pictures than these are not drawn
@@ -111,11 +111,9 @@ def draw(
 
     app = make_app(found.name, Predictor.load(found).predict)
     with LoopbackServer(app, port) as server:
-        if json:
-            print_json({"run": found.name, "address": server.address})
-        else:
-            print_lines([server.address])
-            note(f"Draw a digit there, and {visible(found.name)} reads it. Ctrl-C ends it.")
+        facts = {"run": found.name, "address": server.address}
+        print_facts(facts, [server.address], as_json=json)
+        note(f"Draw a digit there, and {visible(found.name)} reads it. Ctrl-C ends it.")
         # The reader of a pipe waits for the address
         sys.stdout.flush()
         if open_it and not webbrowser.open(server.address):

@@ -10,12 +10,12 @@ import typer
 
 from kit.cli.app import command, resume_command
 from kit.cli.options import SUBMISSIONS, Json, RunName, Submissions
-from kit.cli.output import note, print_json, print_lines, print_table, with_interval
+from kit.cli.output import note, print_facts, print_json, print_lines, print_table, with_interval
 from kit.cli.progress import judging_clock, note_retry, transfer_bar
 from kit.errors import CompetitionError, KitError, UsageError, visible
 
 if TYPE_CHECKING:
-    from kit.kaggle.answers import Limits
+    from kit.kaggle.answers import Limits, Submission
     from kit.kaggle.entry import Entry
     from kit.kaggle.history import HistoryRow
     from kit.kaggle.receipt import Attempt
@@ -32,9 +32,7 @@ _SIGNS = {True: "ok", False: "!!", None: "--"}
 @command("kit download", "kit download --force")
 def download(
     data: Files = KAGGLE,
-    force: Annotated[
-        bool, typer.Option("--force", help="Fetch the files even if they are there.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch what is there again.")] = False,
     json: Json = False,
 ) -> None:
     """Fetch the competition's files from Kaggle.
@@ -51,14 +49,13 @@ def download(
         kaggle = Kaggle(on_retry=note_retry)
         with transfer_bar("Downloading") as progress:
             files = download_files(kaggle, data, progress)
-    elif not json:
+    else:
         note("All there already; --force fetches them again.")
     told = [{"path": file, "total_bytes": file.stat().st_size, "rows": ROWS[file.name]}
             for file in files]  # fmt: skip
-    if json:
-        print_json({"fetched": there is None, "folder": data, "files": told})
-    else:
-        print_lines("{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told)
+    lines = ["{path}: {rows:,} rows, {total_bytes:,} bytes".format(**file) for file in told]
+    facts = {"fetched": there is None, "folder": data, "files": told}
+    print_facts(facts, lines, as_json=json)
 
 
 @command(
@@ -76,15 +73,11 @@ def submit(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send it.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for the score.")] = False,
-    timeout: Annotated[
-        float, typer.Option(min=0, help="Wait at most this many seconds for the score.")
-    ] = 600,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")] = 600,
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Submit a run that trained on these images.")
     ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Submit content that was submitted before.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Submit the same once more.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before sending.")] = False,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
@@ -120,11 +113,8 @@ def submit(
         note("Interrupted. Repeat the command: it looks for what was sent, and submits once.")
         raise
     if attempt is None:
-        if json:
-            facts = entry.attempt.model_dump(include={"file", "message", "sha256"})
-            print_json({"sent": False, **facts, "left": left})
-        else:
-            print_lines(["Nothing was sent."])
+        facts = entry.attempt.model_dump(include={"file", "message", "sha256"})
+        print_facts({"sent": False, **facts, "left": left}, ["Nothing was sent."], as_json=json)
         return
     try:
         if not no_wait and not dry_run and not attempt.is_judged:
@@ -138,11 +128,6 @@ def submit(
 
 def _print_receipt(entry: "Entry", attempt: "Attempt", *, json: bool) -> None:
     comparison = _compare(entry, attempt)
-    if json:
-        facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
-        head = {"sent": True, "run": entry.run and entry.run.name, "receipt": attempt.path}
-        print_json({**head, **facts, "comparison": comparison})
-        return
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
         lines.append("Its score comes later: kit history shows it.")
@@ -155,7 +140,10 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", *, json: bool) -> None:
         lines.append(f"The score differs by {difference:+.2%}; the difference is {significant}.")
     if attempt.n_overlap:
         lines.append(f"It has trained on {attempt.n_overlap:,} of these images: the score is void.")
-    print_lines(visible(line) for line in lines)
+    head = {"sent": True, "run": entry.run and entry.run.name, "receipt": attempt.path}
+    facts = attempt.model_dump(mode="json", exclude={"known_refs", "count"})
+    facts |= {**head, "comparison": comparison}
+    print_facts(facts, map(visible, lines), as_json=json)
 
 
 def _share(attempt: "Attempt") -> float | None:
@@ -192,9 +180,7 @@ def check_accepted(attempt: "Attempt", entry: "Entry") -> None:
 
 @command("kit history", "kit history --offline --json")
 def history(
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Show what is known without asking Kaggle.")
-    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask Kaggle.")] = False,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
 ) -> None:
@@ -206,22 +192,22 @@ def history(
     from kit.kaggle.history import read_history
     from kit.runs import list_drafts
 
-    kaggle, failure = None, None
-    try:
-        if not offline:
-            from kit.kaggle.client import Kaggle
+    listed: list[Submission] = []
+    failure = None
+    if not offline:
+        from kit.kaggle.client import Kaggle
 
-            kaggle = Kaggle(on_retry=note_retry)
-        rows, damaged = read_history(submissions, kaggle)
-    except KitError as error:
-        failure = error
-        note(f"Kaggle could not be asked: {error.what}\n{error.remedy}")
-        rows, damaged = read_history(submissions, None)
+        try:
+            listed = Kaggle(on_retry=note_retry).list_submissions()
+        except KitError as error:
+            failure = error.what
+            note(f"Kaggle could not be asked: {error}")
+    rows, damaged = read_history(submissions, listed)
     for each in damaged:
-        note(f"{each.what}\n{each.remedy}")
+        note(str(each))
     unfinished = list_drafts(submissions)
     if json:
-        told = {"online": not offline and failure is None, "failure": failure and failure.what}
+        told = {"online": not offline and failure is None, "failure": failure}
         lists = {"damaged": [each.what for each in damaged], "unfinished": unfinished}
         print_json({**told, **lists, "history": [_facts(row) for row in rows]})
         return

@@ -27,6 +27,7 @@ Data = Annotated[
 MovedData = Annotated[
     Path | None, typer.Option(help="Where the digits are now. [default: where they were]")
 ]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
 Preset = Annotated[
     str | None,
     typer.Option(

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from copy import copy
+from copy import deepcopy
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,14 @@ def print_json(content: dict[str, Any]) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines on stdout, as they are."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def print_facts(facts: dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print facts for a program, or the lines that say them to a person."""
+    if as_json:
+        print_json(facts)
+    else:
+        print_lines(lines)
 
 
 def note(line: str) -> None:
@@ -93,12 +101,11 @@ def print_run(
     """
     file = run.metrics["submission"]
     # Copied as what it is, because it names its file where something is missing
-    told = copy(run.metrics)
+    told = deepcopy(run.metrics)
     told |= {"run": run.name, "submission": file and run.folder / file, **more}
     if scores:
-        told["score"] = scores[run.name]
-    if scores and "members" in told:
-        told["members"] = [{**each, "score": scores[each["run"]]} for each in told["members"]]
+        for each in (told, *told.get("members", [])):
+            each["score"] = scores[each["run"]]
     if as_json:
         print_json(told)
         return

@@ -7,7 +7,7 @@ import typer
 
 from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions
-from kit.cli.output import note, print_json, print_lines
+from kit.cli.output import note, print_facts
 from kit.errors import UsageError, visible
 
 if TYPE_CHECKING:
@@ -22,16 +22,11 @@ if TYPE_CHECKING:
 def report(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RUN]...",
-            help="Names or folders of runs; several are compared. [default: the newest]",
-        ),
+        typer.Argument(metavar="[RUN]...", help="Several are compared. [default: the newest]"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="The file to write. [default: report.html in the run's folder]", dir_okay=False
-        ),
+        typer.Option(dir_okay=False, help="The file. [default: report.html in the run's folder]"),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     data: MovedData = None,
@@ -53,15 +48,12 @@ def report(
     path = output or found[0].folder / "report.html"
     facts = write_report(found, path, _read_receipt, data)
     left_out = [{"run": run["name"], **each} for run in facts["runs"] for each in run["left_out"]]
-    if json:
-        pairs = [{k: v for k, v in pair.items() if k != "pictures"} for pair in facts["pairs"]]
-        told = {"runs": [run.name for run in found], "pairs": pairs, "left_out": left_out}
-        print_json({"report": path, **told})
-    else:
-        print_lines([visible(str(path))])
-        for each in left_out:
-            note(visible(f"{each['run']}, without its {each['section']}: {each['what']}"))
-            note(visible(each["remedy"]))
+    pairs = [{k: v for k, v in pair.items() if k != "pictures"} for pair in facts["pairs"]]
+    told = {"runs": [run.name for run in found], "pairs": pairs, "left_out": left_out}
+    print_facts({"report": path, **told}, [visible(str(path))], as_json=json)
+    for each in left_out:
+        note(visible(f"{each['run']}, without its {each['section']}: {each['what']}"))
+        note(visible(each["remedy"]))
     if open_it:
         import webbrowser
 

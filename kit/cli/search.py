@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kit.cli.app import command, given_settings, given_submissions
-from kit.cli.options import SUBMISSIONS, Data, Json, Preset, Source, Storage, Submissions
+from kit.cli.options import SUBMISSIONS, Data, Epochs, Json, Preset, Source, Storage, Submissions
 from kit.cli.output import print_json, print_lines, print_table
 from kit.cli.progress import search_bar
 from kit.errors import TrainingError, UsageError
@@ -35,17 +35,11 @@ def experiment(
         str | None, typer.Option(help="What to try, such as 100,200. [default: the lab's values]")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to try each value with.")] = 1,
-    epochs: Annotated[
-        int | None, typer.Option(help="Epochs of the base program. [default: the lab's, 100]")
-    ] = None,
+    epochs: Epochs = None,
     source: Source = None,
     data: Data = None,
     workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes that share this machine's cores. [default: one a core, at most 4]",
-        ),
+        int | None, typer.Option(min=1, help="Processes. [default: one a core, at most 4]")
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,
@@ -159,17 +153,11 @@ def tune(
     timeout: Annotated[
         float | None, typer.Option(min=0, help="Begin no trial after this many seconds.")
     ] = None,
-    study: Annotated[
-        str, typer.Option(help="Name of a new study, or of one to continue.")
-    ] = "tune",
+    study: Annotated[str, typer.Option(help="Its name; one that exists is continued.")] = "tune",
     storage: Storage = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes on this machine, which share its cores.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
     preset: Preset = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Epochs of each trial. [default: the preset's]")
-    ] = None,
+    epochs: Epochs = None,
     source: Source = None,
     data: Data = None,
     show: Annotated[

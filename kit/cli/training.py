@@ -10,6 +10,7 @@ from kit.cli.app import command, given_settings, resume_command
 from kit.cli.options import (
     SUBMISSIONS,
     Data,
+    Epochs,
     Json,
     MovedData,
     Preset,
@@ -22,12 +23,8 @@ from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
 from kit.errors import UsageError
 
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training rows.")]
 Views = Annotated[
-    int | None,
-    typer.Option(
-        help="Average each prediction over this many slightly warped views. [default: the preset's]"
-    ),
+    int | None, typer.Option(help="Average each prediction over this many slightly warped views.")
 ]
 Members = Annotated[
     int | None,
@@ -35,9 +32,7 @@ Members = Annotated[
 ]
 Folds = Annotated[
     int | None,
-    typer.Option(
-        min=2, help="Train this many runs, each without another part of the rows; their committee."
-    ),
+    typer.Option(min=2, help="Train this many, each without another part of the rows."),
 ]
 
 
@@ -59,10 +54,7 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Rows in a gradient step.")] = None,
     conv: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A layer of convolutions, FILTERSxKERNEL/STRIDE; repeat it for each.",
-            metavar="LAYER",
-        ),
+        typer.Option(metavar="FILTERSxKERNEL/STRIDE", help="A layer of convolutions; repeat it."),
     ] = None,
     hidden: Annotated[
         list[int] | None, typer.Option(help="Units of a hidden layer; repeat it for each.")
@@ -75,8 +67,7 @@ def train(
         float | None, typer.Option(help="Share of the training rows to hold out; 0 for none.")
     ] = None,
     patience: Annotated[
-        int | None,
-        typer.Option(help="Stop after this many epochs without a better validation accuracy."),
+        int | None, typer.Option(help="Stop after this many epochs without a better validation.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     views: Views = None,
@@ -86,18 +77,10 @@ def train(
         str | None, typer.Option(help="The last part of the run's name. [default: the preset's]")
     ] = None,
     config: Annotated[
-        Path | None,
-        typer.Option(
-            help="Settings from a JSON file, such as a run's config.json; options win over it.",
-            exists=True,
-            dir_okay=False,
-        ),
+        Path | None, typer.Option(help="A JSON file of settings, such as a run's config.json.")
     ] = None,
     from_study: Annotated[
-        str | None,
-        typer.Option(
-            help="Use the settings of a study's best trial. Options win over them.", metavar="STUDY"
-        ),
+        str | None, typer.Option(metavar="STUDY", help="Use the settings of its best trial.")
     ] = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="Use this trial of the study instead of its best.")
@@ -105,9 +88,7 @@ def train(
     storage: Storage = None,
     resume: Annotated[
         str | None,
-        typer.Option(
-            help="Complete an interrupted run; --data says where its files are now.", metavar="RUN"
-        ),
+        typer.Option(metavar="RUN", help="Complete an interrupted run; --data names moved digits."),
     ] = None,
     submissions: Submissions = SUBMISSIONS,
     json: Json = False,

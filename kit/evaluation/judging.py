@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit.config import make_config
 from kit.data.digits import Digits
-from kit.errors import DataError, UsageError
+from kit.errors import DataError
 from kit.metrics import Accuracy, confusion_matrix
 from kit.runs import Run, members_of
 from kit.submission import read_submission
@@ -111,23 +111,6 @@ def score_submission(path: Path, solution: Path) -> Accuracy:
     labels = read_submission(solution)
     predicted = read_submission(path)
     if len(predicted) != len(labels):
-        longer = path if len(predicted) > len(labels) else solution
-        first = min(len(predicted), len(labels)) + 1
-        raise DataError(
-            f"{path} has {len(predicted):,} rows and {solution} {len(labels):,}:"
-            f" only {longer} has the ids from {first} on",
-            "Score a submission with the solution of the same test file",
-        )
+        what = f"{path} has {len(predicted):,} rows, but {solution} has {len(labels):,}."
+        raise DataError(what, "Score a submission with the solution of the same test file.")
     return Accuracy.from_predictions(predicted, labels)
-
-
-def judge_folds(run: Run, data: Path | None = None) -> Judged:
-    """Judge all training digits of a run that was trained with folds: see `judge_validation`.
-
-    Raises:
-        UsageError: the run has no folds.
-    """
-    if not run.metrics.get("folds"):
-        what = f"{run.name}: was trained without folds."
-        raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
-    return judge_validation(run, data)

@@ -185,16 +185,13 @@ def _compare(one: Sequence[Judged], other: Sequence[Judged]) -> Facts:
     right = np.array(
         [[judged.predicted[i] == judged.labels[i] for judged, i in each] for each in both]
     ).T
-    told: Facts = {"n": len(both), **compare(right[:1], right[1:])}
-    told["accuracies"] = [
-        asdict(Accuracy.from_counts(int(each.sum()), len(each))) for each in right
-    ]
-    wrong = [np.flatnonzero(right[1 - each] & ~right[each]).tolist() for each in (1, 0)]
-    told |= {"n_only_first": len(wrong[0]), "n_only_second": len(wrong[1])}
-    pictures = ([_picture(*both[row][1 - side]) for row in wrong[side]] for side in (0, 1))
-    told["pictures"] = [
-        sorted(each, key=lambda it: -it["certainty"])[:GALLERY] for each in pictures
-    ]
+    told: Facts = {"n": len(both), **compare(right[:1], right[1:]), "pictures": []}
+    told["accuracies"] = [asdict(Accuracy.from_counts(int(r.sum()), len(r))) for r in right]
+    for side, name in enumerate(("first", "second")):
+        only = np.flatnonzero(right[side] & ~right[1 - side]).tolist()
+        pictures = (_picture(*both[row][1 - side]) for row in only)
+        told["pictures"].append(sorted(pictures, key=lambda it: -it["certainty"])[:GALLERY])
+        told[f"n_only_{name}"] = len(only)
     return told
 
 

@@ -3,14 +3,12 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from kit.errors import DataError
+from kit.kaggle.answers import Submission
 from kit.kaggle.receipt import RECEIPT, Attempt, keep, list_receipts, load_receipt
 from kit.runs import Run, list_runs
-
-if TYPE_CHECKING:
-    from kit.kaggle.client import Kaggle
 
 
 class HistoryRow(NamedTuple):
@@ -25,13 +23,12 @@ class HistoryRow(NamedTuple):
 
 
 def read_history(
-    submissions: Path, kaggle: "Kaggle | None"
+    submissions: Path, listed: list[Submission]
 ) -> tuple[list[HistoryRow], list[DataError]]:
     """List every run and every submission, newest first, and the errors of damaged records.
 
-    Receipts are brought up to date by Kaggle's list; without `kaggle`, the network is not used.
+    Receipts are brought up to date by what Kaggle has `listed`, if it was asked.
     """
-    listed = [] if kaggle is None else kaggle.list_submissions()
     runs, attempts, damaged = dict[Path, Run](), list[Attempt](), list[DataError]()
     for run in list_runs(submissions):
         try:

@@ -36,15 +36,10 @@ def test_the_solution_scores_one(solution: Path) -> None:
     assert score.interval[1] == 1.0
 
 
-@pytest.mark.parametrize(("rows", "longer"), [(5, "solution"), (9, "submission")])
-def test_rows_must_agree(solution: Path, submission: Path, rows: int, longer: str) -> None:
-    write_submission(submission, np.zeros(rows, dtype=np.int64))
-    with pytest.raises(DataError) as raised:
+def test_rows_must_agree(solution: Path, submission: Path) -> None:
+    write_submission(submission, np.zeros(5, dtype=np.int64))
+    with pytest.raises(DataError, match=r"submission\.csv has 5 rows, but .*solution\.csv has 8\."):
         score_submission(submission, solution)
-    first = min(rows, 8) + 1
-    what = raised.value.what
-    assert f"has {rows} rows" in what
-    assert f"{longer}.csv has the ids from {first} on" in what
 
 
 def test_rows_are_matched_by_id(solution: Path, submission: Path) -> None:

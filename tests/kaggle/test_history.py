@@ -61,7 +61,7 @@ def test_every_submission_is_listed_once(at_local: FaultyKaggle, tmp_path: Path)
     elsewhere(at_local, "by hand")
     send(tmp_path, name, again=True)
     send(tmp_path, None, write_labels(tmp_path / "mine.csv", [1, *LABELS[1:]]))
-    rows, _ = read_history(tmp_path, Kaggle())
+    rows, _ = read_history(tmp_path, Kaggle().list_submissions())
     assert sorted(map(facts, rows)) == [
         (40000000, name, "submission.csv", "1.00000", "COMPLETE", True),
         (40000001, None, "by hand.csv", None, "ERROR", False),
@@ -69,7 +69,7 @@ def test_every_submission_is_listed_once(at_local: FaultyKaggle, tmp_path: Path)
         (40000003, None, "mine.csv", "0.75000", "COMPLETE", True),
     ]
     # What Kaggle said is remembered for when it cannot be asked
-    offline, _ = read_history(tmp_path, None)
+    offline, _ = read_history(tmp_path, [])
     assert sorted(map(facts, offline)) == [facts(row) for row in offline[::-1]]
     assert [row.attempt and row.attempt.public_score for row in offline] == [
         "0.75000", "1.00000", "1.00000",
@@ -80,16 +80,16 @@ def test_a_list_that_lags_takes_no_verdict_back(at_local: FaultyKaggle, tmp_path
     name = "20260101-000000-perfect"
     make_run(tmp_path, LABELS, name=name)
     send(tmp_path, name)
-    read_history(tmp_path, Kaggle())
+    read_history(tmp_path, Kaggle().list_submissions())
 
     def lag(answer: dict[str, Any]) -> dict[str, Any]:
         (submission,) = answer["submissions"]
         return {"submissions": [{**submission, "status": "PENDING", "publicScore": ""}]}
 
     at_local.fail("ListSubmissions", change=lag)
-    (row,), _ = read_history(tmp_path, Kaggle())
+    (row,), _ = read_history(tmp_path, Kaggle().list_submissions())
     assert facts(row)[3:5] == ("1.00000", "COMPLETE")
-    assert facts(read_history(tmp_path, None)[0][0]) == facts(row)
+    assert facts(read_history(tmp_path, [])[0][0]) == facts(row)
     # Nor is it waited for where it is to be submitted once more
     at_local.fail("ListSubmissions", change=lag)
     send(tmp_path, name, again=True)
@@ -101,7 +101,7 @@ def test_a_receipt_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     for name in names:
         make_run(tmp_path, LABELS, name=name)
     (tmp_path / names[0] / "receipt.json").mkdir()
-    rows, (damaged,) = read_history(tmp_path, None)
+    rows, (damaged,) = read_history(tmp_path, [])
     assert sorted(row.run.name for row in rows if row.run) == names
     assert str(tmp_path / names[0] / "receipt.json") in damaged.what
 
@@ -114,10 +114,10 @@ def test_a_submission_whose_answer_was_lost_is_found(
     (attempt,) = load_receipt(folder / "receipt.json")
     lost = attempt.model_copy(update={"ref": None, "status": "SENDING"})
     (folder / "receipt.json").write_text(lost.model_dump_json())
-    (offline,), _ = read_history(tmp_path, None)
+    (offline,), _ = read_history(tmp_path, [])
     assert facts(offline)[0] is None
     assert facts(offline)[4] == "SENDING"
-    (online,), _ = read_history(tmp_path, Kaggle())
+    (online,), _ = read_history(tmp_path, Kaggle().list_submissions())
     assert facts(online)[0] == 40000000
     assert facts(online)[4] == "COMPLETE"
     assert [online.attempt] == load_receipt(folder / "receipt.json")
@@ -133,7 +133,7 @@ def test_a_known_submission_is_not_taken_for_an_open_one(
     earlier = {"time": datetime(2026, 1, 1, tzinfo=UTC), "ref": None, "status": "SENDING"}
     path = tmp_path / "20260101-000000-copy" / "receipt.json"
     keep(attempt.model_copy(update={**earlier, "path": path}))
-    (known, open_one), _ = read_history(tmp_path, Kaggle())
+    (known, open_one), _ = read_history(tmp_path, Kaggle().list_submissions())
     assert facts(known)[0] == 40000000
     assert facts(open_one)[0] is None
 

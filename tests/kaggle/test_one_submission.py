@@ -452,10 +452,10 @@ def test_never_two_submissions_of_one_command(history: History) -> None:
         else:
             assert outcome in ("submitted", "open", "UsageError")
         assert run_command(world, Command(last, again=True, pause=700)) == "submitted"
-        rows, _ = read_history(world.submissions, None)
+        rows, _ = read_history(world.submissions, [])
         listed = {row.attempt.ref for row in rows if row.attempt}
         assert world.told["run"] | world.told["file"] <= listed
-        read_history(world.submissions, Process(world, Command()))
+        read_history(world.submissions, Process(world, Command()).list_submissions())
 
 
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
