@@ -8,18 +8,12 @@ from kit.errors import DataError, shown
 from kit.files import foreign_kind
 
 REMEDY = (
-    "Write it as Kaggle does (this header, commas, whole numbers), get Kaggle's own with kit "
-    "download, or use MNIST's: kit train --source keras."
+    "Write it as Kaggle does (this header, commas, whole numbers, no column of row numbers: with "
+    "pandas index=False, with R row.names=FALSE), or get Kaggle's own with kit download."
 )
 _LABELS_REMEDY = (
     "Only train.csv has labels: check that the two files were not renamed or exchanged."
 )
-_INDEX_REMEDY = (
-    "If each row begins with its number or name, write the file again without: with pandas, "
-    "to_csv(…, index=False); with R, row.names=FALSE."
-)
-# What pandas calls an index that it has read as a column
-_INDEX = re.compile(r"Unnamed: [0-9.]+|index")
 _REMEDIES = {
     "an HTML page": "Kaggle answers with a page until you have signed in and accepted the "
     "competition's rules: do so, then kit download.",
@@ -60,10 +54,8 @@ def check_header(start: bytes, origin: str, *, labelled: bool) -> None:
     what = f"{origin}, line 1, column {number}: expected {want}, found {found}"
     if len(names) != len(expected):
         what += f" ({len(names)} columns in place of {len(expected)})"
-    if names == column_names(labelled=not labelled):
-        raise DataError(what, _LABELS_REMEDY)
-    is_indexed = names[-len(expected) :] == expected or any(map(_INDEX.fullmatch, names))
-    raise DataError(what, _INDEX_REMEDY if is_indexed else REMEDY)
+    is_other_file = names == column_names(labelled=not labelled)
+    raise DataError(what, _LABELS_REMEDY if is_other_file else REMEDY)
 
 
 def row_fault(text: bytes, first_line: int, origin: str, *, labelled: bool) -> DataError:
@@ -73,16 +65,11 @@ def row_fault(text: bytes, first_line: int, origin: str, *, labelled: bool) -> D
     """
     columns = column_names(labelled=labelled)
     lines = text.removesuffix(b"\n").split(b"\n")
-    # R's write.table, and pandas with index_label=False, give an index no name in the header
-    is_indexed = first_line == 2 and all(
-        line.count(b",") == len(columns) and not line.rstrip().endswith(b",") for line in lines[:3]
-    )
     for number, line in enumerate(lines, first_line):
         ended = text.endswith(b"\n") or number < first_line + len(lines) - 1
         fault = _line_fault(line.removesuffix(b"\r"), columns, ended=ended)
         if fault is not None:
-            what = f"{origin}, line {number}, {fault}"
-            return DataError(what, _INDEX_REMEDY if is_indexed else REMEDY)
+            return DataError(f"{origin}, line {number}, {fault}", REMEDY)
     raise AssertionError("these rows have no fault")
 
 

@@ -204,14 +204,6 @@ def test_what_is_no_csv_is_named(content: bytes, what: str, remedy: str) -> None
     assert fault(content, labelled=True) == (f"t.csv, {what}", remedy)
 
 
-def test_a_comma_at_the_end_of_each_row_is_not_taken_for_an_index(mnist_digits: Digits) -> None:
-    content = csv_bytes(mnist_digits.pixels[:4], mnist_digits.labels[:4])
-    header, rows = content.split(b"\n", 1)
-    what, remedy = fault(header + b"\n" + rows.replace(b"\n", b",\n"), labelled=True)
-    assert what == "t.csv, line 2, column 786: expected 785 values, found 786"
-    assert remedy == REMEDY
-
-
 def test_a_csv_of_semicolons_is_shown_with_what_is_right(mnist_digits: Digits) -> None:
     content = csv_bytes(mnist_digits.pixels[:2]).replace(b",", b";")
     what, remedy = fault(content, labelled=False)
