@@ -230,17 +230,17 @@ def test_missing_labels_in_the_training_file_are_named(mnist_digits: Digits) -> 
     assert fault(content, labelled=True) == (what, LABELS)
 
 
-def test_cut_off_last_line_is_named(mnist_digits: Digits) -> None:
+@pytest.mark.parametrize(
+    ("end", "what"),
+    [
+        (-101, "line 3, column pixel734: expected 784 values, found 734: the line is cut off"),
+        (-2, f"line 3, column pixel783: {NUMBER} nothing: the line is cut off"),
+    ],
+    ids=["in a value", "behind a comma"],
+)
+def test_cut_off_last_line_is_named(end: int, what: str, mnist_digits: Digits) -> None:
     content = csv_bytes(mnist_digits.pixels[:2])
-    in_a_value, behind_a_comma = content[:-101], content[:-2]
-    assert fault(in_a_value, labelled=False)[0] == (
-        "t.csv, line 3, column pixel733: expected 784 values, "
-        "found the end of the file in value 734: the last line is cut off"
-    )
-    assert fault(behind_a_comma, labelled=False)[0] == (
-        "t.csv, line 3, column pixel783: expected 784 values, "
-        "found the end of the file in value 784: the last line is cut off"
-    )
+    assert fault(content[:end], labelled=False)[0] == f"t.csv, {what}"
 
 
 def test_fault_of_a_later_block_has_its_line_in_the_file(mnist_digits: Digits) -> None:
