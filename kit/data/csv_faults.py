@@ -8,18 +8,12 @@ from kit.errors import DataError, shown
 from kit.files import foreign_kind
 
 REMEDY = (
-    "Write it as Kaggle does (this header, commas, whole numbers), get Kaggle's own with kit "
-    "download, or use MNIST's: kit train --source keras."
+    "Write it as Kaggle does (this header, commas, whole numbers, no column of row numbers: with "
+    "pandas index=False, with R row.names=FALSE), or get Kaggle's own with kit download."
 )
 _LABELS_REMEDY = (
     "Only train.csv has labels: check that the two files were not renamed or exchanged."
 )
-_INDEX_REMEDY = (
-    "If each row begins with its number or name, write the file again without: with pandas, "
-    "to_csv(…, index=False); with R, row.names=FALSE."
-)
-# What pandas calls an index that it has read as a column
-_INDEX = re.compile(r"Unnamed: [0-9.]+|index")
 _REMEDIES = {
     "an HTML page": "Kaggle answers with a page until you have signed in and accepted the "
     "competition's rules: do so, then kit download.",
@@ -28,8 +22,6 @@ _REMEDIES = {
     "a Git LFS pointer": "Fetch the file that it points to with git lfs pull.",
 }
 _WHOLE_NUMBER = re.compile(rb"0|[1-9][0-9]{0,2}")
-# What a cut can leave of a value, where that is no value itself
-_CUT_VALUE = re.compile(rb'"?|"[0-9]{1,3}')
 
 
 def column_names(*, labelled: bool) -> list[str]:
@@ -60,10 +52,8 @@ def check_header(start: bytes, origin: str, *, labelled: bool) -> None:
     what = f"{origin}, line 1, column {number}: expected {want}, found {found}"
     if len(names) != len(expected):
         what += f" ({len(names)} columns in place of {len(expected)})"
-    if names == column_names(labelled=not labelled):
-        raise DataError(what, _LABELS_REMEDY)
-    is_indexed = names[-len(expected) :] == expected or any(map(_INDEX.fullmatch, names))
-    raise DataError(what, _INDEX_REMEDY if is_indexed else REMEDY)
+    is_other_file = names == column_names(labelled=not labelled)
+    raise DataError(what, _LABELS_REMEDY if is_other_file else REMEDY)
 
 
 def row_fault(text: bytes, first_line: int, origin: str, *, labelled: bool) -> DataError:
@@ -71,42 +61,28 @@ def row_fault(text: bytes, first_line: int, origin: str, *, labelled: bool) -> D
 
     A last line without its line end is taken for the file's last one.
     """
-    columns = column_names(labelled=labelled)
     lines = text.removesuffix(b"\n").split(b"\n")
-    # R's write.table, and pandas with index_label=False, give an index no name in the header
-    is_indexed = first_line == 2 and all(
-        line.count(b",") == len(columns) and not line.rstrip().endswith(b",") for line in lines[:3]
-    )
     for number, line in enumerate(lines, first_line):
-        ended = text.endswith(b"\n") or number < first_line + len(lines) - 1
-        fault = _line_fault(line.removesuffix(b"\r"), columns, ended=ended)
+        fault = _line_fault(line.removesuffix(b"\r"), column_names(labelled=labelled))
         if fault is not None:
             what = f"{origin}, line {number}, {fault}"
-            return DataError(what, _INDEX_REMEDY if is_indexed else REMEDY)
+            has_end = number < first_line + len(lines) - 1 or text.endswith(b"\n")
+            return DataError(what if has_end else f"{what}: the line is cut off", REMEDY)
     raise AssertionError("these rows have no fault")
 
 
-def _line_fault(line: bytes, columns: list[str], *, ended: bool) -> str | None:
+def _line_fault(line: bytes, columns: list[str]) -> str | None:
     if not line.strip():
         return f"column {columns[0]}: expected {len(columns)} values, found a blank line"
     fields = line.split(b",")
-    at_end = min(len(fields), len(columns)) - 1
-    cut_off = (
-        f"column {columns[at_end]}: expected {len(columns)} values, "
-        f"found the end of the file in value {len(fields)}: the last line is cut off"
-    )
-    for index, (name, field) in enumerate(zip(columns, fields, strict=False)):
+    for name, field in zip(columns, fields, strict=False):
         highest = CLASSES - 1 if name == "label" else 255
         value = _unquoted(field)
         if not _WHOLE_NUMBER.fullmatch(value) or int(value) > highest:
-            if not ended and index == len(fields) - 1 and _CUT_VALUE.fullmatch(field):
-                return cut_off
             wanted = f"expected a whole number from 0 to {highest}"
             return f"column {name}: {wanted}, found {_shown(field)}"
     if len(fields) == len(columns):
         return None
-    if len(fields) < len(columns) and not ended:
-        return cut_off
     name = columns[len(fields)] if len(fields) < len(columns) else str(len(columns) + 1)
     return f"column {name}: expected {len(columns)} values, found {len(fields)}"
 

@@ -28,8 +28,8 @@ FILE_CHECKSUM = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d
 _ZIP = (BadZipFile, zlib.error, LZMAError, struct.error)
 BROKEN_ARCHIVE = (OSError, ValueError, TypeError, EOFError, RuntimeError, OverflowError, *_ZIP)
 MEND = (
-    "Put MNIST's file from Keras at data/mnist.npz (in a clone: git checkout data/mnist.npz). "
-    "kit train takes it with --data FILE, too."
+    "Put MNIST's file from Keras at data/mnist.npz (in a clone: git checkout data/mnist.npz), or "
+    "name it with --data FILE. Kaggle's files are read with --source kaggle."
 )
 
 
@@ -89,23 +89,15 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
         with path.open("rb") as stream:
             start = stream.read(1 << 12)
         if not start.startswith(b"PK"):
-            is_csv = b"," in start and b"\0" not in start and start.isascii()
-            found = foreign_kind(start) or ("a CSV" if is_csv else "another kind of file")
-            is_of_kaggle = found == "a CSV" or ".csv" in path.name.lower()
-            remedy = _kaggle(path.parent) if is_of_kaggle else MEND
-            raise DataError(f"{path}: not a readable .npz file ({found}).", remedy)
+            found = foreign_kind(start) or "another kind of file"
+            raise DataError(f"{path}: not a readable .npz file ({found}).", MEND)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in CHECKSUMS}
     except FileNotFoundError as error:
-        others = [*path.parent.glob("*.csv*"), *path.parent.glob("*.zip")]
-        remedy = _kaggle(path.parent) if others else MEND
-        raise DataError(f"{path}: there is no such file.", remedy) from error
+        raise DataError(f"{path}: there is no such file.", MEND) from error
     except KeyError as error:
-        # A single file's archive is read with its folder
-        place = path.parent if ".csv" in path.name.lower() else path
-        remedy = _kaggle(place) if any(".csv" in name for name in file.files) else MEND
         what = f"{path}: expected the arrays {', '.join(CHECKSUMS)}; {error.args[0]}."
-        raise DataError(what, remedy) from error
+        raise DataError(what, MEND) from error
     except BROKEN_ARCHIVE as error:
         # NumPy's words would have people allow what can run any program
         reason = "an array of pickled Python objects" if "allow_pickle" in str(error) else error
@@ -116,7 +108,3 @@ def _read(path: Path) -> dict[str, NDArray[np.uint8]]:
             expected = f"expected SHA-256 {CHECKSUMS[name][:12]}…, found {checksum[:12]}…"
             raise DataError(f"{path}: {name} is not MNIST's: {expected}.", MEND)
     return arrays
-
-
-def _kaggle(path: Path) -> str:
-    return f"Kaggle's files are read with: --source kaggle --data {path}"

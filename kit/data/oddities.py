@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kit.data.digits import SIDE, Digits, Source
 
-# So many images with two labels are listed, with so many rows each
+# So many images with two labels are listed, each with one row of each label
 _SHOWN = 10
 Pixels = NDArray[np.uint8]
 
@@ -49,10 +49,9 @@ def describe_copies(digits: Digits) -> list[str]:
 
 
 def _rows(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> str:
-    # Where there are too many, a row of each label is among those that are listed
-    _, one_each = np.unique(labels[rows], return_index=True)
-    rows = rows[np.unique([*one_each, *range(min(len(rows), _SHOWN))])]
-    return ", ".join(f"row {row + 1} is labelled {labels[row]}" for row in rows.tolist())
+    found, first = np.unique(labels[rows], return_index=True)
+    pairs = zip((rows[first] + 1).tolist(), found.tolist(), strict=True)
+    return ", ".join(f"row {row} is labelled {label}" for row, label in pairs)
 
 
 def describe_strangers(parts: Iterable[Digits], mnist: Source) -> list[str]:

@@ -4,7 +4,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +75,8 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
         remedy = "Save it as JPEG or PNG. On an iPhone: Settings, Camera, Formats, Most Compatible."
         raise DataError("a HEIC or AVIF picture, which the kit does not read.", remedy)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns below the kit's own limit
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Pillow warns below the kit's own limit
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             picture = Image.open(path, formats=("PNG", "JPEG", "WEBP"))
         with picture:
             if picture.width * picture.height <= _MEGAPIXELS * 10**6:
@@ -103,19 +102,15 @@ def _grey(picture: "Image.Image") -> NDArray[np.uint8]:
     if picture.mode.startswith("I"):
         # Of 16 bits, scanners may use fewer
         deep = np.asarray(picture, np.float32)
-        return _rounded(deep * 255 / np.maximum(deep.max(), 1))
+        picture = Image.fromarray(np.rint(deep * 255 / np.maximum(deep.max(), 1)).astype(np.uint8))
     picture = picture.convert("RGBA")
-    opacity = np.asarray(picture.getchannel("A"), np.float32) / 255
-    light = np.asarray(picture.convert("L"), np.float32)
-    # Behind what is transparent the paper is white, but for light ink with nothing around it
-    is_drawing = 0 < opacity.mean() < 0.5
-    is_light = is_drawing and np.average(light, weights=opacity) > 127
-    return _rounded(light * opacity + (0 if is_light else 255) * (1 - opacity))
-
-
-def _rounded(light: NDArray[Any]) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = np.rint(light).astype(np.uint8)
-    return pixels
+    opacity = np.asarray(picture.getchannel("A"))
+    if 0 < opacity.mean() < 128:
+        # Ink of any colour, with nothing around it
+        return 255 - opacity
+    paper = Image.new("RGBA", picture.size, "white")
+    paper.alpha_composite(picture)
+    return np.asarray(paper.convert("L"))
 
 
 def _read_arrays(path: Path) -> NDArray[np.uint8]:

@@ -204,14 +204,6 @@ def test_what_is_no_csv_is_named(content: bytes, what: str, remedy: str) -> None
     assert fault(content, labelled=True) == (f"t.csv, {what}", remedy)
 
 
-def test_a_comma_at_the_end_of_each_row_is_not_taken_for_an_index(mnist_digits: Digits) -> None:
-    content = csv_bytes(mnist_digits.pixels[:4], mnist_digits.labels[:4])
-    header, rows = content.split(b"\n", 1)
-    what, remedy = fault(header + b"\n" + rows.replace(b"\n", b",\n"), labelled=True)
-    assert what == "t.csv, line 2, column 786: expected 785 values, found 786"
-    assert remedy == REMEDY
-
-
 def test_a_csv_of_semicolons_is_shown_with_what_is_right(mnist_digits: Digits) -> None:
     content = csv_bytes(mnist_digits.pixels[:2]).replace(b",", b";")
     what, remedy = fault(content, labelled=False)
@@ -238,17 +230,17 @@ def test_missing_labels_in_the_training_file_are_named(mnist_digits: Digits) -> 
     assert fault(content, labelled=True) == (what, LABELS)
 
 
-def test_cut_off_last_line_is_named(mnist_digits: Digits) -> None:
+@pytest.mark.parametrize(
+    ("end", "what"),
+    [
+        (-101, "line 3, column pixel734: expected 784 values, found 734: the line is cut off"),
+        (-2, f"line 3, column pixel783: {NUMBER} nothing: the line is cut off"),
+    ],
+    ids=["in a value", "behind a comma"],
+)
+def test_cut_off_last_line_is_named(end: int, what: str, mnist_digits: Digits) -> None:
     content = csv_bytes(mnist_digits.pixels[:2])
-    in_a_value, behind_a_comma = content[:-101], content[:-2]
-    assert fault(in_a_value, labelled=False)[0] == (
-        "t.csv, line 3, column pixel733: expected 784 values, "
-        "found the end of the file in value 734: the last line is cut off"
-    )
-    assert fault(behind_a_comma, labelled=False)[0] == (
-        "t.csv, line 3, column pixel783: expected 784 values, "
-        "found the end of the file in value 784: the last line is cut off"
-    )
+    assert fault(content[:end], labelled=False)[0] == f"t.csv, {what}"
 
 
 def test_fault_of_a_later_block_has_its_line_in_the_file(mnist_digits: Digits) -> None:

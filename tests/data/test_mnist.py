@@ -32,6 +32,7 @@ def fault(path: Path) -> str:
         load_keras(path)
     assert caught.value.exit_code == 3
     assert "git checkout data/mnist.npz" in caught.value.remedy
+    assert "--source kaggle" in caught.value.remedy
     assert "\n" not in caught.value.what
     return caught.value.what
 
@@ -268,6 +269,7 @@ def test_without_a_copy_and_a_network_the_remedy_is_told(
         ("x_train.npy", b"\x93NUMPY\x01\x00", "a single array"),
         ("train-images-idx3-ubyte", b"\x00\x00\x08\x03", "an IDX file"),
         ("noise", bytes(range(200, 256)), "another kind of file"),
+        ("train.csv", b"label,pixel0\n5,0\n", "another kind of file"),
     ],
 )
 def test_a_file_of_another_kind_is_named(
@@ -276,32 +278,6 @@ def test_a_file_of_another_kind_is_named(
     path = tmp_path / name
     path.write_bytes(content)
     assert fault(path).startswith(f"{path}: not a readable .npz file ({found}")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "asked", "option"),
-    [
-        ("train.csv", b"label,pixel0\n5,0\n", "train.csv", ""),
-        ("digits.txt", b'"pixel0","pixel1"\r\n0,0\r\n', "digits.txt", ""),
-        ("test.csv.gz", gzip.compress(b"pixel0\n0\n", mtime=0), "test.csv.gz", ""),
-        ("test.csv.ZIP", None, "test.csv.ZIP", ""),
-        ("digit-recognizer.zip", None, "digit-recognizer.zip", "digit-recognizer.zip"),
-        ("train.csv", b"label,pixel0\n", "", ""),
-        ("digit-recognizer.zip", None, "", ""),
-    ],
-)
-def test_for_kaggles_files_the_option_that_fits_is_named(
-    name: str, content: bytes | None, asked: str, option: str, tmp_path: Path
-) -> None:
-    path = tmp_path / name
-    if content is None:
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("test.csv", "pixel0\n0\n")
-    else:
-        path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        load_keras(tmp_path / asked)
-    assert caught.value.remedy.endswith(f"--source kaggle --data {tmp_path / option}")
 
 
 def test_pickled_arrays_are_refused_and_nobody_is_told_to_allow_them(tmp_path: Path) -> None:

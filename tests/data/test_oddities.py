@@ -90,7 +90,7 @@ def test_copies_are_counted_and_two_labels_of_one_image_are_said_with_their_rows
     assert "row 1 is" not in two
 
 
-def test_a_long_list_of_labels_is_cut_but_shows_each_label(thousand_digits: Digits) -> None:
+def test_a_long_list_of_labels_is_cut(thousand_digits: Digits) -> None:
     # One image 500 times, its last copy with another label, and 20 images twice with two labels
     digits = thousand_digits.take(np.r_[np.zeros(500, np.int64), 1:21, 1:21])
     assert digits.labels is not None

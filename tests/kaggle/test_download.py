@@ -133,15 +133,6 @@ ARCHIVES: dict[str, tuple[Callable[[dict[str, bytes]], Tables], str]] = {
         lambda whole: {**whole, "train.csv": whole["train.csv"].replace(b"1,0", b"100", 1)},
         r"train\.csv as Kaggle serves it: .*columns",
     ),
-    "a member climbs": (lambda whole: {**whole, "../evil": b"x"}, "inside the archive's folder"),
-    "a member is absolute": (
-        lambda whole: {**whole, "/tmp/evil": b"x"},
-        "inside the archive's folder",
-    ),
-    "a member has a drive": (
-        lambda whole: {**whole, "C:\\evil": b"x"},
-        "inside the archive's folder",
-    ),
     "a file is a link": (
         lambda whole: {**without(whole, "train.csv"), link("train.csv"): b"/etc/passwd"},
         r"train\.csv in Kaggle's archive has fewer",
@@ -191,16 +182,19 @@ def test_a_bomb_is_not_unpacked_whole(
     assert peak < 20_000_000
 
 
-@pytest.mark.parametrize("case", ["a link", "a thousand others"])
+@pytest.mark.parametrize("case", ["a link", "members that climb", "a thousand others"])
 def test_what_was_not_asked_for_is_not_unpacked(
     host: FileHost, tables: dict[str, bytes], tmp_path: Path, case: str
 ) -> None:
     others: Tables = {link("linked"): b"/etc/passwd"}
-    if case == "a thousand others":
+    if case == "members that climb":
+        others = dict.fromkeys(("../evil", "/tmp/evil", "C:\\evil", "..\\evil"), b"")
+    elif case == "a thousand others":
         others = {f"{number}.csv": b"" for number in range(1_000)}
     host.content = zipped({**tables, **others})
-    fetch(tmp_path)
-    assert names(tmp_path) == set(ROWS)
+    fetch(tmp_path / "data")
+    assert names(tmp_path / "data") == set(ROWS)
+    assert names(tmp_path) == {"data"}
 
 
 def test_files_in_a_folder_of_the_archive_are_found(
