@@ -19,10 +19,9 @@ COLUMNS = ("ImageId", "Label")
 
 _HEADER = ",".join(COLUMNS)
 _EXPECTED = {"ImageId": "a whole number, 1 or more", "Label": "a digit, 0 to 9"}
-_PLAIN_ROW = re.compile(rb"([1-9][0-9]{0,17}),([0-9])")
-_PLAIN_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
-# A number written in another way. A longer one need not fit an int64, and no file has so many rows
-_READABLE_NUMBER = re.compile(r'\s*"?\s*([+-]?[0-9]{1,18})(\.0*)?\s*"?\s*')
+_ROW = re.compile(r"[0-9]+,[0-9]")
+# A longer one need not fit an int64, and no file has so many rows
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 # Kaggle's 28,000 rows take 0.2 MiB; with ten probabilities in each row, 6 MiB
 _MOST_BYTES, _MOST_LINES = 16 * 2**20, 2 * 2**20
 # The image id of a row, None where it cannot be read, and its line
@@ -158,33 +157,25 @@ class _Reader:
     def __init__(self, content: bytes) -> None:
         self.rows: list[_Row] = []
         self.faults: list[Fault] = []
-        self._places, self._width = {"ImageId": 0, "Label": 1}, 2
+        self._names: list[str] = []
         lines = self._split(content)
         self.end = len(lines) + 1
-        header, plain_rows = "", True
         for line, raw in enumerate(lines, start=1):
-            if not header and _PLAIN_ROW.fullmatch(raw.strip()):
-                header = shown(raw.decode("ascii"))
-                self._fault(line, None, _HEADER, header, "the header is missing")
-            if plain_rows and (row := _PLAIN_ROW.fullmatch(raw)):
-                self.rows.append((int(row[1]), line))
-                continue
             if raw.endswith(b"\r"):
                 self._fault(line, None, "LF", "CR", "a carriage return ends the line")
             # What is not UTF-8 is no number and no column's name either
             text = raw.removesuffix(b"\r").decode("utf-8", "replace")
             if not text.strip():
                 self._fault(line, None, "a row", shown(text), "the line is blank")
-            elif header:
+            elif self._names:
                 self._read_row(line, text)
             else:
-                header, plain_rows = text, text == _HEADER
-                self._read_header(line, text, lines[line:])
-        if not header:
+                self._read_header(line, text)
+        if not self._names:
             self._fault(1, None, _HEADER, "no text", "the header is missing")
 
-    def _fault(self, line: int, column: str | None, expected: str, found: str, *kinds: str) -> None:
-        self.faults += [Fault(line, column, expected, found, kind) for kind in kinds]
+    def _fault(self, line: int, column: str | None, expected: str, found: str, kind: str) -> None:
+        self.faults.append(Fault(line, column, expected, found, kind))
 
     def _split(self, content: bytes) -> list[bytes]:
         if content.startswith(_BOM):
@@ -202,53 +193,37 @@ class _Reader:
             self._fault(len(lines), None, "LF", "the end of the file", "the last line has no end")
         return lines
 
-    def _read_header(self, line: int, text: str, rows: list[bytes]) -> None:
-        """Find what is wrong with the header, and where it puts each column."""
-        names = [name.removeprefix('"').removesuffix('"') for name in text.split(",")]
-        wrong = {
-            "the header is quoted": '"' in text,
-            "the columns are in another order": [*filter(COLUMNS.count, names)] == [*COLUMNS[::-1]],
-            "there are extra columns": len(names) > len(COLUMNS),
-        }
-        kinds = (kind for kind, is_so in wrong.items() if is_so)
-        self._fault(line, None, _HEADER, shown(text), *kinds)
-        places = {}
-        for place, column in enumerate(COLUMNS):
-            if column in names:
-                places[column] = names.index(column)
-            elif place < len(names) and names[place] not in COLUMNS:
-                places[column] = place
-                found = shown(names[place])
-                self._fault(line, column, column, found, "the column has another name")
-            else:
-                self._fault(line, column, column, shown(text), "the column is missing")
-        # a header that has lost its line end holds a row too, so that most rows have fewer columns
-        commas = [row.count(b",") for row in rows]
-        if commas.count(len(names) - 1) >= commas.count(len(COLUMNS) - 1):
-            self._places, self._width = places, len(names)
+    def _read_header(self, line: int, text: str) -> None:
+        self._names = [*COLUMNS]
+        if _ROW.fullmatch(text):
+            self._fault(line, None, _HEADER, shown(text), "the header is missing")
+            self._read_row(line, text)
+        elif text != _HEADER:
+            self._fault(line, None, _HEADER, shown(text), "the header is another one")
+            # The rows are read by its names if it has both, else as if it were right
+            names = [name.removeprefix('"').removesuffix('"') for name in text.split(",")]
+            if {*COLUMNS} <= {*names}:
+                self._names = names
 
     def _read_row(self, line: int, text: str) -> None:
         fields = text.split(",")
-        if len(fields) != self._width:
-            message = f"the row is {'short' if len(fields) < self._width else 'long'}"
-            self._fault(line, None, f"{self._width} fields", str(len(fields)), message)
-        image_id, label = (self._whole_number(line, column, fields) for column in COLUMNS)
+        if len(fields) != len(self._names):
+            message = f"the row is {'short' if len(fields) < len(self._names) else 'long'}"
+            self._fault(line, None, f"{len(self._names)} fields", str(len(fields)), message)
+        row = dict(zip(self._names, fields, strict=False))
+        image_id, label = (self._whole_number(line, column, row.get(column)) for column in COLUMNS)
         if label is not None and not 0 <= label <= 9:
             self._fault(line, "Label", _EXPECTED["Label"], str(label), "the label is out of range")
         self.rows.append((image_id, line))
 
-    def _whole_number(self, line: int, column: str, fields: list[str]) -> int | None:
-        place = self._places.get(column)
-        if place is None or place >= len(fields):
+    def _whole_number(self, line: int, column: str, field: str | None) -> int | None:
+        if field is None:
             return None
-        field, expected = fields[place], _EXPECTED[column]
-        readable = _READABLE_NUMBER.fullmatch(field)
-        if not _PLAIN_NUMBER.fullmatch(field):
-            kind = "not a plain whole number" if field.strip() else "empty"
-            self._fault(line, column, expected, shown(field), f"the field is {kind}")
-        elif not readable:
-            self._fault(line, column, expected, shown(field), "the number is out of range")
-        return int(readable[1]) if readable else None
+        if _WHOLE_NUMBER.fullmatch(field):
+            return int(field)
+        kind = "not a plain whole number" if field.strip() else "empty"
+        self._fault(line, column, _EXPECTED[column], shown(field), f"the field is {kind}")
+        return None
 
 
 def _faults_of_all(rows: list[_Row], end: int, expected: int | None) -> list[Fault]:
