@@ -32,4 +32,9 @@ def draw_digit(pixels: Any) -> str:
 
     content = io.BytesIO()
     Image.fromarray(255 - pixels.reshape(_SIDE, _SIDE)).save(content, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return f"data:image/png;base64,{as_base64(content.getvalue())}"
+
+
+def as_base64(content: bytes) -> str:
+    """Write bytes as the text that HTML takes for them."""
+    return base64.b64encode(content).decode()

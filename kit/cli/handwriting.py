@@ -102,7 +102,7 @@ def draw(
     """
     import webbrowser
 
-    from kit.drawing import make_app
+    from kit.drawing.app import make_app
     from kit.loopback import LoopbackServer
     from kit.runs import find_run
 

@@ -161,10 +161,8 @@ def search_bar(what: str, again: str) -> Iterator[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), "{task.fields[figures]}", TimeElapsedColumn())
-    with (
-        _interruptible() as interruption,
-        _progress(*columns, "left", TimeRemainingColumn()) as bar,
-    ):
+    columns_left = ("left", TimeRemainingColumn())
+    with _interruptible() as interruption, _progress(*columns, *columns_left) as bar:
         interruption.again = again
         # Rich's estimate is of the last half minute, and a trial takes longer
         bar.speed_estimate_period = math.inf

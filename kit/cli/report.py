@@ -1,7 +1,7 @@
 """kit report: a page to look at."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from kit.cli.app import command
 from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions
 from kit.cli.output import note, print_facts
 from kit.errors import UsageError, visible
-
-if TYPE_CHECKING:
-    from kit.runs import Run
 
 
 @command(
@@ -42,11 +39,15 @@ def report(
         what = "A report of several runs belongs to no run's folder."
         raise UsageError(what, "Say where to write it with: --output compared.html")
     from kit.evaluation.report import write_report
-    from kit.runs import find_run
+    from kit.kaggle.receipt import RECEIPT, load_receipt
+    from kit.runs import Run, find_run
+
+    def read_receipt(run: Run) -> list[dict[str, object]]:
+        return [attempt.model_dump(mode="json") for attempt in load_receipt(run.folder / RECEIPT)]
 
     found = [find_run(submissions, run) for run in runs or (None,)]
     path = output or found[0].folder / "report.html"
-    facts = write_report(found, path, _read_receipt, data)
+    facts = write_report(found, path, read_receipt, data)
     left_out = [{"run": run["name"], **each} for run in facts["runs"] for each in run["left_out"]]
     pairs = [{k: v for k, v in pair.items() if k != "pictures"} for pair in facts["pairs"]]
     told = {"runs": [run.name for run in found], "pairs": pairs, "left_out": left_out}
@@ -59,9 +60,3 @@ def report(
 
         if not webbrowser.open(path.absolute().as_uri()):
             note("No browser was found to open it in.")
-
-
-def _read_receipt(run: "Run") -> list[dict[str, Any]]:
-    from kit.kaggle.receipt import RECEIPT, load_receipt
-
-    return [attempt.model_dump(mode="json") for attempt in load_receipt(run.folder / RECEIPT)]

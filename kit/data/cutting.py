@@ -79,21 +79,18 @@ def cut_digit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     strength = _strength(found.tones, 4 * width, found.lines, 4)
     digit = _join_parts(strength, found.ink, width)
     # Again, with all its pixels
-    rows, columns = ndimage.find_objects(digit.astype(np.int8))[0]
-    size = max(rows.stop - rows.start, columns.stop - columns.start)
-    part = tuple(
-        slice(max(each.start - size // 2, 0), each.stop + size // 2) for each in (rows, columns)
-    )
-    y, x = (round(each.start / scale) for each in part)
-    end_y, end_x = (round(each.stop / scale) for each in part)
+    (place,) = ndimage.find_objects(digit.astype(np.int8))
+    size = max(_extent(place))
+    part = tuple(slice(max(s.start - size // 2, 0), s.stop + size // 2) for s in place)
+    y, x = (slice(round(s.start / scale), round(s.stop / scale)) for s in part)
     zoom = FINE / size
     sign = 1 if found.tones is tones else -1
-    fine = sign * _tones(grey[y:end_y, x:end_x], zoom * scale, 2)
+    fine = sign * _tones(grey[y, x], zoom * scale, 2)
     lines = [
         _Line(a, (d - part[1].start * np.cos(a) - part[0].start * np.sin(a)) * zoom)
         for a, d in found.lines
     ]
-    near = _resized(digit[part].astype(np.float32), fine.shape) > 0.1
+    near = transform.resize(digit[part].astype(np.float32), fine.shape, order=1) > 0.1
     strength = _strength(fine, 4 * width * zoom, lines, 4 * zoom)
     return _like_mnist(_inked(strength, near, width * zoom) & near)
 
@@ -113,16 +110,10 @@ def cut_drawing(ink: Mask) -> NDArray[np.uint8]:
     return _like_mnist(_join_parts(ink.astype(np.float32), largest, _stroke_width(largest)))
 
 
-def _resized(picture: NDArray[np.float32], shape: tuple[int, ...]) -> Picture:
-    smaller = shape[0] < picture.shape[0]
-    resized: Picture = transform.resize(picture, shape, order=1, anti_aliasing=smaller)
-    return resized
-
-
 def _tones(grey: NDArray[np.uint8], scale: float, blur: float) -> Picture:
     """The logarithm of the brightness, in which half the light is one step everywhere."""
     shape = tuple(max(1, round(n * scale)) for n in grey.shape)
-    light = _resized(grey.astype(np.float32), shape)
+    light = transform.resize(grey.astype(np.float32), shape, order=1)
     tones: Picture = ndimage.gaussian_filter(np.log(light + _BLACK), blur)
     return tones
 
@@ -314,9 +305,7 @@ def _like_mnist(ink: Mask) -> NDArray[np.uint8]:
     zoom = max(_extent(place)) / BOX
     # Each pixel of the image is the mean of those that it covers
     soft = ndimage.gaussian_filter(ink.astype(np.float32), 0.42 * zoom)
-    middle = np.array(ndimage.center_of_mass(ink))
-    steps = (np.arange(SIDE) - MIDDLE) * zoom
-    places = np.meshgrid(steps + middle[0], steps + middle[1], indexing="ij")
-    image = ndimage.map_coordinates(soft, places, order=1)
+    corner = np.array(ndimage.center_of_mass(ink)) - MIDDLE * zoom
+    image = ndimage.affine_transform(soft, [zoom, zoom], corner, output_shape=(SIDE, SIDE), order=1)
     pixels: NDArray[np.uint8] = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
     return pixels.ravel()

@@ -4,19 +4,16 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kit.data.cutting import cut_digit
 from kit.data.digits import PIXELS, as_digits
 from kit.data.mnist import BROKEN_ARCHIVE
 from kit.errors import DataError
 from kit.files import foreign_kind
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _ARRAYS = (".npy", ".npz")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".heic", ".heif", *_ARRAYS)
@@ -37,9 +34,9 @@ def list_pictures(paths: Iterable[Path]) -> list[Path]:
     """
     listed: list[Path] = []
     for path in paths:
-        there = sorted(path.iterdir()) if path.is_dir() else [path]
+        there = [path]
         if path.is_dir():
-            named = (each for each in there if each.name.lower().endswith(_ENDINGS))
+            named = (p for p in sorted(path.iterdir()) if p.name.lower().endswith(_ENDINGS))
             there = [each for each in named if not each.name.startswith(".")]
         if not there:
             raise DataError(f"{path}: there is no picture in this folder.", _NAME)
@@ -67,8 +64,6 @@ def read_images(path: Path) -> NDArray[np.uint8]:
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
     with path.open("rb") as stream:
         start = stream.read(64)
     if start[4:].startswith(_HEIC):
@@ -92,10 +87,8 @@ def _read_grey(path: Path) -> NDArray[np.uint8]:
     raise DataError(what, "Make it smaller, or cut the digit out.")
 
 
-def _grey(picture: "Image.Image") -> NDArray[np.uint8]:
+def _grey(picture: Image.Image) -> NDArray[np.uint8]:
     """Decode a picture, smaller where it is large: uint8 (h, w)."""
-    from PIL import Image, ImageOps
-
     # JPEG is decoded at a smaller size. To pick pixels needs no copy of a large picture
     picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE), Image.Resampling.NEAREST)
     picture = ImageOps.exif_transpose(picture)

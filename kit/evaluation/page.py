@@ -3,7 +3,6 @@
 No drawing has a user's text in it: matplotlib would take `$x$` for mathematics.
 """
 
-import base64
 import hashlib
 import io
 import json
@@ -19,7 +18,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from kit.competition import TEST_ROWS
 from kit.config import describe_normalization
-from kit.html import render
+from kit.html import as_base64, render
 
 _LINES = ("#0b62d0", "#b45309", "#0f766e", "#7c3aed", "#be185d", "#4d7c0f", "#92702a", "#5b6b80")
 _INK, _GREY, _GRID = "#333f4c", "#8f9ba8", "#d3dae2"
@@ -44,7 +43,7 @@ def make_page(facts: dict[str, Any]) -> str:
         "ways": describe_normalization,
         # Where a file is on this machine does not concern who gets the page
         "ending": lambda origin: "/".join(Path(origin).parts[-2:]),
-        "sha256": lambda text: _base64(hashlib.sha256(text.encode()).digest()),
+        "sha256": lambda text: as_base64(hashlib.sha256(text.encode()).digest()),
     }
     drawings = {"curve": draw_curve, "calibration": draw_calibration}
     return render("report", filters, TEST_ROWS=TEST_ROWS, **drawings, **facts)
@@ -108,8 +107,4 @@ def _draw(draw: Callable[[Axes], object]) -> str:
         figure = Figure(figsize=(4.2, 2.8))
         draw(figure.add_axes((0.18, 0.17, 0.78, 0.77)))
         figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{_base64(content.getvalue())}"
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+    return f"data:image/svg+xml;base64,{as_base64(content.getvalue())}"

@@ -26,12 +26,7 @@ class LocalKaggle:
     """A Kaggle with one competition and one user. Its `state` may be changed while it answers."""
 
     def __init__(
-        self,
-        folder: Path,
-        solution: Path,
-        *,
-        port: int = 0,
-        state: Path | None = None,
+        self, folder: Path, solution: Path, *, port: int = 0, state: Path | None = None
     ) -> None:
         """Listen on 127.0.0.1; answer once it is entered.
 

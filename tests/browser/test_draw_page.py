@@ -18,7 +18,7 @@ from werkzeug.serving import make_server
 
 from kit.cli.main import run as run_kit
 from kit.config import make_config
-from kit.drawing import make_app
+from kit.drawing.app import make_app
 from kit.loopback import LoopbackServer
 from kit.runs import Run
 from kit.training.backend import load_backend

@@ -245,7 +245,7 @@ def test_mnists_own_images_come_back_where_they_were(mnist: Source) -> None:
 @pytest.mark.parametrize("pen", [4, 12, 30])
 def test_strokes_are_as_thick_as_mnists(pen: int, thousand_digits: Digits) -> None:
     amounts = thousand_digits.pixels[thousand_digits.labels == 7].mean(axis=1)
-    low, high = np.percentile(amounts, [5, 95])
+    low, high = np.percentile(amounts, [1, 99])
     assert low < cut(drawn(*SEVEN, pen=pen)).mean() < high
 
 
@@ -272,10 +272,10 @@ def test_parts_near_the_digit_belong_to_it() -> None:
     assert difference(five, whole) < SAME < difference(five, cut(drawn(*FIVE)))
     crosses = [[(130, 190), (158, 188)], [(190, 186), (215, 185)]]
     for strokes, is_crossed in ((SEVEN, False), ([*SEVEN, *crosses], True)):
-        middle = cut(drawn(*strokes)).reshape(28, 28)[13:16]
-        assert [side.max() > 100 for side in (middle[:, :14], middle[:, 18:])] == [is_crossed] * 2
+        middle = cut(drawn(*strokes)).reshape(28, 28)[12:17]
+        assert [side.max() > 100 for side in (middle[:, :12], middle[:, 18:])] == [is_crossed] * 2
     light = np.asarray(drawn(*EIGHT)).copy()
-    light[:180] = np.asarray(drawn(*EIGHT, ink=150))[:180]
+    light[:180] = np.asarray(drawn(*EIGHT, ink=100))[:180]
     assert difference(cut(Image.fromarray(light)), cut(drawn(*EIGHT))) < SAME
 
 

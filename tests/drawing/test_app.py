@@ -19,8 +19,7 @@ from strokes import DRAWN, SEVEN, Strokes
 from kit.cli.main import run
 from kit.data.cutting import cut_digit, cut_drawing
 from kit.data.digits import CLASSES, Digits, Source
-from kit.drawing import make_app
-from kit.drawing.app import Drawing, draw
+from kit.drawing.app import Drawing, draw, make_app
 from kit.loopback import LoopbackServer
 
 NAME = "20260131-120000-<script>alert(1)</script>"
@@ -218,7 +217,7 @@ def test_other_pages_cannot_use_it(
 def test_a_missing_extra_is_named(
     package: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("kit.drawing", "kit.drawing.app", "kit.loopback", "kit.data.cutting"):
+    for name in ("kit.drawing.app", "kit.loopback", "kit.data.cutting"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert run(["draw"]) == 2
