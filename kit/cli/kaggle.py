@@ -130,7 +130,7 @@ def _print_receipt(entry: "Entry", attempt: "Attempt", *, json: bool) -> None:
     comparison = _compare(entry, attempt)
     lines = [f"Submission {attempt.ref}: {attempt.status}"]
     if not attempt.is_judged:
-        lines.append("Its score comes later: kit history shows it.")
+        lines.append("Its score comes later: kit history shows it, and kit submit waits for it.")
     if attempt.public_score:
         lines.append(f"Public score {attempt.public_score}")
     if comparison is not None:

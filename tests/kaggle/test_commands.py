@@ -66,7 +66,7 @@ def test_submit_without_waiting(
 ) -> None:
     assert printed(capsys, "submit", "--no-wait") == [
         "Submission 40000000: PENDING",
-        "Its score comes later: kit history shows it.",
+        "Its score comes later: kit history shows it, and kit submit waits for it.",
     ]
     assert printed(capsys, "submit", RUN)[1] == "Public score 1.00000"
     assert len(at_full_local.submissions) == 1

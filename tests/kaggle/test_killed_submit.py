@@ -115,7 +115,7 @@ def test_ctrl_c_while_waiting_loses_nothing(
         process.send_signal(signal.SIGINT)
         said, told = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Its score comes later: kit history shows it." in said
+    assert "Its score comes later: kit history shows it, and kit submit waits for it." in said
     assert "Traceback" not in told
     at_full_local.state.submissions[0].judging_seconds = 0
     capsys.readouterr()
