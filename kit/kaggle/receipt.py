@@ -16,6 +16,8 @@ from kit.kaggle.answers import Submission
 from kit.runs import list_runs
 
 RECEIPT, RECEIPTS = "receipt.json", "receipts"
+# What is left at least of a message that Kaggle cut, without its white space
+_LEAST_CUT = 60
 
 
 class Attempt(BaseModel):
@@ -61,7 +63,10 @@ class Attempt(BaseModel):
         """Whether a submission in Kaggle's list is this one: by its ref, or else by its mark."""
         if self.ref is not None:
             return found.ref == self.ref
-        return found.ref not in self.known_refs and mark_of(self.sha256) in found.description
+        # Old messages end with their mark, which Kaggle may have cut off
+        said, sent = ("".join(text.split()) for text in (found.description, self.message))
+        was_cut = len(said) >= _LEAST_CUT and sent.startswith(said)
+        return found.ref not in self.known_refs and (was_cut or has_mark(found, self.sha256))
 
     def brought_up(self, found: Submission) -> Self:
         """The same attempt, as Kaggle has it now. A list that lags takes no verdict back."""
@@ -74,6 +79,11 @@ class Attempt(BaseModel):
 def mark_of(sha256: str) -> str:
     """The mark of some content, of which twelve figures are as good as unique."""
     return f"[kit {sha256[:12]}]"
+
+
+def has_mark(found: Submission, sha256: str) -> bool:
+    """Whether a description has the mark of some content, whatever became of its spaces."""
+    return "".join(mark_of(sha256).split()) in "".join(found.description.split())
 
 
 def list_receipts(submissions: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from kit.kaggle.answers import Limits, Submission
 from kit.kaggle.client import Kaggle
 from kit.kaggle.entry import Entry
 from kit.kaggle.exchange import ENTER, CallFailure, explain, limit_remedy
-from kit.kaggle.receipt import RECEIPT, Attempt, drop, keep, list_receipts, load_receipt
+from kit.kaggle.receipt import RECEIPT, Attempt, drop, has_mark, keep, list_receipts, load_receipt
 from kit.runs import Run
 
 # How long a command looks for an attempt; after how long Kaggle shows it, if it ever does; seconds
@@ -155,7 +155,7 @@ class _Command:
 
     def _refuse_same(self, known: list[Attempt], listed: list[Submission]) -> None:
         new = self.entry.attempt
-        marked = (new.brought_up(found) for found in listed if new.mark in found.description)
+        marked = (new.brought_up(found) for found in listed if has_mark(found, new.sha256))
         found = known[-1] if known else next(marked, None)
         if found is None:
             return

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -207,10 +208,15 @@ def test_the_same_content_is_known_from_kaggles_list_alone(
 
 
 @pytest.mark.parametrize("length", [100, 500])
+@pytest.mark.parametrize("is_old", [False, True])
 def test_a_message_that_kaggle_cuts_short_is_recognised(
-    at_local: FaultyKaggle, submissions: Path, length: int
+    at_local: FaultyKaggle, submissions: Path, length: int, is_old: bool
 ) -> None:
     entry = prepare(submissions, message="long  and wide " * 100)
+    if is_old:
+        mark, _, text = entry.attempt.message.partition("] ")
+        old = entry.attempt.model_copy(update={"message": f"{text} {mark}]"})
+        entry = replace(entry, attempt=old)
     at_local.fail("CreateSubmission", 500, done=True)
     create = at_local.state.submit
 
