@@ -170,6 +170,7 @@ def rehearse(
     from kit.data.rehearsal import make_rehearsal
     from kit.evaluation.judging import score_submission
     from kit.runs import members_of
+    from kit.training.backend import choose_backend
     from kit.training.committee import plan_training, train_plan
 
     name, folder = f"rehearsal-{seed}", data / f"rehearsal-{seed}"
@@ -177,6 +178,7 @@ def rehearse(
     with training_bar(resume_command(submissions)) as bar:
         bar.on_stage("Making the rehearsal")
         # Before the files are made: what is wrong should cost nothing
+        choose_backend()
         plan = plan_training(settings, members, folds)
         rehearsal = make_rehearsal(load_keras(), seed, data)
         run = train_plan(plan, submissions, bar)

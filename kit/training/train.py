@@ -16,7 +16,8 @@ import pandas as pd
 
 from kit.config import TrainConfig, make_config
 from kit.data.digits import Source, seen_in_training
-from kit.errors import TrainingError, UsageError
+from kit.data.mnist import BROKEN_ARCHIVE
+from kit.errors import DataError, TrainingError, UsageError
 from kit.files import checkout, write_arrays, write_whole
 from kit.runs import CONFIG, FORMAT, HISTORY, MODEL, Draft, Run, begin_run
 from kit.training.backend import choose_backend, load_backend, memory_errors
@@ -155,16 +156,24 @@ def save_state(path: Path, state: FitState) -> None:
 
 
 def load_state(path: Path) -> FitState:
-    """Read the state of a training, or return that of its beginning if none was saved."""
+    """Read the state of a training, or return that of its beginning if none was saved.
+
+    Raises:
+        DataError: the file is broken.
+    """
     if not path.exists():
         return FitState()
-    with np.load(path, allow_pickle=False) as file:
-        # `save_state` wrote each kind in its order
-        return FitState(
-            history=[Epoch(**row) for row in json.loads(str(file["history"]))],
-            variables=[file[name] for name in file.files if name.startswith("variable_")],
-            best=[file[name] for name in file.files if name.startswith("best_")],
-        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            # `save_state` wrote each kind in its order
+            return FitState(
+                history=[Epoch(**row) for row in json.loads(str(file["history"]))],
+                variables=[file[name] for name in file.files if name.startswith("variable_")],
+                best=[file[name] for name in file.files if name.startswith("best_")],
+            )
+    except (*BROKEN_ARCHIVE, KeyError) as error:
+        what = f"{path}: not the state of a training ({error})."
+        raise DataError(what, "Remove it, and --resume trains from the first epoch.") from error
 
 
 def provenance(*packages: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.errors import DataError
 from kit.training.callback import Epoch, FitState
 from kit.training.train import load_state, save_state
 
@@ -60,3 +61,10 @@ def test_later_state_replaces_the_earlier(tmp_path: Path) -> None:
 
 def test_no_file_is_no_state(tmp_path: Path) -> None:
     assert load_state(tmp_path / "state.npz") == FitState()
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"])
+def test_a_broken_file_is_bad_data(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "state.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"state\.npz: not the state of a training"):
+        load_state(tmp_path / "state.npz")
