@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions
+from kit.cli.options import SUBMISSIONS, Json, Port, RunName, Submissions, complete_run_name
 from kit.cli.output import note, print_facts, print_json, print_table
 from kit.errors import DataError, one_line, visible
 
@@ -32,7 +32,11 @@ def predict(
     ],
     run: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="A run's name or folder. [default: the newest]"),
+        typer.Option(
+            metavar="RUN",
+            help="A run's name or folder. [default: the newest]",
+            autocompletion=complete_run_name,
+        ),
     ] = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write the 28×28 images there.")

@@ -6,13 +6,27 @@ from typing import Annotated, Literal
 import typer
 
 SUBMISSIONS = Path("submissions")
+
+
+def complete_run_name(context: typer.Context, typed: str) -> list[str]:
+    """List the runs whose names begin with what was typed."""
+    from kit.runs import list_runs
+
+    submissions = context.params.get("submissions") or SUBMISSIONS
+    return [run.name for run in list_runs(submissions) if run.name.startswith(typed)]
+
+
 Submissions = Annotated[
     Path, typer.Option(envvar="KIT_SUBMISSIONS", help="The folder of the runs.", file_okay=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 RunName = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="A run's name or folder. [default: the newest]"),
+    typer.Argument(
+        metavar="RUN",
+        help="A run's name or folder. [default: the newest]",
+        autocompletion=complete_run_name,
+    ),
 ]
 Source = Annotated[
     Literal["keras", "kaggle"] | None,

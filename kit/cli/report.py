@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.app import command
-from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions
+from kit.cli.options import SUBMISSIONS, Json, MovedData, Submissions, complete_run_name
 from kit.cli.output import note, print_facts
 from kit.errors import UsageError, visible
 
@@ -19,7 +19,11 @@ from kit.errors import UsageError, visible
 def report(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Several are compared. [default: the newest]"),
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Several are compared. [default: the newest]",
+            autocompletion=complete_run_name,
+        ),
     ] = None,
     output: Annotated[
         Path | None,

@@ -18,6 +18,7 @@ from kit.cli.options import (
     Source,
     Storage,
     Submissions,
+    complete_run_name,
 )
 from kit.cli.output import note, print_run
 from kit.cli.progress import training_bar
@@ -197,7 +198,11 @@ def rehearse(
 def committee(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN", help="Names or folders of two or more runs."),
+        typer.Argument(
+            metavar="RUN",
+            help="Names or folders of two or more runs.",
+            autocompletion=complete_run_name,
+        ),
     ],
     name: Annotated[str, typer.Option(help="The last part of the committee's name.")] = "committee",
     data: MovedData = None,
