@@ -247,13 +247,15 @@ def _join_parts(strength: Picture, ink: Mask, width: float) -> Mask:
     """Join what belongs to the ink that was found: parts near it, such as the bar of a 5.
 
     Raises:
-        DataError: there is other ink of the same size.
+        DataError: it is no stroke, or there is other ink of the same size.
     """
     (place,) = ndimage.find_objects(ink.astype(np.int8))
     inked = _inked(strength, ink, width)
     joint = isotropic_dilation(inked, 0.04 * max(_extent(place)))
     labels, n = ndimage.label(joint, _AROUND)
     labels *= inked
+    if not labels[ink].any():
+        raise DataError("There is no digit, but a shape that is too broad for a stroke.", _ONE)
     areas = np.bincount(labels.ravel(), minlength=n + 1)
     main = int(np.bincount(labels[ink], minlength=n + 1)[1:].argmax()) + 1
     places = ndimage.find_objects(labels, n)

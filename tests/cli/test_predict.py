@@ -113,13 +113,15 @@ def test_a_person_sees_what_the_network_saw(
     monkeypatch.setenv("TERM", "xterm-256color")
     with terminal(80) as shown:
         assert run(["predict", "mine"]) == 0
-        lines = plain(shown())
-    assert lines[-2].split()[1::2] == ["mine/0.jpg", "mine/1.jpg"]
-    assert all(set(line) <= {"▀", " "} for line in lines[-16:-2])
+        *lines, captions, _ = plain(shown())
+    assert all(set(line) <= {"▀", " "} for line in lines[-14:])
     with terminal(80) as shown:
         assert run(["predict", "mine", "--json"]) == 0
         (line,) = shown()
-    assert len(json.loads(line)["images"]) == 2
+    told = json.loads(line)["images"]
+    expected = [f"{each['digit']}: {each['picture']}" for each in told]
+    assert [each["picture"] for each in told] == ["mine/0.jpg", "mine/1.jpg"]
+    assert captions.split("  ") == expected
 
 
 def lines(ended: Ended) -> list[str]:

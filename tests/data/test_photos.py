@@ -101,6 +101,12 @@ def lettered() -> Image.Image:
     return sheet
 
 
+def blotted() -> Image.Image:
+    sheet = drawn()
+    ImageDraw.Draw(sheet).rectangle((60, 60, 240, 340), fill=20)
+    return sheet
+
+
 BAD_FILES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "empty": ("a.png", lambda: b"", "an empty file"),
     "text": ("a.png", lambda: b"a seven", "another kind of file"),
@@ -119,6 +125,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[], bytes], str]] = {
         "several shapes",
     ),
     "a page of text": ("a.png", lambda: saved(lettered(), "PNG"), "several shapes"),
+    "a blot": ("a.png", lambda: saved(blotted(), "PNG"), "too broad for a stroke"),
     "Python objects": ("a.npy", lambda: array(np.array([{}])), "Python objects"),
     "another shape": ("a.npy", lambda: array(np.zeros((3, 3))), "found (3, 3)"),
     "other values": ("a.npy", lambda: array(np.full((28, 28), 9.0)), "floats from 0 to 1"),
