@@ -134,9 +134,9 @@ def suspects(
         raise UsageError(what, "Train with: kit train --source kaggle --folds 5")
     judged = judge_validation(found, data)
     ranked = judged.rank_suspects()
-    labels, digits = judged.labels[ranked], judged.predicted[ranked]
-    of_label = judged.probabilities[ranked, labels]
-    columns = (judged.rows[ranked] + 1, labels, digits, judged.certainty[ranked], of_label)
+    labels, predicted = judged.labels[ranked], judged.predicted[ranked]
+    of_labels = judged.probabilities[ranked, labels]
+    columns = (judged.rows[ranked] + 1, labels, predicted, judged.certainty[ranked], of_labels)
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
     if json:
         names = ("row", "label", "predicted", "probability", "label_probability")
@@ -146,7 +146,7 @@ def suspects(
     print_table(
         "Rows whose label is probably wrong; row 1 is the first below the header",
         ["row", "label", "network says", "sure", "of the label"],
-        [[*digits, f"{sure:.1%}", f"{of_label:.1%}"] for *digits, sure, of_label in rows],
+        [[*numbers, f"{sure:.1%}", f"{of_label:.1%}"] for *numbers, sure, of_label in rows],
     )
 
 

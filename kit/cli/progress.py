@@ -18,6 +18,9 @@ from kit.training.callback import Callback, Epoch
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
+# Where a bar shows the figures of a training or a search
+_FIGURES = "{task.fields[figures]}"
+
 
 def _progress(*columns: "str | ProgressColumn") -> "Progress":
     """Rich's bar, disabled in a log."""
@@ -146,7 +149,7 @@ def training_bar(resume: str) -> Iterator[TrainingBar]:
     """Show a training's progress; an interruption prints the line that resumes it."""
     from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), "{task.fields[figures]}", TimeElapsedColumn(), "left")
+    columns = (BarColumn(), _FIGURES, TimeElapsedColumn(), "left")
     with _interruptible() as interruption, _progress(*columns, TimeRemainingColumn()) as bar:
         yield TrainingBar(bar, interruption, resume)
 
@@ -160,9 +163,8 @@ def search_bar(what: str, again: str) -> Iterator[Callable[..., None]]:
     """
     from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), "{task.fields[figures]}", TimeElapsedColumn())
-    columns_left = ("left", TimeRemainingColumn())
-    with _interruptible() as interruption, _progress(*columns, *columns_left) as bar:
+    columns = (BarColumn(), MofNCompleteColumn(), _FIGURES, TimeElapsedColumn(), "left")
+    with _interruptible() as interruption, _progress(*columns, TimeRemainingColumn()) as bar:
         interruption.again = again
         # Rich's estimate is of the last half minute, and a trial takes longer
         bar.speed_estimate_period = math.inf

@@ -192,7 +192,7 @@ def tune(
         # An address may hold a password
         label = address_label(address)
         again = shlex.join(part.replace(address, label) for part in context.obj)
-        # The workers are ended, too
+        # A signal that interrupts the bar ends the workers, too
         with search_bar("Trials", again) as tell:
             objective = partial(make_objective, base)
             job = Job(address, study, objective, trials, base.epochs, workers, until)

@@ -61,9 +61,10 @@ def row_fault(text: bytes, first_line: int, origin: str, *, labelled: bool) -> D
 
     A last line without its line end is taken for the file's last one.
     """
+    columns = column_names(labelled=labelled)
     lines = text.removesuffix(b"\n").split(b"\n")
     for number, line in enumerate(lines, first_line):
-        fault = _line_fault(line.removesuffix(b"\r"), column_names(labelled=labelled))
+        fault = _line_fault(line.removesuffix(b"\r"), columns)
         if fault is not None:
             what = f"{origin}, line {number}, {fault}"
             has_end = number < first_line + len(lines) - 1 or text.endswith(b"\n")
