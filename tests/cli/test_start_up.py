@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,15 @@ def test_the_package_runs_as_a_module() -> None:
     )
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == "See: kit train --help"
+
+
+def test_the_shell_completes_names_of_runs(tmp_path: Path) -> None:
+    for name in ("20260131-120000-quick", "20260201-120000-tuned", "notes"):
+        (tmp_path / "submissions" / name).mkdir(parents=True)
+        (tmp_path / "submissions" / name / "metrics.json").touch()
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("kit")], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"_KIT_COMPLETE": "complete_bash", "COMP_WORDS": "kit validate 202602",
+                          "COMP_CWORD": "2"}, check=False,
+    )  # fmt: skip
+    assert ended.stdout.split() == ["20260201-120000-tuned"]

@@ -62,6 +62,10 @@ def test_train_on_kaggle_writes_a_whole_run_that_validate_and_score_agree_on(
     assert resumed.json["run"] == figures["run"]
     assert "nothing was read from elsewhere" in resumed.stderr
 
+    # the same settings, from the run's own record, give the same bytes
+    again = kit("train", "--config", folder / "config.json", "--json").json
+    assert (tmp_path / again["submission"]).read_bytes() == (tmp_path / submission).read_bytes()
+
 
 def test_train_without_validation_rows_says_that_there_is_no_estimate(
     kit: Kit, small_kaggle: Path, tmp_path: Path

@@ -597,7 +597,7 @@ def with_all_credentials(place: Place) -> None:
     place.env.setenv("KAGGLE_API_TOKEN", "local-token")
 
 
-@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("status", [400, 403, 409, 429, 500])
 @pytest.mark.parametrize(
     ("command", "call"),
     [
