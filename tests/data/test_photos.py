@@ -102,8 +102,8 @@ def lettered() -> Image.Image:
 
 
 def blotted() -> Image.Image:
-    sheet = drawn()
-    ImageDraw.Draw(sheet).rectangle((60, 60, 240, 340), fill=20)
+    sheet = Image.new("L", (300, 400), 230)
+    ImageDraw.Draw(sheet).rounded_rectangle((60, 60, 240, 340), 20, fill=20)
     return sheet
 
 
