@@ -24,7 +24,7 @@ def ask(preset: str, times: int) -> list[float]:
     takes as long.
     """
     from kit.config import make_config
-    from kit.drawing import make_app
+    from kit.drawing.app import make_app
     from kit.loopback import LoopbackServer
     from kit.training.backend import load_backend
 

@@ -239,7 +239,7 @@ def _inked(strength: Picture, near: Mask, width: float) -> Mask:
     """Where ink is: at least half as strong as the strongest within a stroke's width."""
     peak = np.percentile(strength[near], 90)
     around = ndimage.maximum_filter(strength, int(2 * width) | 1)
-    inked: Mask = strength > np.maximum(around / 2, 0.3 * peak)
+    inked: Mask = strength > np.maximum(around / 2, 0.38 * peak)
     return inked
 
 
@@ -269,16 +269,18 @@ def _join_parts(strength: Picture, ink: Mask, width: float) -> Mask:
             continue
         other = places[number - 1]
         part = labels[other] == number
+        # A shadow that ends near the digit is fainter
+        if np.percentile(strength[other][part], 90) < 0.65 * peak:
+            continue
         length = max(_extent(other))
         over = min(other[1].stop, place[1].stop) - max(other[1].start, place[1].start)
         is_above = over >= 0.5 * min(_extent(other)[1], _extent(place)[1])
-        is_strong = np.percentile(strength[other][part], 90) > 0.55 * peak
         is_wide = areas[number] / length > 0.15 * areas[main] / size
         gap = gaps[other][part].min() / size
         # Two digits stand farther from each other than a 5 from its bar
         if gap < 0.13 or (gap <= 0.3 and (is_above or length < 0.65 * size)):
             digit[other] |= part
-        elif length >= 0.5 * size and is_strong and is_wide:
+        elif length >= 0.5 * size and is_wide:
             raise DataError(_SEVERAL, _ONE)
     pieces, _ = ndimage.label(digit, _AROUND)
     if np.bincount(pieces[digit]).max() < 0.3 * digit.sum():
