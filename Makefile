@@ -32,14 +32,14 @@ rehearse: .venv/kit
 	$(BIN)/kit rehearse --preset quick
 
 test: lint
-	$(BIN)/python -m pytest $(WORKERS)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(WORKERS) $(JAX_TESTS)
+	$(BIN)/python -m pytest $(WORKERS)
 
 # pip itself checks, without the network, that Kaggle's versions are all that the wheel needs. The tests
 # run in a folder without the kit's source, so that they test the wheel.
 test-kaggle: .venv-kaggle/pins .venv/kit
 	rm -rf $(KAGGLE_WORK)
-	mkdir -p $(KAGGLE_WORK)/data $(KAGGLE_WORK)/keras/datasets
+	mkdir -p $(addprefix $(KAGGLE_WORK)/,data docs keras/datasets)
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(KAGGLE_WORK) .
 	$(KAGGLE_PIP) uninstall --yes digit-kit
 	$(KAGGLE_PIP) freeze --all > $(KAGGLE_WORK)/before
@@ -52,8 +52,10 @@ test-kaggle: .venv-kaggle/pins .venv/kit
 	cp -r tests pyproject.toml $(KAGGLE_WORK)
 	cp data/README.md data/mnist.npz $(KAGGLE_WORK)/data
 	cp data/mnist.npz $(KAGGLE_WORK)/keras/datasets
+	cp docs/digit_recognizer.ipynb $(KAGGLE_WORK)/docs
 	$(KAGGLE_RUN) -c 'import kit; assert "site-packages" in kit.__file__, kit'
-	$(KAGGLE_RUN) -m pytest $(WORKERS) tests/training tests/data tests/cli tests/kaggle
+	$(KAGGLE_RUN) -m pytest $(WORKERS) tests/training tests/data tests/cli tests/kaggle \
+		tests/test_notebook.py
 	export KERAS_BACKEND=jax && $(KAGGLE_RUN) -m pytest $(WORKERS) $(JAX_TESTS)
 
 lint: .venv/dev

@@ -105,6 +105,8 @@ def main() -> None:
         "- **keras_test**: accuracy on the images of the Keras test split that were not trained "
         "on.\n"
         "- **minutes**: of training alone, median.\n\n"
+        "Lines of a GPU (an H100, with JAX 0.11.2 and keras 3.15.1) have the score alone. On two "
+        "cores, the same settings make other networks of the same kind.\n\n"
         "Each line was written by `python -m benchmarks.rehearsals PRESET --seeds …`, that of a "
         "committee with `--members N`. Lines with the same seeds were scored on the same hidden "
         "labels. [RECIPE.md](RECIPE.md) says what that means for `best-mlp`.\n\n"
