@@ -264,7 +264,9 @@ def _join_parts(strength: Picture, ink: Mask, width: float) -> Mask:
     gaps = ndimage.distance_transform_edt(labels != main)
     at_edge = set(_edge(labels).tolist())
     digit: Mask = labels == main
-    for number in range(1, n + 1):
+    # Nearest first, because a part that is joined brings the next one near
+    nearest = ndimage.minimum(gaps, labels, np.arange(n + 1))
+    for number in np.argsort(nearest[1:]) + 1:
         if number == main or number in at_edge or areas[number] < 0.01 * areas[main]:
             continue
         other = places[number - 1]
@@ -280,6 +282,7 @@ def _join_parts(strength: Picture, ink: Mask, width: float) -> Mask:
         # Two digits stand farther from each other than a 5 from its bar
         if gap < 0.13 or (gap <= 0.3 and (is_above or length < 0.65 * size)):
             digit[other] |= part
+            gaps = ndimage.distance_transform_edt(~digit)
         elif length >= 0.5 * size and is_wide:
             raise DataError(_SEVERAL, _ONE)
     pieces, _ = ndimage.label(digit, _AROUND)
