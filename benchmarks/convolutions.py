@@ -68,7 +68,7 @@ def _layers() -> dict[str, tuple[float, float]]:
     for conv in config.conv:
         name = f"{conv.filters}x{conv.kernel}/{conv.stride} on {side} × {side} × {maps}"
         rates[name] = _rates(conv, config, side, maps)
-        side, maps = -(-side // conv.stride), conv.filters
+        side, maps = conv.side(side), conv.filters
     return rates
 
 
@@ -77,11 +77,11 @@ def _rates(conv: Convolution, config: TrainConfig, side: int, maps: int) -> tupl
     import tensorflow as tf
 
     layer = keras.layers.Conv2D(
-        conv.filters, conv.kernel, conv.stride, padding="same", use_bias=False, activation="relu"
+        conv.filters, conv.kernel, conv.stride, conv.padding, use_bias=False, activation="relu"
     )
     images = tf.random.normal((config.batch_size, side, side, maps))
     layer.build(images.shape)
-    out = -(-side // conv.stride)
+    out = conv.side(side)
     products = out**2 * conv.kernel**2 * maps * conv.filters
     # The first layer needs no gradient of its input
     flop = 2 * config.batch_size * products * (2 if maps == 1 else 3)

@@ -183,23 +183,37 @@ def test_an_unknown_setting_is_told_which_ones_there_are(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("32x5", (32, 5, 1, 1)),
-        ("64x3/2", (64, 3, 2, 1)),
-        ("128x3p2", (128, 3, 1, 2)),
-        ("8x28/14p2", (8, 28, 14, 2)),
+        ("32x5", (32, 5, 1, 1, "same")),
+        ("64x3/2", (64, 3, 2, 1, "same")),
+        ("128x3p2", (128, 3, 1, 2, "same")),
+        ("8x28/14p2", (8, 28, 14, 2, "same")),
+        ("32x3v", (32, 3, 1, 1, "valid")),
+        ("32x5v/2p3", (32, 5, 2, 3, "valid")),
     ],
 )
-def test_a_convolution_is_read_from_text(text: str, expected: tuple[int, ...]) -> None:
+def test_a_convolution_is_read_from_text(text: str, expected: tuple[int | str, ...]) -> None:
     config = make_config({"preset": "cnn", "conv": [text]})
     (conv,) = config.conv
-    assert (conv.filters, conv.kernel, conv.stride, conv.pooling) == expected
+    assert tuple(conv.model_dump().values()) == expected
     assert make_config(config.model_dump(mode="json")) == config
 
 
-@pytest.mark.parametrize("text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "a"])
+@pytest.mark.parametrize(
+    "text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "a", "32vx3"]
+)
 def test_a_wrong_convolution_is_named(text: str) -> None:
     what, _ = fault({"preset": "cnn", "conv": ["32x5/2", text]})
     assert what.startswith("conv.1")
+
+
+def test_a_kernel_without_padding_fits_into_its_maps() -> None:
+    # 28, then 24 by 24 in squares of 4, then 6 less 4 in steps of 2
+    fits = ["8x5vp4", "8x5v/2"]
+    assert len(make_config({"preset": "cnn", "conv": [*fits, "8x1v"]}).conv) == 3
+    what, _ = fault({"preset": "cnn", "conv": [*fits, "8x2v"]})
+    assert what.startswith("conv: a kernel of 2 does not fit into maps of 1")
+    # With padding, any does
+    assert len(make_config({"preset": "cnn", "conv": [*fits, "8x2"]}).conv) == 3
 
 
 def test_a_network_has_a_hidden_layer_or_convolutions() -> None:

@@ -32,8 +32,7 @@ Members = Annotated[
     typer.Option(min=2, help="Train this many different runs, and make a committee of them."),
 ]
 Folds = Annotated[
-    int | None,
-    typer.Option(min=2, help="Train this many, each without another part of the rows."),
+    int | None, typer.Option(min=2, help="Train this many, each without another part of the rows.")
 ]
 
 

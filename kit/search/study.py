@@ -46,12 +46,14 @@ def default_address(submissions: Path) -> str:
 def suggest(trial: Trial, base: TrainConfig) -> TrainConfig:
     """Choose a trial's settings; what is not searched (source, epochs, seed, …) is the base's.
 
-    Of the base's layers of convolutions, filters and kernels are searched, not strides and pooling.
+    Of the base's layers of convolutions, filters and kernels are searched, not strides and pooling;
+    a kernel without padding stays, because a larger one may not fit.
     """
     conv = []
     for i, layer in enumerate(base.conv, start=1):
         filters = trial.suggest_int(f"filters_{i}", 16, 128, step=16)
-        kernel = trial.suggest_int(f"kernel_{i}", 3, 7, step=2)
+        is_padded = layer.padding == "same"
+        kernel = trial.suggest_int(f"kernel_{i}", 3, 7, step=2) if is_padded else layer.kernel
         conv.append(layer.model_copy(update={"filters": filters, "kernel": kernel}))
     layers = trial.suggest_int("layers", 1, 3)
     hidden = [trial.suggest_int(f"hidden_{i + 1}", 256, 2048, step=128) for i in range(layers)]

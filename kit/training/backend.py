@@ -106,7 +106,7 @@ def memory_errors(config: TrainConfig) -> Iterator[None]:
     """
     side, maps, weights, values = SIDE, 1, 0, PIXELS
     for conv in config.conv:
-        side = -(-side // conv.stride)
+        side = conv.side(side)
         weights += conv.kernel**2 * maps * conv.filters
         maps, values = conv.filters, values + side**2 * conv.filters
         side = -(-side // conv.pooling)

@@ -23,13 +23,7 @@ from kit.training.predictions import (
     load_predictions,
     mean_probabilities,
 )
-from kit.training.train import (
-    begin_training,
-    complete_run,
-    provenance,
-    read_digits,
-    train_on,
-)
+from kit.training.train import begin_training, complete_run, provenance, read_digits, train_on
 
 LOGGER = logging.getLogger(__name__)
 # Keys of a committee's config.json: its members that have begun; in a draft, the settings of all

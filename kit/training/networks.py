@@ -22,7 +22,7 @@ def build_network(config: TrainConfig) -> keras.Sequential:
         layers.append(keras.layers.Reshape((SIDE, SIDE, 1)))
     for conv in config.conv:
         layers.append(
-            keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, padding="same", **options)
+            keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, conv.padding, **options)
         )
         layers += _activation(config)
         if conv.pooling > 1:

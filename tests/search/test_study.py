@@ -183,6 +183,10 @@ def test_a_search_from_convolutions_varies_their_filters_and_kernels() -> None:
         )
         found.add(config.conv)
     assert len(found) > 5
+    # A larger kernel without padding may not fit
+    best = suggest(study.ask(), make_config({"preset": "best"})).conv
+    assert [each.padding for each in best] == ["valid", "valid", "same"] * 2
+    assert {each.kernel for each in best if each.padding == "valid"} == {3}
 
 
 def accuracies(trial: optuna.Trial, *values: float) -> float:

@@ -87,6 +87,9 @@ def test_baseline_has_the_labs_number_of_parameters() -> None:
          72 + 16 + 8 * 16 * 9 + 32 + 16 * 10 + 10),
         ({"conv": [{"filters": 8, "kernel": 3, "pooling": 3}], "hidden": [5],
           "batch_normalization": False}, 80 + 10 * 10 * 8 * 5 + 5 + 60),
+        # Without padding, 28, 26 and 12 pixels wide
+        ({"conv": ["8x3v", "16x3v/2"], "hidden": []},
+         72 + 16 + 8 * 16 * 9 + 32 + 12 * 12 * 16 * 10 + 10),
     ],
 )  # fmt: skip
 def test_convolutions_have_their_number_of_parameters(given: Any, expected: int) -> None:
