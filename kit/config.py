@@ -214,7 +214,7 @@ class TrainConfig(_Frozen):
         for conv in self.conv:
             if (now := conv.side(side)) < 1:
                 raise ValueError(
-                    f"conv: a kernel of {conv.kernel} does not fit into maps of {side}"
+                    f"conv: the kernel {conv.kernel} does not fit into maps of {side}"
                 )
             side = -(-now // conv.pooling)
         if self.fold is not None and self.fold[0] > self.fold[1]:

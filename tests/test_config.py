@@ -199,7 +199,7 @@ def test_a_convolution_is_read_from_text(text: str, expected: tuple[int | str, .
 
 
 @pytest.mark.parametrize(
-    "text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "a", "32vx3"]
+    "text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "32vx3"]
 )
 def test_a_wrong_convolution_is_named(text: str) -> None:
     what, _ = fault({"preset": "cnn", "conv": ["32x5/2", text]})
@@ -211,7 +211,7 @@ def test_a_kernel_without_padding_fits_into_its_maps() -> None:
     fits = ["8x5vp4", "8x5v/2"]
     assert len(make_config({"preset": "cnn", "conv": [*fits, "8x1v"]}).conv) == 3
     what, _ = fault({"preset": "cnn", "conv": [*fits, "8x2v"]})
-    assert what.startswith("conv: a kernel of 2 does not fit into maps of 1")
+    assert what.startswith("conv: the kernel 2 does not fit into maps of 1")
     # With padding, any does
     assert len(make_config({"preset": "cnn", "conv": [*fits, "8x2"]}).conv) == 3
 
