@@ -213,9 +213,7 @@ class TrainConfig(_Frozen):
         side = 28
         for conv in self.conv:
             if (now := conv.side(side)) < 1:
-                raise ValueError(
-                    f"conv: the kernel {conv.kernel} does not fit into maps of {side}"
-                )
+                raise ValueError(f"conv: the kernel {conv.kernel} does not fit into maps of {side}")
             side = -(-now // conv.pooling)
         if self.fold is not None and self.fold[0] > self.fold[1]:
             raise ValueError(f"fold: there is no fold {self.fold[0]} of {self.fold[1]}")

@@ -198,9 +198,7 @@ def test_a_convolution_is_read_from_text(text: str, expected: tuple[int | str, .
     assert make_config(config.model_dump(mode="json")) == config
 
 
-@pytest.mark.parametrize(
-    "text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "32vx3"]
-)
+@pytest.mark.parametrize("text", ["32", "32x", "32x29", "0x3", "32x3/0", "32x3p0", "32X3", "32vx3"])
 def test_a_wrong_convolution_is_named(text: str) -> None:
     what, _ = fault({"preset": "cnn", "conv": ["32x5/2", text]})
     assert what.startswith("conv.1")
