@@ -239,7 +239,7 @@ def _inked(strength: Picture, near: Mask, width: float) -> Mask:
     """Where ink is: at least half as strong as the strongest within a stroke's width."""
     peak = np.percentile(strength[near], 90)
     around = ndimage.maximum_filter(strength, int(2 * width) | 1)
-    inked: Mask = strength > np.maximum(around / 2, 0.38 * peak)
+    inked: Mask = strength > np.maximum(around / 2, 0.3 * peak)
     return inked
 
 

@@ -78,7 +78,7 @@ def array(values: NDArray[np.generic]) -> bytes:
 
 def archive(**arrays: NDArray[np.generic]) -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, allow_pickle=True, **arrays)
+    np.savez(stream, **arrays)
     return stream.getvalue()
 
 
